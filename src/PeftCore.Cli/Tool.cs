@@ -37,9 +37,10 @@ internal static class Tool
         new SelectVerb(),
         new CompareVerb(),
         new VerifyVerb(),
-        new Command("bench", "Time a matrix product, attention, training steps or generation.")
+        new Command("bench", "Time a matrix product, attention, training steps, generation or loading.")
         {
             new BenchGemmVerb(), new BenchAttentionVerb(), new BenchStepVerb(), new BenchGenerateVerb(),
+            new BenchLoadVerb(),
         },
         new EnvVerb(),
     ];

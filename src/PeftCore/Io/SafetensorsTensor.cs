@@ -43,8 +43,8 @@ internal sealed class SafetensorsTensor
     }
 
     /// <summary>Creates a tensor from an array of any length, which is written in pieces.</summary>
-    public static SafetensorsTensor Of<T>(string name, string dtype, long[] shape, T[] values) where T : unmanaged => new(name, dtype, shape,
-        stream =>
+    public static SafetensorsTensor Of<T>(string name, string dtype, long[] shape, T[] values) where T : unmanaged =>
+        new(name, dtype, shape, stream =>
         {
             for (int at = 0; at < values.Length; at += Math.Min(Piece, values.Length - at))
             {

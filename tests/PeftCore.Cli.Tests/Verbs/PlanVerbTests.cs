@@ -44,6 +44,6 @@ public sealed class PlanVerbTests
         var run = ToolRun.Of("plan", "--model", Bundled.BaseLlama, "--max-memory", "8MiB", "--max-seq-length", "64");
 
         Assert.That(run.ExitCode, Is.EqualTo(1));
-        Assert.That(run.Output, Does.Contain("does not fit"));
+        Assert.That(run.Output, Does.Contain("does not fit").And.Contain("--max-memory is 8.0 MiB").And.Match(@"takes [0-9.]+ MiB"));
     }
 }

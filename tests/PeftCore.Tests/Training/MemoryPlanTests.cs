@@ -43,6 +43,49 @@ public sealed class MemoryPlanTests
     }
 
     [Test]
+    public void A_plan_counts_loading_and_names_it_where_it_is_the_peak()
+    {
+        // A temporary tensor of the initialisation takes more than the step of one short row.
+        ITrainable Build(Backend backend)
+        {
+            var peft = new PeftModel(Runs.Model("llama", backend));
+            peft.AddAdapter(new LoraConfig { Rank = 1, TargetModules = ModuleSelector.Parse("q_proj") });
+            using var scope = new TensorScope();
+            backend.NewTensor([1 << 20]);
+            return new TrainableAdapter(peft);
+        }
+        var plan = MemoryPlan.Of(Build, 1, 4);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(plan.LoadingPeakBytes, Is.GreaterThan(4 << 20));
+            Assert.That(plan.PeakBytes, Is.EqualTo(plan.LoadingPeakBytes));
+            Assert.That(plan.PeakPlace, Is.EqualTo("loading"));
+            Assert.That(plan.AtPeak.Values.Sum(), Is.EqualTo(plan.PeakBytes));
+        }
+    }
+
+    [Test]
+    public void A_plan_for_a_limited_arena_reserves_what_the_limited_arena_does()
+    {
+        ITrainable Build(Backend backend) => Adapter("llama", backend, 4, checkpointing: false);
+        var free = MemoryPlan.Of(Build, 2, 16);
+        long limit = 2 * free.PeakBytes;
+        var plan = MemoryPlan.Of(Build, 2, 16, memoryLimit: limit);
+        using var cpu = new CpuBackend(1, memoryLimit: limit);
+        var trainable = Build(cpu);
+        using var optimizer = new TrainerOptions().NewOptimizer(trainable);
+        CapturedStep.Wrap(new TrainingStep(trainable, optimizer)).Run([MemoryPlan.FullBatch(trainable, 2, 16)], 1e-3);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(free.ReservedBytes, Is.EqualTo(Arena.DefaultChunk));
+            Assert.That(plan.ReservedBytes, Is.LessThanOrEqualTo(limit));
+            Assert.That(plan.ReservedBytes, Is.EqualTo(cpu.PeakReservedBytes).Within(1).Percent);
+            Assert.That(MemoryPlan.Of(Build, 2, 16, memoryLimit: free.PeakBytes / 2).ReservedBytes, Is.EqualTo(free.ReservedBytes),
+                "what does not fit has the plan without a limit");
+        }
+    }
+
+    [Test]
     public void A_whole_run_has_the_planned_peak([Values("llama", "gpt2")] string family)
     {
         var plan = MemoryPlan.Of(backend => new FullModel(Runs.Model(family, backend)), 2, 16);

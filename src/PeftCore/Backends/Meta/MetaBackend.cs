@@ -14,14 +14,10 @@ public sealed partial class MetaBackend : Backend
     /// <summary>Opens a device that counts as another one would.</summary>
     /// <param name="activations">The dtype of activations on that device.</param>
     /// <param name="packWeights">Whether it keeps frozen weights packed, as <see cref="CpuBackend"/> can.</param>
-    public MetaBackend(DType activations = DType.F32, bool packWeights = false) : this(activations, packWeights, long.MaxValue) { }
-
-    /// <summary>Opens a device whose arena is that of another one.</summary>
-    /// <param name="activations">The dtype of activations on that device.</param>
-    /// <param name="packWeights">Whether it keeps frozen weights packed.</param>
     /// <param name="memoryLimit">The most bytes that its arena may reserve.</param>
     /// <param name="chunkBytes">Bytes of its arena's chunks.</param>
-    internal MetaBackend(DType activations, bool packWeights, long memoryLimit, long chunkBytes = Arena.DefaultChunk)
+    public MetaBackend(DType activations = DType.F32, bool packWeights = false, long memoryLimit = long.MaxValue,
+        long chunkBytes = Arena.DefaultChunk)
     {
         _arena = new Arena(new NoMemory(memoryLimit), chunkBytes);
         ActivationDType = activations;
