@@ -34,13 +34,14 @@ internal static class GenerationDefaults
 
     private static readonly string[] OfSampling = ["temperature", "top_k", "top_p", "min_p", "typical_p"];
 
-    /// <summary>Fields that change texts in transformers and do not here, each with the value that has no effect.</summary>
-    private static readonly (string Name, string Neutral)[] Unsupported =
+    /// <summary>Fields that change texts in transformers and do not here, each with the number that has no effect; null and false never
+    /// have one.</summary>
+    private static readonly (string Name, double Neutral)[] Unsupported =
     [
-        ("num_beam_groups", "1"), ("diversity_penalty", "0.0"), ("penalty_alpha", "0.0"), ("encoder_repetition_penalty", "1.0"),
-        ("exponential_decay_length_penalty", "null"), ("sequence_bias", "null"), ("guidance_scale", "1.0"), ("constraints", "null"),
-        ("force_words_ids", "null"), ("forced_decoder_ids", "null"), ("renormalize_logits", "false"), ("epsilon_cutoff", "0.0"),
-        ("eta_cutoff", "0.0"), ("dola_layers", "null"), ("watermarking_config", "null"), ("stop_strings", "null"), ("max_time", "null"),
+        ("num_beam_groups", 1), ("diversity_penalty", 0), ("penalty_alpha", 0), ("encoder_repetition_penalty", 1),
+        ("exponential_decay_length_penalty", 0), ("sequence_bias", 0), ("guidance_scale", 1), ("constraints", 0), ("force_words_ids", 0),
+        ("forced_decoder_ids", 0), ("renormalize_logits", 0), ("epsilon_cutoff", 0), ("eta_cutoff", 0), ("dola_layers", 0),
+        ("watermarking_config", 0), ("stop_strings", 0), ("max_time", 0),
     ];
 
     /// <summary>The options that a directory sets.</summary>
@@ -88,9 +89,8 @@ internal static class GenerationDefaults
         }
     }
 
-    private static bool IsNeutral(JsonElement value, string neutral) => value.ValueKind == JsonValueKind.Number
-        ? double.TryParse(neutral, System.Globalization.CultureInfo.InvariantCulture, out double number) && value.GetDouble() == number
-        : value.GetRawText() == neutral;
+    private static bool IsNeutral(JsonElement value, double neutral) => value.ValueKind == JsonValueKind.False
+        || (value.ValueKind == JsonValueKind.Number && value.GetDouble() == neutral);
 
     private static string Text(ConfigReader reader, string name) => reader.Raw(name) is { ValueKind: JsonValueKind.Array } list
         ? $"({list.GetArrayLength()} entries)" : reader.Raw(name)!.Value.ToString().ToLowerInvariant();
@@ -108,8 +108,8 @@ internal static class GenerationDefaults
     };
 
     private static int[][] Words(ConfigReader reader, string name) =>
-        reader.Raw(name) is { ValueKind: JsonValueKind.Array } list && list.EnumerateArray().All(word =>
-            word.ValueKind == JsonValueKind.Array && word.EnumerateArray().All(token => token.ValueKind == JsonValueKind.Number && token.TryGetInt32(out _)))
+        reader.Raw(name) is { ValueKind: JsonValueKind.Array } list && list.EnumerateArray().All(word => word.ValueKind ==
+            JsonValueKind.Array && word.EnumerateArray().All(token => token.ValueKind == JsonValueKind.Number && token.TryGetInt32(out _)))
             ? [.. list.EnumerateArray().Select(word => word.EnumerateArray().Select(token => token.GetInt32()).ToArray())]
             : throw reader.Error(name, "is no list of lists of token ids");
 

@@ -91,8 +91,8 @@ public sealed partial record GenerationOptions
     {
         if (!holds)
         {
-            throw new BadInputException($"{name} is {found.ToString(null, System.Globalization.CultureInfo.InvariantCulture)}, expected a " +
-                $"number {expected}");
+            string text = found.ToString(null, System.Globalization.CultureInfo.InvariantCulture);
+            throw new BadInputException($"{name} is {text}, expected a number {expected}");
         }
     }
 }

@@ -57,14 +57,15 @@ public sealed class Generator
 
     /// <summary>A checked request for a text after a prompt.</summary>
     /// <exception cref="BadInputException">The prompt does not fit the model, or an option is out of range.</exception>
-    internal static TextRequest Request(CausalModel model, int[] prompt, GenerationOptions options, Func<IReadOnlyList<int>, string>? decode)
+    internal static TextRequest Request(CausalModel model, int[] prompt, GenerationOptions options,
+        Func<IReadOnlyList<int>, string>? decode)
     {
         options.Check(canDecode: decode is not null, model.VocabularySize);
         CheckPrompt(model, prompt);
         var request = new TextRequest(prompt, options, RoomOf(model) - prompt.Length, decode)
         {
-            ContextNotice = generated => $"the text ends after {generated} tokens because the model's context of {model.MaxLength} is full, " +
-                $"{prompt.Length} of it taken by the prompt",
+            ContextNotice = generated => $"the text ends after {generated} tokens because the model's context of {model.MaxLength} is " +
+                $"full, {prompt.Length} of it taken by the prompt",
         };
         request.CheckLengths();
         return request;

@@ -37,8 +37,8 @@ internal sealed record TextRequest(int[] Prompt, GenerationOptions Options, int 
         }
         if (Options.MinLength > Prompt.Length + Wanted)
         {
-            throw new BadInputException($"min_length is {Options.MinLength}, but {Prompt.Length} tokens of the prompt and {Wanted} new ones " +
-                $"are no more than {Prompt.Length + Wanted}; lower min_length or raise max_new_tokens");
+            throw new BadInputException($"min_length is {Options.MinLength}, but {Prompt.Length} tokens of the prompt and {Wanted} new " +
+                $"ones are no more than {Prompt.Length + Wanted}; lower min_length or raise max_new_tokens");
         }
     }
 

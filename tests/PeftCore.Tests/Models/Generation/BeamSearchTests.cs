@@ -137,7 +137,8 @@ public sealed class BeamSearchTests
     public void Options_that_exclude_every_token_are_an_error()
     {
         var options = new GenerationOptions { NumBeams = 2, SuppressTokens = [0, 1, 2] };
-        Assert.That(() => Run(TableDecoder.Noise(3), options), Throws.TypeOf<BadInputException>().With.Message.Contains("no token may follow"));
+        Assert.That(() => Run(TableDecoder.Noise(3), options),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("no token may follow"));
         Assert.That(() => Run(TableDecoder.Noise(3), options with { NumBeams = 1 }), Throws.TypeOf<BadInputException>());
     }
 
@@ -160,6 +161,7 @@ public sealed class BeamSearchTests
         }
         float[] logs = TableDecoder.NoiseOf([7, .. tokens], vocabulary, seed);
         LogitsProcessors.LogSoftmax(logs);
-        return Enumerable.Range(0, vocabulary).SelectMany(token => Texts([.. tokens, token], score + logs[token], vocabulary, length, seed));
+        return Enumerable.Range(0, vocabulary)
+            .SelectMany(token => Texts([.. tokens, token], score + logs[token], vocabulary, length, seed));
     }
 }

