@@ -23,7 +23,8 @@ public static class DataFiles
         string[] files = FilesOf(path);
         string[] endings = [.. Endings, .. options?.Readers.Keys.Select(ending => ending.ToLowerInvariant()) ?? []];
         List<DataRow>? Split(string[] names) =>
-            SplitFiles.Find(path, files, names, endings) is { Count: > 0 } found ? [.. found.SelectMany(file => ReadFile(file, options))] : null;
+            SplitFiles.Find(path, files, names, endings) is { Count: > 0 } found
+                ? [.. found.SelectMany(file => ReadFile(file, options))] : null;
         var splits = new DataSplits(path, Split(TrainNames), Split(ValidationNames), Split(TestNames));
         if (splits.Train is null && splits.Validation is null && splits.Test is null)
         {

@@ -2,6 +2,7 @@ using PeftCore.Data;
 using PeftCore.Models;
 using PeftCore.Models.Generation;
 using PeftCore.Tensors;
+using PeftCore.Training.Metrics;
 
 namespace PeftCore.Training;
 
@@ -79,24 +80,13 @@ public static class Classification
                 predictions.Add(Best(decoder, sample.Candidates));
             }
             int[] correct = [.. samples.Select(sample => sample.Correct)];
-            double accuracy = (double)predictions.Zip(correct).Count(pair => pair.First == pair.Second) / samples.Count;
-            return new ClassificationResult(accuracy, MacroF1(predictions, correct), predictions);
+            return new ClassificationResult(ClassScores.Accuracy(predictions, correct), ClassScores.MacroF1(predictions, correct),
+                predictions);
         }
         finally
         {
             model.Mode.Training = training;
         }
-    }
-
-    /// <summary>Mean of the F1 scores of the classes that are correct or predicted for some sample.</summary>
-    internal static double MacroF1(IReadOnlyList<int> predictions, IReadOnlyList<int> correct)
-    {
-        var classes = predictions.Union(correct).ToList();
-        return classes.Average(c =>
-        {
-            int hits = predictions.Zip(correct).Count(pair => pair.First == c && pair.Second == c);
-            return 2.0 * hits / (predictions.Count(p => p == c) + correct.Count(p => p == c));
-        });
     }
 
     private static int Best(CachedDecoder decoder, IReadOnlyList<Example> candidates)

@@ -3,6 +3,7 @@ using PeftCore.Data;
 using PeftCore.Models;
 using PeftCore.Tensors;
 using PeftCore.Training;
+using PeftCore.Training.Metrics;
 
 namespace PeftCore.Tests.Training;
 
@@ -87,7 +88,7 @@ public sealed class EvaluationTests
     public void Macro_f1_is_the_mean_over_classes()
     {
         // Class 0: precision 1/2, recall 1. Class 1: precision 1, recall 1/3. Class 2: found once, never right.
-        double f1 = Classification.MacroF1([0, 0, 1, 2], [0, 1, 1, 1]);
+        double f1 = ClassScores.MacroF1([0, 0, 1, 2], [0, 1, 1, 1]);
         Assert.That(f1, Is.EqualTo((2.0 / 3 + 0.5 + 0) / 3).Within(1e-12));
     }
 
