@@ -29,7 +29,14 @@ internal sealed class DataSetup
         MaxLength = LengthOf(session.Declared, options.MaxSeqLength, places);
         (_session, _tokenizer) = (session, session.Tokenizer);
         var template = options.ChatTemplate is { } name ? NamedTemplate.Find(_tokenizer, name) : null;
-        _encoding = new EncodeOptions { MaxSeqLength = MaxLength, MaskPrompt = options.MaskPrompt, ChatTemplate = template };
+        _encoding = new EncodeOptions
+        {
+            MaxSeqLength = MaxLength,
+            MaskPrompt = options.MaskPrompt,
+            ChatTemplate = template,
+            Task = session.Model.Base.Task,
+            Labels = session.Model.Base.Labels,
+        };
         _maskPromptPlace = options.Given.IsMeant("mask-prompt") ? options.Given.PlaceOf("mask-prompt") : null;
         (_batchSize, _seed, _packing) = (options.BatchSize, options.Seed, options is TrainOptions { Packing: true });
     }
@@ -73,6 +80,10 @@ internal sealed class DataSetup
         if (_maskPromptPlace is { } place && rows.All(row => !row.HasPrompt))
         {
             call.Terminal.Note($"{place} has no effect on rows of text alone: there is no prompt to mask.");
+        }
+        else if (_maskPromptPlace is { } idle && _encoding.Task != ModelTask.CausalLm)
+        {
+            call.Terminal.Note($"{idle} has no effect for {TaskNames.Of(_encoding.Task)}, where prompts are not learned.");
         }
         var encoder = new ExampleEncoder(_tokenizer, _encoding);
         var examples = encoder.Encode(rows);

@@ -3,6 +3,7 @@ using PeftCore.Cli.Options;
 using PeftCore.Cli.Output;
 using PeftCore.Cli.Session;
 using PeftCore.Data;
+using PeftCore.Models;
 using PeftCore.Tensors;
 using PeftCore.Training;
 
@@ -94,7 +95,7 @@ internal sealed class EvalVerb : Verb
         call.Say(FormattableString.Invariant(
             $"loss {loss:0.0000}  perplexity {PerplexityText.Of(result)}  over {result.Tokens:N0} tokens"));
         call.Note(PerplexityText.Note(result));
-        if (rows.All(row => row.HasLabel))
+        if (session.Model.Base.Task == ModelTask.CausalLm && rows.All(row => row.HasLabel))
         {
             var classes = Classification.Run(session.Model.Base, setup.EncodeClasses(rows), call.Stop,
                 SamplingOptions.CacheDType(call.Value(_cache)));
@@ -105,7 +106,7 @@ internal sealed class EvalVerb : Verb
         }
         call.Note(call.IsGiven(_cache) ? "--kv-cache-dtype has no effect on rows without labels, of which only the loss is measured."
             : null);
-        call.Note(rows.Any(row => row.HasLabel) ? $"{data}: accuracy and F1 are left out, for they need a label in every row."
+        call.Note(session.Model.Base.Task == ModelTask.CausalLm && rows.Any(row => row.HasLabel) ? $"{data}: accuracy and F1 are left out, for they need a label in every row."
             : null);
         return VerbResult.Done(report);
     }

@@ -16,7 +16,7 @@ public sealed class Batch
         (BatchSize, Length, TargetLength) = (batchSize, length, targetLength);
         if (targetLength > 0)
         {
-            (DecoderIds, DecoderLabels) = (new int[batchSize * targetLength], new int[batchSize * targetLength]);
+            DecoderLabels = new int[batchSize * targetLength];
         }
         InputIds = new int[batchSize * length];
         Labels = new int[batchSize * length];
@@ -37,11 +37,10 @@ public sealed class Batch
         Array.Clear(Lengths);
         Array.Fill(ClassLabels, -1);
         (CausalRanges, TaskIds, TrainableTokens) = (null, null, 0);
-        (TypeIds, Spans, Scores, Parts) = (null, null, null, 1);
-        if (DecoderIds is not null)
+        (TypeIds, Spans, Scores, Windows, Parts) = (null, null, null, null, 1);
+        if (DecoderLabels is not null)
         {
-            Array.Fill(DecoderIds, padId);
-            Array.Fill(DecoderLabels!, Example.Masked);
+            Array.Fill(DecoderLabels, Example.Masked);
         }
     }
 
@@ -93,17 +92,17 @@ public sealed class Batch
     /// <summary>The first tokens of the answers in all rows, then the last ones; null if the task is not question answering.</summary>
     internal int[]? Spans { get; private set; } // (2, B)
 
+    /// <summary>The part of a context that each row shows; null if the task is not question answering.</summary>
+    internal QuestionWindow[]? Windows { get; set; } // (B)
+
     /// <summary>Which of two texts each token belongs to; null if all are 0.</summary>
     internal int[]? TypeIds { get; private set; } // (B, T)
 
     /// <summary>Tokens of a target, padding included, S; 0 without a decoder of its own.</summary>
     internal int TargetLength { get; }
 
-    /// <summary>What the decoder of an encoder-decoder reads: its targets, shifted to the right by one; null without it.</summary>
-    internal int[]? DecoderIds { get; } // (B, S)
-
-    /// <summary>The tokens that the decoder writes, <see cref="Example.Masked"/> for padding; position s is predicted at position s of
-    /// <see cref="DecoderIds"/>. Null without a decoder of its own.</summary>
+    /// <summary>The tokens that the decoder of an encoder-decoder writes, <see cref="Example.Masked"/> for padding; the model moves them by
+    /// one place for the decoder to read. Null without a decoder of its own.</summary>
     internal int[]? DecoderLabels { get; } // (B, S)
 
     /// <summary>How many texts of a sample the batch holds, one block of B / Parts rows after the other: anchors, positives and, if there
@@ -219,7 +218,6 @@ public sealed class Batch
         Labels.AsSpan(start, length).CopyTo(alone.Labels);
         Targets.AsSpan(start, length).CopyTo(alone.Targets);
         Positions.AsSpan(start, length).CopyTo(alone.Positions);
-        DecoderIds?.AsSpan(row * TargetLength, TargetLength).CopyTo(alone.DecoderIds);
         DecoderLabels?.AsSpan(row * TargetLength, TargetLength).CopyTo(alone.DecoderLabels);
         alone.Lengths[0] = length;
         alone.ClassLabels[0] = ClassLabels[row];

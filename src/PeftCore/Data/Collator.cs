@@ -7,19 +7,17 @@ internal sealed class Collator
     private readonly int _padId;
     private readonly int _multipleOf;
     private readonly int? _fixedLength;
-    private readonly int? _decoderStart;
 
     /// <summary>Creates a collator.</summary>
     /// <param name="padId">The padding token. Its value does not change the result: no token attends to it, and its label is
     /// masked.</param>
     /// <param name="multipleOf">Rows are padded to the longest, rounded up to a multiple of this.</param>
     /// <param name="fixedLength">The length of every batch; null for the rule of <paramref name="multipleOf"/>.</param>
-    /// <param name="decoderStart">The first token of a decoder's input; null for the last token of its target, as in mBART.</param>
-    public Collator(int padId, int multipleOf = 1, int? fixedLength = null, int? decoderStart = null)
+    public Collator(int padId, int multipleOf = 1, int? fixedLength = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(padId);
         ArgumentOutOfRangeException.ThrowIfLessThan(multipleOf, 1);
-        (_padId, _multipleOf, _fixedLength, _decoderStart) = (padId, multipleOf, fixedLength, decoderStart);
+        (_padId, _multipleOf, _fixedLength) = (padId, multipleOf, fixedLength);
     }
 
     /// <summary>One sample a row.</summary>
@@ -114,7 +112,7 @@ internal sealed class Collator
     }
 
     /// <summary>Fills what only some tasks have; for causal models it does nothing.</summary>
-    private void FillTask(Batch batch, ReadOnlySpan<Example[]> rows)
+    private static void FillTask(Batch batch, ReadOnlySpan<Example[]> rows)
     {
         for (int row = 0; row < rows.Length; row++)
         {
@@ -132,20 +130,12 @@ internal sealed class Collator
             {
                 (batch.Scores ?? batch.NewScores())[row] = (float)score;
             }
-            if (sample.TargetIds is { } target)
+            if (sample.Window is { } window)
             {
-                FillTarget(batch, row, target);
+                (batch.Windows ??= new QuestionWindow[rows.Length])[row] = window;
             }
+            sample.TargetIds?.CopyTo(batch.DecoderLabels!, row * batch.TargetLength);
         }
-    }
-
-    // What the decoder reads is the target moved by one to the right: position s reads token s − 1 and predicts token s.
-    private void FillTarget(Batch batch, int row, int[] target)
-    {
-        int at = row * batch.TargetLength;
-        target.CopyTo(batch.DecoderLabels!, at);
-        batch.DecoderIds![at] = _decoderStart ?? target[^1];
-        target.AsSpan(0, target.Length - 1).CopyTo(batch.DecoderIds.AsSpan(at + 1));
     }
 
     private static void Append(Batch batch, int row, Example sample)

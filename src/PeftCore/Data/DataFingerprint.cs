@@ -33,10 +33,6 @@ internal static class DataFingerprint
                 AddTask(sample, Add);
             }
         }
-        if (options.Masking is { } masking)
-        {
-            Add(masking.Key);
-        }
         return hash;
     }
 
@@ -46,6 +42,10 @@ internal static class DataFingerprint
         if (sample.Span is (int start, int end))
         {
             add(((long)start << 32) | (uint)end);
+        }
+        if (sample.Masking is { } masking)
+        {
+            add(masking.Key);
         }
         if (sample.Score is double score)
         {

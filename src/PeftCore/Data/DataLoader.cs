@@ -26,14 +26,14 @@ public sealed class DataLoader
         {
             throw new BadInputException("packing cannot be used for classification, where each row has one class; leave packing out.");
         }
-        if (options.PackInto is not null && (options.Masking is not null || samples.Any(s => s.LabelsInPlace || s.Score is not null
+        if (options.PackInto is not null && (samples.Any(s => s.LabelsInPlace || s.Score is not null
             || s.Span is not null || s.TargetIds is not null || s.Positive is not null)))
         {
             throw new BadInputException("packing is for causal language models only, whose attention ends at a sample; leave packing out.");
         }
 
         _options = options;
-        _collator = new Collator(options.PadId, options.PadToMultipleOf, decoderStart: options.DecoderStartId);
+        _collator = new Collator(options.PadId, options.PadToMultipleOf);
         _rows = options.PackInto is int length
             ? [.. Packing.Pack([.. samples.Select(s => s.Ids.Length)], length).Select(row => row.Select(i => samples[i]).ToArray())]
             : [.. samples.Select(s => new[] { s })];
@@ -112,7 +112,7 @@ public sealed class DataLoader
         var batch = TakeSpare(rows.Length, _collator.LengthOf(rows), Collator.TargetLengthOf(rows));
         _collator.Fill(batch, rows);
         batch.Parts = Math.Max(1, _parts.Length);
-        if (_options.Masking is { } masking)
+        if (rows[0][0].Masking is { } masking)
         {
             Mask(batch, rows, masking, position.Epoch, start);
         }
@@ -124,8 +124,8 @@ public sealed class DataLoader
         for (int i = 0; i < rows.Length; i++)
         {
             int at = i * batch.Length, length = batch.Lengths[i];
-            masking.Apply(batch.InputIds.AsSpan(at, length), batch.Labels.AsSpan(at, length), rows[i][0].IsSpecial, epoch,
-                _order.Rows[start + i]);
+            masking.Apply(batch.InputIds.AsSpan(at, length), batch.Labels.AsSpan(at, length), rows[i][0].IsSpecial,
+                _options.Seed, epoch, _order.Rows[start + i]);
         }
         batch.KeepLabels();
     }

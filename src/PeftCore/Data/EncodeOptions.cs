@@ -1,3 +1,4 @@
+using PeftCore.Models;
 using PeftCore.Tokenizers;
 
 namespace PeftCore.Data;
@@ -13,6 +14,12 @@ public sealed record EncodeOptions
 
     /// <summary>Whether texts and completions end with the end-of-text token, so that the model learns to stop.</summary>
     public bool AppendEos { get; init; } = true;
+
+    /// <summary>The task of the model, which decides what a sample is.</summary>
+    public ModelTask Task { get; init; }
+
+    /// <summary>The classes or tags of the model's head, in the order of their indices; null for a task without them.</summary>
+    public IReadOnlyList<string>? Labels { get; init; }
 
     /// <summary>The end-of-text token; null for the tokenizer's. A model's config.json may name another.</summary>
     internal int? EosId { get; init; }

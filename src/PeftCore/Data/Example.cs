@@ -31,6 +31,9 @@ public sealed record Example(int[] Ids, int[] Labels)
     /// known.</summary>
     internal bool[]? IsSpecial { get; init; }
 
+    /// <summary>How tokens are masked when the sample is drawn; null if they are not.</summary>
+    internal TokenMasking? Masking { get; init; }
+
     /// <summary>The first and the last token of the answer to a question; null if the sample is not for question answering.</summary>
     internal (int Start, int End)? Span { get; init; }
 

@@ -1,8 +1,9 @@
+using PeftCore.Models;
 using PeftCore.Tokenizers;
 
 namespace PeftCore.Data;
 
-/// <summary>Encodes rows to samples: token ids, and labels with the prompt masked. A sample that is too long loses the start of its prompt,
+/// <summary>Encodes rows to samples of a task. For a causal model: token ids, and labels with the prompt masked. A sample that is too long loses the start of its prompt,
 /// so that the end of the completion is always learned; a text without a prompt loses its end; a document is cut into blocks and loses
 /// nothing.</summary>
 public sealed class ExampleEncoder
@@ -28,11 +29,30 @@ public sealed class ExampleEncoder
     /// <summary>Counts of the samples that were cut or left out so far.</summary>
     public EncodeReport Report { get; } = new();
 
-    /// <summary>Encodes rows for language modelling.</summary>
-    /// <exception cref="BadInputException">A row cannot be encoded, or no row has a token to learn.</exception>
+    /// <summary>Encodes rows for the task of the options.</summary>
+    /// <exception cref="BadInputException">A row cannot be encoded, has another form than the task needs, or a label that the head does not
+    /// have; or no row has a token to learn.</exception>
     public List<Example> Encode(IReadOnlyList<DataRow> rows)
     {
         ArgumentNullException.ThrowIfNull(rows);
+        return _options.Task switch
+        {
+            ModelTask.CausalLm => EncodeTexts(rows),
+            ModelTask.Seq2SeqLm => new SourceEncoder(_tokenizer, _options, Report).Encode(rows),
+            ModelTask.SequenceClassification => new ClassEncoder(_tokenizer, _options, Report).Encode(rows,
+                rows.All(row => row is LabelledRow { Value: not null }) ? null : Labels),
+            ModelTask.TokenClassification => new TokenClassEncoder(_tokenizer, _options, Report).Encode(rows, Labels),
+            ModelTask.QuestionAnswering => new QuestionEncoder(_tokenizer, _options, Report).Encode(rows),
+            ModelTask.MaskedLm => new MaskedTextEncoder(_tokenizer, _options, Report).Encode(rows),
+            _ => new ContrastEncoder(_tokenizer, _options, Report).Encode(rows),
+        };
+    }
+
+    private LabelMap Labels => LabelMap.Of(_options.Labels
+        ?? throw new ArgumentException($"The options have no labels, which {_options.Task} needs: those of the model."));
+
+    private List<Example> EncodeTexts(IReadOnlyList<DataRow> rows)
+    {
         var examples = new List<Example>(rows.Count);
         foreach (var row in rows)
         {

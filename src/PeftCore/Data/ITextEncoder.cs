@@ -12,6 +12,12 @@ internal interface ITextEncoder
     /// <summary>The end-of-text token; null without one.</summary>
     int? EosId { get; }
 
+    /// <summary>The mask token; null without one.</summary>
+    int? MaskId { get; }
+
+    /// <summary>Number of tokens.</summary>
+    int VocabularySize { get; }
+
     /// <summary>Encodes a text, with or without the tokenizer's special tokens around it.</summary>
     EncodedText Encode(string text, bool addSpecialTokens);
 

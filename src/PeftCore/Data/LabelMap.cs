@@ -20,12 +20,16 @@ public sealed class LabelMap
     /// <summary>A map with the given names, such as those of a model's id2label.</summary>
     internal static LabelMap Of(IEnumerable<string> names) => new([.. names]);
 
-    /// <summary>Finds the classes of a data set. Whole numbers are sorted as numbers, so that 0 … n − 1 are their own indices; names are
+    /// <summary>Finds the classes or the tags of a data set. Whole numbers are sorted as numbers, so that 0 … n − 1 are their own indices; names are
     /// sorted as text, or by the numbers that <see cref="ReadOptions.LabelNames"/> gave them for.</summary>
     /// <exception cref="BadInputException">A row has no label, or there is only one class.</exception>
     public static LabelMap From(IReadOnlyList<DataRow> rows)
     {
         ArgumentNullException.ThrowIfNull(rows);
+        if (rows is [TokensRow, ..])
+        {
+            return OfTags(rows);
+        }
         string[] names = [.. rows.Select(row => Labelled(row).Label).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
         if (names.Length < 2)
         {
@@ -59,8 +63,12 @@ public sealed class LabelMap
 
     /// <summary>The class index of a label or tag.</summary>
     /// <exception cref="BadInputException">The class is not in the map.</exception>
-    internal int IdOf(RowPlace place, string label) => _ids.TryGetValue(label, out int id) ? id
+    internal int IdOf(RowPlace place, string label) => _ids.TryGetValue(label, out int id) || IsIndex(label, out id) ? id
         : throw place.Error($"the label \"{label}\" is unknown, expected one of {string.Join(", ", Names.Take(20))}");
+
+    // The labels of a data set are often the indices of the classes that the model names.
+    private bool IsIndex(string label, out int id) =>
+        NumberText.TryDigits(label, out id) && id < Count && !Names.Any(name => Number(name) is not null);
 
     /// <summary>Sorts numbers as numbers. Two spellings of one number are an error: they would be two classes.</summary>
     private static string[] Sorted(string file, string[] names)

@@ -20,10 +20,4 @@ public sealed class LoaderOptions
 
     /// <summary>Rows are padded to the longest of the batch, rounded up to a multiple of this.</summary>
     internal int PadToMultipleOf { get; init; } = 1;
-
-    /// <summary>The first token of an encoder-decoder's decoder; null for the last token of its target, as in mBART.</summary>
-    internal int? DecoderStartId { get; init; }
-
-    /// <summary>Masks tokens for masked language modelling; null for other tasks.</summary>
-    internal TokenMasking? Masking { get; init; }
 }

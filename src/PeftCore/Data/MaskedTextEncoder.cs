@@ -7,10 +7,13 @@ internal sealed class MaskedTextEncoder
     private readonly EncodeOptions _options;
     private readonly EncodeReport _report;
     private readonly PairEncoder _texts;
+    private readonly TokenMasking _masking;
 
     public MaskedTextEncoder(ITextEncoder tokenizer, EncodeOptions options, EncodeReport report)
     {
         options.Check();
+        _masking = new TokenMasking(tokenizer.MaskId ?? throw new BadInputException("The tokenizer has no mask token, which masked "
+            + "language modelling needs; name mask_token in tokenizer_config.json, or use a model made for it."), tokenizer.VocabularySize);
         (_options, _report, _texts) = (options, report, new PairEncoder(tokenizer, options.MaxSeqLength, report));
     }
 
@@ -47,11 +50,11 @@ internal sealed class MaskedTextEncoder
         }
     }
 
-    private static void Add(Example example, DataRow row, List<Example> examples)
+    private void Add(Example example, DataRow row, List<Example> examples)
     {
         if (example.IsSpecial.AsSpan().Contains(false))
         {
-            examples.Add(example with { LabelsInPlace = true, TaskId = row.TaskId });
+            examples.Add(example with { LabelsInPlace = true, Masking = _masking, TaskId = row.TaskId });
         }
     }
 }

@@ -22,17 +22,17 @@ internal sealed class QuestionEncoder
     public List<Example> Encode(IReadOnlyList<DataRow> rows)
     {
         var examples = new List<Example>(rows.Count);
-        for (int i = 0; i < rows.Count; i++)
+        foreach (var other in rows)
         {
             _report.Rows++;
-            var row = rows[i] as QuestionRow ?? throw rows[i].Place.Error($"the row has {RowForm.NameOf(rows[i])}, expected "
+            var row = other as QuestionRow ?? throw other.Place.Error($"the row has {RowForm.NameOf(other)}, expected "
                 + "{\"question\", \"context\", \"answers\"} in every row for question answering");
-            AddWindows(row, i, examples);
+            AddWindows(row, examples);
         }
         return _report.Finish(rows, examples);
     }
 
-    private void AddWindows(QuestionRow row, int index, List<Example> examples)
+    private void AddWindows(QuestionRow row, List<Example> examples)
     {
         int[] question = _tokenizer.Encode(row.Question.TrimStart(), addSpecialTokens: false).Ids;
         var context = _tokenizer.Encode(row.Context, addSpecialTokens: false);
@@ -53,7 +53,7 @@ internal sealed class QuestionEncoder
         {
             int end = Math.Min(start + room, context.Ids.Length);
             var joined = _template.Join(question, context.Ids.AsSpan(start, end - start));
-            var window = new QuestionWindow(index, joined.SecondStart, context.Starts[start..end], context.Ends[start..end]);
+            var window = new QuestionWindow(row, joined.SecondStart, context.Starts[start..end], context.Ends[start..end]);
             var span = row.Answers is [var answer, ..] ? SpanOf(window, answer) : null;
             answered |= span is not null;
             examples.Add(joined.ToExample() with { Span = span ?? (0, 0), Window = window, TaskId = row.TaskId });

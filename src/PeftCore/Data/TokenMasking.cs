@@ -14,20 +14,18 @@ internal sealed class TokenMasking
     private readonly int _maskId;
     private readonly int _vocabulary;
     private readonly float _probability;
-    private readonly ulong _seed;
 
     /// <summary>Creates a masking.</summary>
     /// <param name="maskId">The mask token.</param>
     /// <param name="vocabulary">Random tokens are below this.</param>
-    /// <param name="seed">The seed of the run.</param>
     /// <param name="probability">The share of tokens to predict.</param>
-    public TokenMasking(int maskId, int vocabulary, ulong seed, double probability = 0.15)
+    public TokenMasking(int maskId, int vocabulary, double probability = 0.15)
     {
         if (!(probability is > 0 and < 1))
         {
             throw new BadInputException($"mlm_probability is {probability}, expected a share between 0 and 1, such as 0.15.");
         }
-        (_maskId, _vocabulary, _seed, _probability) = (maskId, vocabulary, seed, (float)probability);
+        (_maskId, _vocabulary, _probability) = (maskId, vocabulary, (float)probability);
     }
 
     /// <summary>A hash of the parameters, for the fingerprint of the data.</summary>
@@ -38,10 +36,12 @@ internal sealed class TokenMasking
     /// <param name="ids">The tokens; masked ones are overwritten.</param>
     /// <param name="labels">Receives the tokens to predict; all others are not changed.</param>
     /// <param name="isSpecial">Tokens that are not masked; empty for none.</param>
+    /// <param name="seed">The seed of the run.</param>
     /// <param name="epoch">The pass over the data.</param>
     /// <param name="sample">Index of the sample in the data.</param>
-    public void Apply(Span<int> ids, Span<int> labels, ReadOnlySpan<bool> isSpecial, int epoch, int sample)
+    public void Apply(Span<int> ids, Span<int> labels, ReadOnlySpan<bool> isSpecial, ulong seed, int epoch, int sample)
     {
+        RandomWords WordsOf(int token) => Philox.Next(seed, Streams + (uint)epoch, ((ulong)(uint)sample << 32) | (uint)token);
         int masked = 0, lowest = -1;
         float lowestDraw = float.PositiveInfinity;
         for (int i = 0; i < ids.Length; i++)
@@ -50,10 +50,10 @@ internal sealed class TokenMasking
             {
                 continue;
             }
-            float draw = Philox.Uniform(WordsOf(epoch, sample, i).X);
+            float draw = Philox.Uniform(WordsOf(i).X);
             if (draw < _probability)
             {
-                Mask(ids, labels, i, epoch, sample);
+                Mask(ids, labels, i, WordsOf(i));
                 masked++;
             }
             else if (draw < lowestDraw)
@@ -63,20 +63,16 @@ internal sealed class TokenMasking
         }
         if (masked == 0 && lowest >= 0)
         {
-            Mask(ids, labels, lowest, epoch, sample);
+            Mask(ids, labels, lowest, WordsOf(lowest));
         }
     }
 
-    private void Mask(Span<int> ids, Span<int> labels, int at, int epoch, int sample)
+    private void Mask(Span<int> ids, Span<int> labels, int at, RandomWords words)
     {
         labels[at] = ids[at];
-        var words = WordsOf(epoch, sample, at);
         float kind = Philox.Uniform(words.Y);
         ids[at] = kind < Replaced ? _maskId : kind < Random ? (int)(((ulong)words.Z * (ulong)_vocabulary) >> 32) : ids[at];
     }
-
-    private RandomWords WordsOf(int epoch, int sample, int token) =>
-        Philox.Next(_seed, Streams + (uint)epoch, ((ulong)(uint)sample << 32) | (uint)token);
 
     private static long HashCode(params ReadOnlySpan<long> values)
     {

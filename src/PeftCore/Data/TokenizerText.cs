@@ -10,6 +10,10 @@ internal sealed class TokenizerText(Tokenizer tokenizer, ChatTemplate? chosen) :
 
     public int? EosId => tokenizer.EosId;
 
+    public int? MaskId => tokenizer.SpecialTokens.TryGetValue("mask_token", out string? mask) ? tokenizer.IdOf(mask) : null;
+
+    public int VocabularySize => tokenizer.VocabularySize;
+
     public EncodedText Encode(string text, bool addSpecialTokens) => Of(tokenizer.Encode(text, addSpecialTokens));
 
     public EncodedText EncodePair(string text, string pair) => Of(tokenizer.Encode(text, pair));

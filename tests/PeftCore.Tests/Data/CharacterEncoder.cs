@@ -23,6 +23,10 @@ internal sealed class CharacterEncoder : ITextEncoder
 
     public int? EosId => Eos;
 
+    public int? MaskId { get; init; } = 4;
+
+    public int VocabularySize => 100;
+
     public EncodedText Encode(string text, bool addSpecialTokens)
     {
         var tokens = new List<(int Id, int Start, int End, bool Special)>();

@@ -28,22 +28,19 @@ public sealed class TaskBatchTests
         var numbers = new Collator(Pad).Collate([Sample(1) with { Score = 0.5 }, Sample(2) with { Score = -1 }]);
         Assert.That(numbers.Scores, Is.EqualTo([0.5f, -1f]));
         Assert.That(numbers.TrainableTokens, Is.EqualTo(2));
-        Assert.That((numbers.TypeIds, numbers.Spans, numbers.DecoderIds), Is.EqualTo(((int[]?)null, (int[]?)null, (int[]?)null)));
+        Assert.That((numbers.TypeIds, numbers.Spans, numbers.DecoderLabels), Is.EqualTo(((int[]?)null, (int[]?)null, (int[]?)null)));
     }
 
     [Test]
-    public void A_decoder_reads_its_targets_one_place_later()
+    public void Targets_of_a_decoder_are_padded_to_the_longest()
     {
         Example[] samples = [Sample(1, 2) with { TargetIds = [5, 6, 2] }, Sample(3) with { TargetIds = [2] }];
-        var batch = new Collator(Pad, decoderStart: 0).Collate(samples);
+        var batch = new Collator(Pad).Collate(samples);
         Assert.That(batch.DecoderLabels, Is.EqualTo([5, 6, 2, 2, -100, -100]));
-        Assert.That(batch.DecoderIds, Is.EqualTo([0, 5, 6, 0, Pad, Pad]));
         Assert.That(batch.TrainableTokens, Is.EqualTo(4));
-        var wrapped = new Collator(Pad).Collate(samples);
-        Assert.That(wrapped.DecoderIds, Is.EqualTo([2, 5, 6, 2, Pad, Pad]));
         var row = batch.Row(1);
         Assert.That((row.TargetLength, row.TrainableTokens), Is.EqualTo((3, 1)));
-        Assert.That(row.DecoderIds, Is.EqualTo([0, Pad, Pad]));
+        Assert.That(row.DecoderLabels, Is.EqualTo([2, -100, -100]));
     }
 
     [Test]
@@ -89,7 +86,7 @@ public sealed class TaskBatchTests
         int[] ids = [.. Enumerable.Repeat(500, Count)], labels = [.. Enumerable.Repeat(-100, Count)];
         bool[] special = new bool[Count];
         special.AsSpan(0, 100).Fill(true);
-        new TokenMasking(Mask, 1000, seed: 3).Apply(ids, labels, special, epoch: 0, sample: 0);
+        new TokenMasking(Mask, 1000).Apply(ids, labels, special, seed: 3, epoch: 0, sample: 0);
         int[] predicted = [.. Enumerable.Range(0, Count).Where(i => labels[i] != -100)];
         Assert.That(predicted.Select(i => labels[i]), Is.All.EqualTo(500));
         Assert.That(predicted.Min(), Is.GreaterThanOrEqualTo(100));
@@ -106,7 +103,7 @@ public sealed class TaskBatchTests
         for (int sample = 0; sample < 20; sample++)
         {
             int[] ids = [0, 500, 2], labels = [-100, -100, -100];
-            new TokenMasking(1, 1000, seed: 3).Apply(ids, labels, [true, false, true], epoch: 0, sample);
+            new TokenMasking(1, 1000).Apply(ids, labels, [true, false, true], seed: 3, epoch: 0, sample);
             Assert.That(labels, Is.EqualTo([-100, 500, -100]));
         }
     }
@@ -126,8 +123,8 @@ public sealed class TaskBatchTests
     }
 
     private static DataLoader MaskedLoader() => new([.. Enumerable.Range(0, 8).Select(i => Sample([.. Enumerable.Range(10 * i, 20)])
-        with { LabelsInPlace = true })],
-        new LoaderOptions { BatchSize = 2, PadId = Pad, Seed = 5, Masking = new TokenMasking(3, 100, 5) });
+        with { LabelsInPlace = true, Masking = new TokenMasking(3, 100) })],
+        new LoaderOptions { BatchSize = 2, PadId = Pad, Seed = 5 });
 
     private static Example Sample(params int[] ids) => Example.Unlabelled(ids);
 }

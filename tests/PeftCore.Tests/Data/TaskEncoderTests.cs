@@ -1,4 +1,5 @@
 using PeftCore.Data;
+using PeftCore.Models;
 using static PeftCore.Tests.Data.CharacterEncoder;
 
 namespace PeftCore.Tests.Data;
@@ -168,6 +169,34 @@ public sealed class TaskEncoderTests
     {
         var examples = new MaskedTextEncoder(Tokenizer, Options(5), new EncodeReport()).Encode([new DocumentRow(Place, "abcdefg")]);
         Assert.That(examples.Select(ShowIds), Is.EqualTo(["<abc>", "<def>", "<g>"]));
+    }
+
+    [Test]
+    public void A_tokenizer_without_a_mask_token_is_refused() => Assert.That(
+        () => new MaskedTextEncoder(new CharacterEncoder { MaskId = null }, Options(9), new EncodeReport()),
+        Throws.TypeOf<BadInputException>().With.Message.Contains("has no mask token"));
+
+    [Test]
+    public void The_task_of_the_options_chooses_the_encoder()
+    {
+        Example One(ModelTask task, DataRow row, params string[] labels) =>
+            new ExampleEncoder(Tokenizer, Options(20) with { Task = task, Labels = labels }).Encode([row])[0];
+        Assert.That(One(ModelTask.SequenceClassification, new LabelledRow(Place, "a", "1"), "no", "yes").ClassLabel, Is.EqualTo(1));
+        Assert.That(One(ModelTask.SequenceClassification, new LabelledRow(Place, "a", "1") { Value = 1 }).Score, Is.EqualTo(1));
+        Assert.That(One(ModelTask.TokenClassification, new TokensRow(Place, ["a"], ["O"]), "X", "O").Labels, Does.Contain(1));
+        Assert.That(One(ModelTask.QuestionAnswering, new QuestionRow(Place, "q", "c", [])).Window, Is.Not.Null);
+        Assert.That(One(ModelTask.Seq2SeqLm, new SourceRow(Place, "a", "b")).TargetIds, Is.Not.Null);
+        Assert.That(One(ModelTask.MaskedLm, new TextRow(Place, "a")).Masking, Is.Not.Null);
+        Assert.That(One(ModelTask.FeatureExtraction, new ContrastRow(Place, "a", "b", null)).Positive, Is.Not.Null);
+        Assert.That(One(ModelTask.CausalLm, new TextRow(Place, "ab")).LabelsInPlace, Is.False);
+    }
+
+    [Test]
+    public void Class_numbers_are_indices_only_where_the_names_are_no_numbers()
+    {
+        Assert.That(LabelMap.Of(["NEGATIVE", "POSITIVE"]).IdOf(Place, "1"), Is.EqualTo(1));
+        Assert.That(() => LabelMap.Of(["NEGATIVE", "POSITIVE"]).IdOf(Place, "2"), Throws.TypeOf<BadInputException>());
+        Assert.That(LabelMap.Of(["1", "0"]).IdOf(Place, "1"), Is.Zero);
     }
 
     [Test]
