@@ -14,13 +14,25 @@ internal static class DataContradictions
             "{\"prompt\": \"a\", \"completion\": \"b\", \"label\": 1}",
             "{\"messages\": [{\"role\": \"assistant\", \"content\": \"b\"}], \"label\": 1}",
             "{\"instruction\": \"a\", \"output\": \"b\", \"text\": \"c\"}",
-            "{\"prompt\": \"a\", \"completion\": \"b\", \"instruction\": \"c\", \"output\": \"d\"}")),
+            "{\"prompt\": \"a\", \"completion\": \"b\", \"instruction\": \"c\", \"output\": \"d\"}",
+            "{\"source\": \"a\", \"target\": \"b\", \"label\": 1}", "{\"tokens\": [\"a\"], \"tags\": [\"O\"], \"text\": \"a\"}",
+            "{\"text\": \"a\", \"positive\": \"b\", \"label\": 1}",
+            "{\"question\": \"q\", \"context\": \"c\", \"answer\": \"c\", \"answers\": {\"text\": [], \"answer_start\": []}}")),
         ("a field missing", random => random.Pick("{\"prompt\": \"a\"}", "{\"completion\": \"a\"}", "{\"label\": 1}",
-            "{\"instruction\": \"a\"}", "{\"output\": \"a\"}", "{\"input\": \"a\", \"output\": \"b\"}", "{}")),
+            "{\"instruction\": \"a\"}", "{\"output\": \"a\"}", "{\"input\": \"a\", \"output\": \"b\"}", "{}", "{\"source\": \"a\"}", "{\"text\": \"a\", \"negative\": \"b\"}",
+            "{\"text\": \"a\", \"text_pair\": \"b\"}", "{\"question\": \"q\", \"context\": \"c\"}", "{\"tags\": [\"O\"], \"label\": 1}")),
         ("a field of the wrong type", random => random.Pick(
             "{\"text\": 1}", "{\"text\": null}", "{\"text\": [\"a\"]}", "{\"text\": {\"a\": 1}}",
             "{\"prompt\": \"a\", \"completion\": null}", "{\"prompt\": true, \"completion\": \"b\"}", "{\"messages\": \"hi\"}",
             "{\"messages\": []}", "{\"messages\": null}", "{\"messages\": {}}", "{\"messages\": [\"a\"]}")),
+        ("tags that do not fit", random => $"{{\"tokens\": [\"a\", \"b\"], \"tags\": {random.Pick("[\"O\"]", "[\"O\", 1]", "[\"O\", \"\"]",
+            "[\"O\", \"O\", \"O\"]", "[]", "[1.5, 0]", "[-1, 0]", "[null, \"O\"]", "\"O\"", "null", "{}")}}}"),
+        ("an answer that is not in the context", random => "{\"question\": \"q\", \"context\": \"a\uD83D\uDE00b\", " + random.Pick(
+            "\"answer\": \"x\"", "\"answer\": \"\"", "\"answer\": null", "\"answer\": \"A\"", "\"answers\": \"b\"", "\"answers\": [\"b\"]",
+            "\"answers\": {\"text\": [\"b\"], \"answer_start\": [3]}", "\"answers\": {\"text\": [\"b\"], \"answer_start\": [-1]}",
+            "\"answers\": {\"text\": [\"b\"], \"answer_start\": []}", "\"answers\": {\"text\": [\"\"], \"answer_start\": [0]}",
+            "\"answers\": {\"text\": [\"b\"], \"answer_start\": [4000000000]}", "\"answers\": {\"text\": [\"b\"]}",
+            "\"answers\": {\"text\": \"b\", \"answer_start\": 2}") + "}"),
         ("a label that is none", random =>
             $"{{\"text\": \"a\", \"label\": {random.Pick("1.5", "null", "true", "[]", "[1]", "{}", "\"\"", "1e99", "\"\"")}}}"),
         ("a turn that is none", random => $"{{\"messages\": [{{\"role\": \"user\", \"content\": \"a\"}}, {random.Pick(

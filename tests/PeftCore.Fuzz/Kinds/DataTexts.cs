@@ -27,11 +27,17 @@ internal static class DataTexts
     public static string Describe(DataRow row) => (row switch
     {
         TextRow text => $"text {Quote(text.Text)}",
+        LabelledRow { Pair: { } pair } labelled => $"pair {Quote(labelled.Text)} {Quote(pair)} {Quote(labelled.Label)}",
         LabelledRow labelled => $"labelled {Quote(labelled.Text)} {Quote(labelled.Label)}",
         PromptRow prompt => $"prompt {Quote(prompt.Prompt)} {Quote(prompt.Completion)}",
         InstructionRow instruction =>
             $"instruction {Quote(instruction.Instruction)} {Quote(instruction.Input)} {Quote(instruction.Output)}",
         ChatRow chat => "chat " + string.Join(" ", chat.Turns.Select(turn => $"{Quote(turn.Role)} {Quote(turn.Content)}")),
+        TokensRow tagged => $"tagged {string.Join(" ", tagged.Tokens.Select(Quote))} {string.Join(" ", tagged.Tags)}",
+        QuestionRow question => $"question {Quote(question.Question)} {Quote(question.Context)} "
+            + string.Join(" ", question.Answers.Select(answer => $"{answer.Start} {Quote(answer.Text)}")),
+        SourceRow pair => $"source {Quote(pair.Source)} {Quote(pair.Target)}",
+        ContrastRow texts => $"contrast {Quote(texts.Text)} {Quote(texts.Positive)} {(texts.Negative is { } far ? Quote(far) : "none")}",
         DocumentRow document => $"document {Quote(document.Text)}",
         _ => row.GetType().Name,
     }) + (row.TaskId is { } task ? $" of task {task}" : "");
@@ -43,7 +49,7 @@ internal static class DataTexts
         // A file whose labels are numbers in some rows and texts of digits in others is refused.
         string named = b.All(char.IsAsciiDigit) ? $"class {b}" : b;
         int label = random.Below(5);
-        return random.Below(7) switch
+        return random.Below(13) switch
         {
             0 => (Object(("text", a)), $"text {Quote(a)}"),
             1 => (Object(("prompt", a), ("completion", b)), $"prompt {Quote(a)} {Quote(b)}"),
@@ -51,10 +57,33 @@ internal static class DataTexts
             3 => (Object(("instruction", a), ("output", c)), $"instruction {Quote(a)} \"\" {Quote(c)}"),
             4 => (Object(("text", a), ("label", named)), $"labelled {Quote(a)} {Quote(named)}"),
             5 => (JsonTree.Parse($"{{\"text\": {Quote(a)}, \"label\": {label}}}"), $"labelled {Quote(a)} \"{label}\""),
+            6 => (Object(("text", a), ("text_pair", c), ("label", named)), $"pair {Quote(a)} {Quote(c)} {Quote(named)}"),
+            7 => (JsonTree.Parse($"{{\"tags\": [\"O\", \"B-X\"], \"tokens\": [{Quote(a)}, {Quote(b)}]}}"),
+                $"tagged {Quote(a)} {Quote(b)} O B-X"),
+            8 => Question(random, a, b, c),
+            9 => (Object(("target", a), ("source", b)), $"source {Quote(b)} {Quote(a)}"),
+            10 => (Object(("text", a), ("positive", b)), $"contrast {Quote(a)} {Quote(b)} none"),
+            11 => (Object(("text", a), ("positive", b), ("negative", c)), $"contrast {Quote(a)} {Quote(b)} {Quote(c)}"),
             _ => (JsonTree.Parse(
                 $"{{\"messages\": [{Object(("role", "user"), ("content", a))}, {Object(("content", b), ("role", "assistant"))}]}}"),
                 $"chat \"user\" {Quote(a)} \"assistant\" {Quote(b)}"),
         };
+    }
+
+    // The answer begins after the first part of the context, counted in code points; looked for, it may begin earlier.
+    private static (JsonTree Json, string Meaning) Question(FuzzRandom random, string before, string answer, string question)
+    {
+        string context = $"|{before}{answer}", meaning = $"question {Quote(question)} {Quote(context)}";
+        if (random.OnceIn(3))
+        {
+            return (JsonTree.Parse($"{{\"question\": {Quote(question)}, \"context\": {Quote(context)}, \"answers\": "
+                + "{\"text\": [], \"answer_start\": []}}"), meaning + " ");
+        }
+        int start = 1 + before.EnumerateRunes().Count();
+        return random.OnceIn(2)
+            ? (JsonTree.Parse($"{{\"question\": {Quote(question)}, \"context\": {Quote(context)}, \"answers\": "
+                + $"{{\"text\": [{Quote(answer)}], \"answer_start\": [{start}]}}}}"), $"{meaning} {start} {Quote(answer)}")
+            : (Object(("question", question), ("context", context), ("answer", context)), $"{meaning} 0 {Quote(context)}");
     }
 
     private static JsonTree Object(params (string Key, string Value)[] fields)
