@@ -10,55 +10,74 @@ internal static class Recompute
     /// dropout does.</summary>
     /// <param name="body">Computes one tensor from the input and from parameters.</param>
     /// <param name="input">The input; its gradient is propagated.</param>
-    public static Tensor Run(Func<Tensor, Tensor> body, Tensor input)
+    public static Tensor Run(Func<Tensor, Tensor> body, Tensor input) => Run(inputs => body(inputs[0]!), [input]);
+
+    /// <summary>As the other overload, for a body with several inputs.</summary>
+    /// <param name="body">Computes one tensor from the inputs and from parameters.</param>
+    /// <param name="inputs">The inputs, whose gradients are propagated; null for an absent one.</param>
+    public static Tensor Run(Func<Tensor?[], Tensor> body, params Tensor?[] inputs)
     {
         if (!Tape.IsRecording)
         {
-            return body(input);
+            return body(inputs);
         }
         Tensor output;
-        input.Storage.MarkSaved(1); // Backward reads the input again: no op may overwrite it.
+        Mark(inputs, 1); // Backward reads the inputs again: no op may overwrite them.
         try
         {
             using var probe = new Tape(TapeMode.Probe);
-            output = body(input);
+            output = body(inputs);
         }
         finally
         {
-            input.Storage.MarkSaved(-1);
+            Mark(inputs, -1);
         }
         if (output.GradFn is RequiresGradProbe)
         {
-            Tape.RecordAlways(() => new Node(body, input), [input], [output]);
+            Tape.RecordAlways(() => new Node(body, inputs), inputs, [output]);
         }
         return output;
     }
 
+    private static void Mark(Tensor?[] inputs, int count)
+    {
+        foreach (var input in inputs)
+        {
+            input?.Storage.MarkSaved(count);
+        }
+    }
+
     private sealed class Node : GradientNode
     {
-        private readonly Func<Tensor, Tensor> _body;
-        private readonly Tensor _input;
+        private readonly Func<Tensor?[], Tensor> _body;
+        private readonly Tensor?[] _inputs;
 
-        public Node(Func<Tensor, Tensor> body, Tensor input) : base("recompute")
+        public Node(Func<Tensor?[], Tensor> body, Tensor?[] inputs) : base("recompute")
         {
             _body = body;
-            _input = Save("input", input);
+            _inputs = Array.ConvertAll(inputs, input => input is null ? null : Save("input", input));
         }
 
         protected internal override void Backward(BackwardContext context)
         {
             using var tape = new Tape();
-            var input = _input.Detach();
-            if (context.NeedsInputGrad(0))
+            var inputs = Array.ConvertAll(_inputs, input => input?.Detach());
+            for (int i = 0; i < inputs.Length; i++)
             {
-                input.GradFn = new AccumulateGrad(input.Shape, MemoryKind.Activation, input.DType);
+                if (inputs[i] is { } input && context.NeedsInputGrad(i))
+                {
+                    input.GradFn = new AccumulateGrad(input.Shape, MemoryKind.Activation, input.DType);
+                }
             }
-            var output = _body(input);
+            var output = _body(inputs);
             tape.Backward(output, context.GradOutput());
-            if (input.Gradient is { } gradient)
+            for (int i = 0; i < inputs.Length; i++)
             {
-                context.PropagateGrad(0, gradient);
-                input.FreeGradient();
+                if (inputs[i]?.Gradient is { } gradient)
+                {
+                    context.PropagateGrad(i, gradient);
+                    inputs[i]!.FreeGradient();
+                }
             }
         }
     }

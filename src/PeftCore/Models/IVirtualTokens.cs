@@ -18,6 +18,12 @@ internal interface IVirtualTokens
     /// <returns>(batch, virtual + tokens, hidden), and the inputs with their positions and mask.</returns>
     (Tensor Embedded, ModelInputs Inputs) Prepend(Tensor embedded, ModelInputs inputs);
 
+    /// <summary>As <see cref="Prepend(Tensor, ModelInputs)"/> without keys and values: what an encoder-decoder's encoder reads.</summary>
+    (Tensor Embedded, ModelInputs Inputs) PrependTokens(Tensor embedded, ModelInputs inputs);
+
+    /// <summary>The inputs with the learned keys and values before each row: what an encoder-decoder's decoder reads.</summary>
+    ModelInputs PrependPrefix(ModelInputs inputs);
+
     /// <summary>Checks that every prompt has a task.</summary>
     /// <exception cref="BadInputException">There is no such task.</exception>
     void CheckTask(int task);

@@ -105,6 +105,9 @@ internal sealed class KvCache : IDisposable
         return (InUse(_keys[layer]), InUse(_values[layer]));
     }
 
+    /// <summary>A layer's keys and values, (sequences, capacity, columns).</summary>
+    internal (Tensor Keys, Tensor Values) Read(int layer) => (InUse(_keys[layer]), InUse(_values[layer]));
+
     /// <summary>Advances the length by tokens whose keys every layer has appended.</summary>
     internal void Advance(int count) => Length += count;
 

@@ -28,6 +28,10 @@ public static class ModelFamilies
             Register(type, read, "q_proj", "v_proj");
         }
         Register("phi3", Phi3.Read, "qkv_proj");
+        foreach (string type in (string[])["t5", "mt5"])
+        {
+            Register(type, new ModelFamily((config, _, warnings) => new T5(T5Config.Read(config, warnings)), [ModelTask.Seq2SeqLm], "q", "v"));
+        }
     }
 
     /// <summary>The values of "model_type" that can be loaded.</summary>

@@ -30,6 +30,9 @@ public sealed partial class ModelInputs
             KeyOffset = KeyOffset,
             IsCausal = IsCausal,
             TokenTypes = TokenTypes,
+            CrossRanges = CrossRanges,
+            CrossCache = CrossCache,
+            CrossRows = CrossRows,
         };
     }
 
@@ -57,6 +60,9 @@ public sealed partial class ModelInputs
             KeyOffset = KeyOffset + places,
             IsCausal = IsCausal,
             TokenTypes = TokenTypes,
+            CrossRanges = CrossRanges,
+            CrossCache = CrossCache,
+            CrossRows = CrossRows,
         };
     }
 

@@ -23,6 +23,16 @@ public sealed partial class ModelInputs
         Ranges = ranges is null ? null : ids.Backend.From(ranges, [Batch, Length, 2]).SameScope(ids);
     }
 
+    /// <summary>Copies inputs, which share their tensors.</summary>
+    private ModelInputs(ModelInputs other)
+    {
+        (Ids, _positions, _ranges, _windowed) = (other.Ids, other._positions, other._ranges, other._windowed);
+        (Batch, Length, Longest, Positions, Ranges) = (other.Batch, other.Length, other.Longest, other.Positions, other.Ranges);
+        (IsCausal, TokenTypes, Tasks, KeyOffset) = (other.IsCausal, other.TokenTypes, other.Tasks, other.KeyOffset);
+        (Cache, Prefix) = (other.Cache, other.Prefix);
+        (Decoder, CrossRanges, CrossCache, CrossRows) = (other.Decoder, other.CrossRanges, other.CrossCache, other.CrossRows);
+    }
+
     /// <summary>I32 (batch, tokens): token ids.</summary>
     public Tensor Ids { get; }
 

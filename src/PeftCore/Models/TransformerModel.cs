@@ -81,6 +81,9 @@ public abstract class TransformerModel : Module
     internal IReadOnlyList<Module> HeadLayers => HeadModules.Count > 0 ? [.. HeadModules.Select(name => Find(name)!)]
         : OutputLayer is { } layer ? [layer] : throw new BadInputException($"this {ModelType} model returns hidden states: it has no head to train");
 
+    /// <summary>Number of blocks that <see cref="ResidualsOf"/> counts: those of an encoder, then those of a decoder.</summary>
+    internal virtual int BlockCount => LayerCount;
+
     /// <summary>The residual additions of a block.</summary>
     /// <exception cref="BadInputException">The family does not name them.</exception>
     internal virtual BlockResiduals ResidualsOf(int block) => throw new BadInputException(

@@ -24,4 +24,5 @@ internal abstract class ResidualHook
 /// <param name="Block">The block.</param>
 /// <param name="Attention">The sum after the attention.</param>
 /// <param name="FeedForward">The sum after the feed-forward network.</param>
-internal sealed record BlockResiduals(Module Block, ResidualAdd Attention, ResidualAdd FeedForward);
+/// <param name="CrossAttention">The sum after a decoder's attention to an encoder; null without one.</param>
+internal sealed record BlockResiduals(Module Block, ResidualAdd Attention, ResidualAdd FeedForward, ResidualAdd? CrossAttention = null);

@@ -15,30 +15,41 @@ internal sealed class AdapterPrompts(ActiveSet set) : IVirtualTokens
 
     public (Tensor Embedded, ModelInputs Inputs) Prepend(Tensor embedded, ModelInputs inputs)
     {
-        if (ReadCount > 0)
+        (embedded, inputs) = PrependTokens(embedded, inputs);
+        return (embedded, PrependPrefix(inputs));
+    }
+
+    public (Tensor Embedded, ModelInputs Inputs) PrependTokens(Tensor embedded, ModelInputs inputs)
+    {
+        if (ReadCount == 0)
         {
-            var rows = RowsOf<TokenPrompt>(inputs.Batch);
-            int[] tasks = TasksOf(inputs);
-            var pieces = rows.SelectMany((row, b) => row.Select(prompt => (Prompt: prompt, Task: tasks[b]))).Distinct().ToList();
-            pieces.ForEach(piece => piece.Prompt.CheckTask(piece.Task));
-            var table = Table([.. pieces.Select(piece => piece.Prompt.Rows(piece.Task))]);
-            int[] places = Places(rows, (row, prompt) => pieces.TakeWhile(piece => piece != (prompt, tasks[row]))
-                .Sum(piece => piece.Prompt.Count));
-            embedded = Joined(table, embedded.Backend.From(places, [rows.Length, places.Length / rows.Length]), embedded);
-            inputs = inputs.WithPromptTokens(CountsOf(rows));
+            return (embedded, inputs);
         }
-        if (Longest<PrefixEncoder>() > 0)
+        var rows = RowsOf<TokenPrompt>(inputs.Batch);
+        int[] tasks = TasksOf(inputs);
+        var pieces = rows.SelectMany((row, b) => row.Select(prompt => (Prompt: prompt, Task: tasks[b]))).Distinct().ToList();
+        pieces.ForEach(piece => piece.Prompt.CheckTask(piece.Task));
+        var table = Table([.. pieces.Select(piece => piece.Prompt.Rows(piece.Task))]);
+        int[] places = Places(rows, (row, prompt) => pieces.TakeWhile(piece => piece != (prompt, tasks[row]))
+            .Sum(piece => piece.Prompt.Count));
+        embedded = Joined(table, embedded.Backend.From(places, [rows.Length, places.Length / rows.Length]), embedded);
+        return (embedded, inputs.WithPromptTokens(CountsOf(rows)));
+    }
+
+    public ModelInputs PrependPrefix(ModelInputs inputs)
+    {
+        if (Longest<PrefixEncoder>() == 0)
         {
-            if (set.Rows is not null && ReadCount > 0)
-            {
-                throw new BadInputException(
-                    "a mixed batch cannot have virtual tokens in some rows and prefixes in others: unused places for the tokens would " +
-                    "lie between a prefix and its row; run those rows apart");
-            }
-            var rows = RowsOf<PrefixEncoder>(inputs.Batch);
-            inputs = inputs.WithPrefixKv(new PrefixRows(rows, inputs.Ids), CountsOf(rows));
+            return inputs;
         }
-        return (embedded, inputs);
+        if (set.Rows is not null && ReadCount > 0)
+        {
+            throw new BadInputException(
+                "a mixed batch cannot have virtual tokens in some rows and prefixes in others: unused places for the tokens would " +
+                "lie between a prefix and its row; run those rows apart");
+        }
+        var rows = RowsOf<PrefixEncoder>(inputs.Batch);
+        return inputs.WithPrefixKv(new PrefixRows(rows, inputs.Ids), CountsOf(rows));
     }
 
     public Targets Prepend(Targets targets, int batch) =>

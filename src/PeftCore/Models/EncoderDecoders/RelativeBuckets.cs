@@ -1,0 +1,46 @@
+using PeftCore.Backends;
+using PeftCore.Tensors;
+
+namespace PeftCore.Models;
+
+/// <summary>T5's buckets of relative positions (Raffel et al. 2020, section 2.1): small distances have a bucket each, larger ones share
+/// buckets whose width grows with the logarithm of the distance, up to a largest distance.</summary>
+/// <param name="count">Number of buckets; a bidirectional stack has half of them for keys after the query.</param>
+/// <param name="maxDistance">The distance from which on all pairs share the last bucket.</param>
+/// <param name="bidirectional">Whether keys after the query have buckets of their own; otherwise they share that of distance 0.</param>
+internal sealed class RelativeBuckets(int count, int maxDistance, bool bidirectional)
+{
+    /// <summary>The bucket of key position − query position.</summary>
+    public int Of(int relative)
+    {
+        int buckets = bidirectional ? count / 2 : count;
+        int first = bidirectional && relative > 0 ? buckets : 0;
+        int distance = bidirectional ? Math.Abs(relative) : -Math.Min(relative, 0);
+        int exact = buckets / 2;
+        if (distance < exact)
+        {
+            return first + distance;
+        }
+        // In single precision as the reference, which decides on which side of a border a distance lies.
+        float position = MathF.Log((float)distance / exact) / (float)Math.Log((double)maxDistance / exact) * (buckets - exact);
+        return first + Math.Min(exact + (int)position, buckets - 1);
+    }
+
+    /// <summary>The buckets of all pairs.</summary>
+    /// <param name="backend">The device.</param>
+    /// <param name="queries">Queries.</param>
+    /// <param name="keys">Keys, counted from position 0.</param>
+    /// <param name="firstQuery">The position of the first query.</param>
+    /// <returns>I32 (queries, keys)</returns>
+    public Tensor Of(Backend backend, int queries, int keys, int firstQuery)
+    {
+        int lowest = -(firstQuery + queries - 1);
+        int[] byDistance = [.. Enumerable.Range(lowest, queries + keys - 1 + firstQuery).Select(Of)];
+        int[] buckets = new int[queries * keys];
+        for (int i = 0; i < queries; i++)
+        {
+            byDistance.AsSpan(-(firstQuery + i) - lowest, keys).CopyTo(buckets.AsSpan(i * keys));
+        }
+        return backend.From(buckets, [queries, keys]);
+    }
+}

@@ -1,0 +1,87 @@
+using PeftCore.Nn;
+using PeftCore.Ops;
+using PeftCore.Tensors;
+
+namespace PeftCore.Models;
+
+/// <summary>T5 (Raffel et al. 2020), also T5 1.1 and mT5 (Xue et al. 2021): RMS norm before each sublayer, no biases, no scale of attention
+/// scores, biases by relative position that all blocks of a stack share.</summary>
+internal sealed class T5 : Seq2SeqModel
+{
+    // Relative positions have no end; sizes stay far below what a product of two lengths can hold.
+    private const int MostTokens = 1 << 20;
+
+    private readonly T5Config _config;
+    private readonly T5Stack _encoder;
+    private readonly T5Stack _decoder;
+
+    /// <summary>Declares the model without weights.</summary>
+    public T5(T5Config config)
+    {
+        _config = config;
+        TokenEmbedding = Add("shared", new Embedding(config.VocabularySize, config.HiddenSize));
+        _encoder = Add("encoder", new T5Stack(config, decoderSites: null));
+        _decoder = Add("decoder", new T5Stack(config, new DropoutSites(config.EncoderLayers)));
+        Head = Add("lm_head", new Linear(config.HiddenSize, config.VocabularySize));
+        if (config.TieEmbeddings)
+        {
+            Head.Tie(TokenEmbedding.Weight);
+        }
+    }
+
+    public override string ModelType => _config.ModelType;
+
+    public override int HiddenSize => _config.HiddenSize;
+
+    public override int LayerCount => _config.EncoderLayers;
+
+    public override int DecoderLayerCount => _config.DecoderLayers;
+
+    public override int MaxLength => MostTokens;
+
+    public override int HeadCount => _config.Heads;
+
+    public override int HeadDim => _config.HeadDim;
+
+    public override Embedding TokenEmbedding { get; }
+
+    public override Linear Head { get; }
+
+    public override int DecoderStartToken => _config.StartToken;
+
+    public override int PadToken => _config.PadToken;
+
+    internal override IReadOnlyList<Module> FinalNorms => [_encoder.FinalNorm, _decoder.FinalNorm];
+
+    internal override BlockResiduals ResidualsOf(int block) =>
+        (block < LayerCount ? _encoder.Blocks[block] : _decoder.Blocks[block - LayerCount]).Residuals;
+
+    /// <summary>Copies of the embedding under its other names, and a table of the cross-attention that old files have and nothing
+    /// reads.</summary>
+    internal override bool IsBuffer(string name) => name is "encoder.embed_tokens.weight" or "decoder.embed_tokens.weight"
+        || name.EndsWith(".EncDecAttention.relative_attention_bias.weight", StringComparison.Ordinal);
+
+    private protected override Tensor HeadInput(Tensor hidden) => _config.ScaleHead ? hidden * (1 / MathF.Sqrt(HiddenSize)) : hidden;
+
+    private protected override Tensor EmbedSource(Tensor embedded, ModelInputs inputs) => Dropout(embedded, ModelSite.SourceEmbedding);
+
+    private protected override Tensor EmbedTarget(Tensor embedded, ModelInputs inputs) => Dropout(embedded, ModelSite.TargetEmbedding);
+
+    private protected override Tensor? EncoderBias(ModelInputs inputs) => _encoder.Bias(inputs);
+
+    private protected override Tensor? DecoderBias(ModelInputs inputs) => _decoder.Bias(inputs);
+
+    private protected override Tensor EncoderBlock(int index, Tensor x, Tensor? bias, ModelInputs inputs) =>
+        _encoder.Blocks[index].Forward(x, null, bias, inputs);
+
+    private protected override Tensor DecoderBlock(int index, Tensor x, Tensor? states, Tensor? bias, ModelInputs inputs) =>
+        _decoder.Blocks[index].Forward(x, states, bias, inputs);
+
+    private protected override Tensor FinishEncoder(Tensor x) => Dropout(_encoder.FinalNorm.Forward(x), ModelSite.EncoderOutput);
+
+    private protected override Tensor FinishDecoder(Tensor x) => Dropout(_decoder.FinalNorm.Forward(x), ModelSite.DecoderOutput);
+
+    internal override StackAttention CrossAttentionOf(int block) => _decoder.Blocks[block].CrossAttention;
+
+    private Tensor Dropout(Tensor x, ModelSite site) => x.Dropout(DropoutSites.OfModel(_config.Dropout, site).Now(Mode));
+}
