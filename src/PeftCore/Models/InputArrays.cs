@@ -25,6 +25,19 @@ public sealed class InputArrays
     /// <summary>(B, T, 2): the keys [first, end) of each token; null to derive them from the mask.</summary>
     internal int[]? Ranges { get; init; }
 
+    /// <summary>These inputs with other positions.</summary>
+    internal InputArrays WithPositions(int[] positions) => new()
+    {
+        Ids = Ids,
+        BatchSize = BatchSize,
+        Mask = Mask,
+        TokenTypes = TokenTypes,
+        Labels = Labels,
+        Positions = positions,
+        Ranges = Ranges,
+        Tasks = Tasks,
+    };
+
     /// <summary>(B): the task of each row, for adapters with several tasks; null without tasks.</summary>
     internal int[]? Tasks { get; init; }
 }

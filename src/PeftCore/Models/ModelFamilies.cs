@@ -7,6 +7,12 @@ public static class ModelFamilies
 {
     private static readonly Lock Registering = new();
 
+    private static readonly ModelTask[] EncoderTasks =
+    [
+        ModelTask.MaskedLm, ModelTask.SequenceClassification, ModelTask.TokenClassification, ModelTask.QuestionAnswering,
+        ModelTask.FeatureExtraction,
+    ];
+
     // The dictionary is replaced, never changed, so that readers need no lock.
     private static volatile OrderedDictionary<string, ModelFamily> _families = new(StringComparer.Ordinal);
 
@@ -32,6 +38,13 @@ public static class ModelFamilies
         {
             Register(type, new ModelFamily((config, _, warnings) => new T5(T5Config.Read(config, warnings)), [ModelTask.Seq2SeqLm], "q", "v"));
         }
+        Register("bert", Bert.Read, "query", "value");
+        Register("roberta", Roberta.Read, "query", "value");
+        Register("xlm-roberta", Roberta.Read, "query", "value");
+        Register("distilbert", DistilBert.Read, "q_lin", "v_lin");
+        Register("electra", Electra.Read, "query", "value");
+        Register("deberta-v2", DebertaV2.Read, "query_proj", "value_proj");
+        Register("albert", Albert.Read, "query", "value");
     }
 
     /// <summary>The values of "model_type" that can be loaded.</summary>
@@ -65,6 +78,9 @@ public static class ModelFamilies
     private static void Register(string modelType, Func<ConfigReader, ICollection<string>?, DecoderSpec> read,
         params IReadOnlyList<string> targetModules) =>
         Register(modelType, (config, warnings) => new Decoder(read(config, warnings)), targetModules);
+
+    private static void Register(string modelType, Func<ConfigReader, EncoderSpec> read, params IReadOnlyList<string> targetModules) =>
+        Register(modelType, new ModelFamily((config, task, _) => new PostNormEncoder(read(config), task), EncoderTasks, targetModules));
 
     /// <summary>The family of a model type; null if there is none.</summary>
     internal static ModelFamily? Find(string modelType) => _families.GetValueOrDefault(modelType);

@@ -29,10 +29,11 @@ public sealed partial class ModelInputs
             Cache = Cache,
             KeyOffset = KeyOffset,
             IsCausal = IsCausal,
-            TokenTypes = TokenTypes,
             CrossRanges = CrossRanges,
             CrossCache = CrossCache,
             CrossRows = CrossRows,
+            Mask = Mask,
+            Types = Types,
         };
     }
 
@@ -59,10 +60,11 @@ public sealed partial class ModelInputs
             Prefix = prefix,
             KeyOffset = KeyOffset + places,
             IsCausal = IsCausal,
-            TokenTypes = TokenTypes,
             CrossRanges = CrossRanges,
             CrossCache = CrossCache,
             CrossRows = CrossRows,
+            Mask = Mask,
+            Types = Types,
         };
     }
 

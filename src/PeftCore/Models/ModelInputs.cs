@@ -45,9 +45,6 @@ public sealed partial class ModelInputs
     /// <summary>Whether a token attends only to itself and tokens before it, as in decoders.</summary>
     internal bool IsCausal { get; private init; } = true;
 
-    /// <summary>I32 (batch, tokens): 0 for tokens of the first text, 1 for those of the second; null for zeros.</summary>
-    internal Tensor? TokenTypes { get; private init; }
-
     /// <summary>One past the largest position.</summary>
     internal int Longest { get; }
 
@@ -160,25 +157,6 @@ public sealed partial class ModelInputs
         int[]? keys = !ranges.IsEmpty ? ranges.ToArray() : mask.IsEmpty || mask.IndexOf(0) < 0 ? null
             : RangesOf(mask, batch, length, causal: true);
         return new ModelInputs(backend.From(ids, [batch, length]), where, keys) { Tasks = tasks };
-    }
-
-    /// <summary>Inputs of an encoder: every token attends to all tokens of its row.</summary>
-    /// <exception cref="ShapeException">The tokens do not fill the rows, or the mask has a hole.</exception>
-    internal static ModelInputs Bidirectional(Backend backend, InputArrays arrays)
-    {
-        int batch = arrays.BatchSize;
-        if (batch <= 0 || arrays.Ids.Length == 0 || arrays.Ids.Length % batch != 0)
-        {
-            throw new ShapeException("inputs", $"{arrays.Ids.Length} tokens do not fill {batch} rows of one length");
-        }
-        int length = arrays.Ids.Length / batch;
-        int[] ranges = arrays.Ranges ?? RangesOf(arrays.Mask, batch, length, causal: false);
-        return new ModelInputs(backend.From(arrays.Ids, [batch, length]), arrays.Positions ?? Counting(batch, length), ranges)
-        {
-            IsCausal = false,
-            Tasks = arrays.Tasks,
-            TokenTypes = arrays.TokenTypes is { } types ? backend.From(types, [batch, length]) : null,
-        };
     }
 
     /// <summary>Inputs that continue the sequences of a cache.</summary>

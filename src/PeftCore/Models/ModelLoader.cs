@@ -10,8 +10,6 @@ public static class ModelLoader
     // More than the parameters of any existing model; a sum of bytes above this bound could overflow.
     private const long MostParameters = 1L << 50;
 
-    private const string HeadWeight = "lm_head.weight";
-
     /// <summary>Declares the model a config.json describes, without weights.</summary>
     /// <param name="config">The configuration.</param>
     /// <param name="warnings">Receives a sentence for each contradiction with one known meaning.</param>
@@ -54,12 +52,12 @@ public static class ModelLoader
         {
             warnings?.Add(warning);
         }
-        weights.TryGet(HeadWeight, out var head);
+        weights.TryGet(model.HeadTable, out var head);
         if (!model.IsTied || head is null || !TiedTables.Differ(FindEntry(model, weights, PathOfEmbedding(model)), head))
         {
             return model;
         }
-        warnings?.Add($"{weights.Place}: {config.Source} ties the head to the embedding (tie_word_embeddings), but \"{HeadWeight}\" and " +
+        warnings?.Add($"{weights.Place}: {config.Source} ties the head to the embedding (tie_word_embeddings), but \"{model.HeadTable}\" and " +
             "the embedding's table differ; the head keeps its own table. Set tie_word_embeddings to false to silence this.");
         return model.Untied();
     }
@@ -131,11 +129,11 @@ public static class ModelLoader
         }
         if (missing.Count > 0)
         {
-            throw Missing(weights, missing);
+            throw Missing(model, weights, missing);
         }
         if (model.IsTied)
         {
-            unused.Remove(HeadWeight); // It is the embedding's table again, or the model would have been declared untied.
+            unused.Remove(model.HeadTable); // It is the embedding's table again, or the model would have been declared untied.
         }
         unused.RemoveWhere(name => NewHead.IsLeftOut(model, name));
         // Tensors that the index of a sharded model does not list may be leftovers; those that it lists belong to the model.
@@ -152,8 +150,9 @@ public static class ModelLoader
         }
     }
 
-    private static BadInputException Missing(WeightSource weights, List<string> missing) => new(missing is [HeadWeight]
-        ? $"{weights.Place}: the head's table \"{HeadWeight}\" is missing, and the configuration does not tie it to the embedding; " +
+    private static BadInputException Missing(TransformerModel model, WeightSource weights, List<string> missing) =>
+        new(missing.Count == 1 && missing[0] == model.HeadTable
+        ? $"{weights.Place}: the head's table \"{model.HeadTable}\" is missing, and the configuration does not tie it to the embedding; " +
             "if the model shares one table, set tie_word_embeddings to true in config.json."
         : $"{weights.Place}: {missing.Count} of the model's tensors are missing, such as \"{missing[0]}\"; the file belongs to another " +
         "model or is incomplete.");
@@ -172,7 +171,7 @@ public static class ModelLoader
     private static int BlockOf(string name)
     {
         string[] parts = name.Split('.');
-        int at = Array.FindIndex(parts, part => part is "layers" or "h");
+        int at = Array.FindIndex(parts, part => part is "layers" or "layer" or "h");
         return at >= 0 && at + 1 < parts.Length && NumberText.TryDigits(parts[at + 1], out int block) ? block : -1;
     }
 
@@ -180,7 +179,10 @@ public static class ModelLoader
         model.NamedParameters().First(p => p.Parameter == model.TokenEmbedding.Weight).Path;
 
     /// <summary>Weight files of the bare model omit the base prefix.</summary>
-    private static WeightEntry? FindEntry(TransformerModel model, WeightSource weights, string path)
+    private static WeightEntry? FindEntry(TransformerModel model, WeightSource weights, string path) =>
+        FindNamed(model, weights, path) ?? (model.OldName(path) is { } old ? FindNamed(model, weights, old) : null);
+
+    private static WeightEntry? FindNamed(TransformerModel model, WeightSource weights, string path)
     {
         if (weights.TryGet(path, out var entry))
         {
@@ -196,6 +198,6 @@ public static class ModelLoader
         }
         // A file may have either of two tied names.
         bool tied = model.IsTied && model.Find(path[..path.LastIndexOf('.')]) == model.TokenEmbedding;
-        return tied && weights.TryGet(HeadWeight, out entry) ? entry : null;
+        return tied && weights.TryGet(model.HeadTable, out entry) ? entry : null;
     }
 }

@@ -34,7 +34,10 @@ internal static class NewHead
             ModelLoader.Initialize(path, parameter, backend, dtype ?? DType.F32, seed, (ulong)created.Count);
             created.Add(path);
         }
-        warnings?.Add($"{weights.Place}: the weights of {string.Join(", ", created)} are not in the file; they are random until they are " +
-            "trained.");
+        if (created.Count > 0)
+        {
+            warnings?.Add($"{weights.Place}: the weights of {string.Join(", ", created)} are not in the file; they are random until they " +
+                "are trained.");
+        }
     }
 }

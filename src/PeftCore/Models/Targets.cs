@@ -39,6 +39,19 @@ public sealed class Targets
         InverseCount = backend.From([1 / Denominator], [1]);
     }
 
+    private Targets(Backend backend, float[] values, float? denominator)
+    {
+        (_shifted, _firstLabels, _isMean) = ([], [], denominator is null);
+        Denominator = denominator ?? values.Length;
+        Weight = values.Length / Denominator;
+        Values = backend.From(values, [values.Length, 1]);
+        Tokens = backend.From([0], [1]);
+        InverseCount = backend.From([1 / Denominator], [1]);
+    }
+
+    /// <summary>F32 (B, 1): the number that each row predicts, in regression; null in other tasks.</summary>
+    internal Tensor? Values { get; }
+
     /// <summary>I32: the token that each position predicts, or <see cref="CrossEntropyOp.Ignore"/>; with <see cref="Rows"/> only those of
     /// positions that predict one.</summary>
     internal Tensor Tokens { get; } // (B, T) or (count)
@@ -90,6 +103,13 @@ public sealed class Targets
     /// <exception cref="BadInputException">Every label is masked.</exception>
     internal static Targets Unshifted(Backend backend, ReadOnlySpan<int> labels, int batch, float? denominator = null) =>
         new(backend, labels.ToArray(), labels.Length - labels.Count(CrossEntropyOp.Ignore), batch, denominator, firstLabels: []);
+
+    /// <summary>Targets of a regression: one number for each row.</summary>
+    /// <param name="backend">The device to upload to.</param>
+    /// <param name="values">The numbers.</param>
+    /// <param name="denominator">The denominator of the sum of losses; null for the number of rows.</param>
+    internal static Targets FromValues(Backend backend, ReadOnlySpan<float> values, float? denominator = null) =>
+        new(backend, values.ToArray(), denominator);
 
     /// <summary>These targets for rows with virtual tokens before them.</summary>
     /// <param name="counts">Virtual tokens of each row.</param>

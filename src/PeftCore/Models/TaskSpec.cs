@@ -49,8 +49,9 @@ internal sealed record TaskSpec(ModelTask Task, IReadOnlyList<string> Labels, bo
                 : new BadInputException($"{config.Source}: {type} models cannot be loaded for {NameOf(task)}; choose {supported}");
         }
         var labels = !HasLabels(task) ? [] : options?.Labels ?? LabelsIn(config);
-        bool isNew = task != ModelTask.FeatureExtraction && (named is { } other && other != task
-            || options?.Labels is { } given && named == task && given.Count != LabelsIn(config).Length);
+        // A bare model has no head, but its file may lack the pooler.
+        bool isNew = task == ModelTask.FeatureExtraction || (named is { } other && other != task)
+            || (options?.Labels is { } given && named == task && given.Count != LabelsIn(config).Length);
         return new TaskSpec(task, labels, isNew, task == ModelTask.SequenceClassification ? ProblemIn(config, labels.Count)
             : ClassificationProblem.SingleLabel);
     }
@@ -112,6 +113,8 @@ internal sealed record TaskSpec(ModelTask Task, IReadOnlyList<string> Labels, bo
 
     private static ClassificationProblem ProblemIn(ConfigReader config, int labels) => config.StringOrNull("problem_type") switch
     {
+        "regression" when labels != 1 => throw config.Error("problem_type",
+            $"is \"regression\", but there are {labels} classes; regression predicts one number, so set num_labels to 1"),
         null => labels == 1 ? ClassificationProblem.Regression : ClassificationProblem.SingleLabel,
         "single_label_classification" => ClassificationProblem.SingleLabel,
         "regression" => ClassificationProblem.Regression,

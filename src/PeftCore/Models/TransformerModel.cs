@@ -105,6 +105,12 @@ public abstract class TransformerModel : Module
         return this;
     }
 
+    /// <summary>The name of the head's table in weight files, which may repeat the embedding's if the head is tied.</summary>
+    internal virtual string HeadTable => "lm_head.weight";
+
+    /// <summary>Another name of a parameter, in older weight files; null if there is none.</summary>
+    internal virtual string? OldName(string path) => null;
+
     /// <summary>Whether a name in a weight file is a buffer, which is not loaded.</summary>
     internal virtual bool IsBuffer(string name) => false;
 

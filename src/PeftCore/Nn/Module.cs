@@ -104,6 +104,20 @@ public abstract class Module : IDisposable
         return group.AddPath(path[(dot + 1)..], child);
     }
 
+    /// <summary>Adds a parameter under a path, to the module before the last name, which may be new.</summary>
+    /// <returns>That module.</returns>
+    private protected Module AddPath(string path, Parameter parameter)
+    {
+        int dot = path.IndexOf('.', StringComparison.Ordinal);
+        if (dot < 0)
+        {
+            Add(path, parameter);
+            return this;
+        }
+        var group = _children.Find(pair => pair.Key == path[..dot]).Value ?? Add(path[..dot], new ModuleGroup());
+        return group.AddPath(path[(dot + 1)..], parameter);
+    }
+
     /// <summary>Adds a parameter under a name.</summary>
     protected Parameter Add(string name, Parameter parameter)
     {

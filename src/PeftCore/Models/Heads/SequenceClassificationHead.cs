@@ -1,11 +1,15 @@
+using PeftCore.Ops;
 using PeftCore.Tensors;
 
 namespace PeftCore.Models;
 
-/// <summary>Classifies a sequence by one of its hidden states, or by their mean.</summary>
+/// <summary>Classifies a sequence by one of its hidden states, or by their mean; or predicts a number for it (regression): mean of
+/// (y − target)².</summary>
 /// <param name="pool">(B, T, C) to (B, C).</param>
 /// <param name="classify">(B, C) to (B, classes): the layers of the head.</param>
-internal sealed class SequenceClassificationHead(Func<Tensor, ModelInputs, Tensor> pool, Func<Tensor, Tensor> classify) : TaskHead
+/// <param name="problem">What the head learns.</param>
+internal sealed class SequenceClassificationHead(Func<Tensor, ModelInputs, Tensor> pool, Func<Tensor, Tensor> classify,
+    ClassificationProblem problem = ClassificationProblem.SingleLabel) : TaskHead
 {
     public override ModelTask Task => ModelTask.SequenceClassification;
 
@@ -13,5 +17,17 @@ internal sealed class SequenceClassificationHead(Func<Tensor, ModelInputs, Tenso
     {
         using var scope = new TensorScope();
         return scope.Return(classify(pool(hidden, inputs)));
+    }
+
+    public override Tensor Loss(Tensor hidden, ModelInputs inputs, Targets targets)
+    {
+        if (problem != ClassificationProblem.Regression)
+        {
+            return base.Loss(hidden, inputs, targets);
+        }
+        using var scope = new TensorScope();
+        var values = targets.Values ?? throw new BadInputException("regression learns numbers, but the targets are classes; give scores");
+        var difference = Logits(hidden, inputs).Cast(DType.F32) - values; // (B, 1)
+        return scope.Return((difference * difference).Sum().ScaleBy(targets.InverseCount));
     }
 }

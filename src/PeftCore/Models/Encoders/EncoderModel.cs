@@ -1,0 +1,166 @@
+using PeftCore.Autograd;
+using PeftCore.Nn;
+using PeftCore.Ops;
+using PeftCore.Tensors;
+
+namespace PeftCore.Models;
+
+/// <summary>A bidirectional encoder (Devlin et al. 2019): every token attends to all tokens of its row. A head classifies rows or tokens,
+/// finds answers, or predicts masked tokens.</summary>
+internal abstract class EncoderModel : TransformerModel
+{
+    private HeadLayers? _headLayers;
+    private TaskHead? _head;
+
+    /// <summary>Starts the declaration; the family adds its body and then calls <see cref="AddHead"/>.</summary>
+    protected EncoderModel(EncoderSpec spec, TaskSpec task)
+    {
+        (Spec, TaskSpec) = (spec, task);
+    }
+
+    /// <summary>The sizes and switches.</summary>
+    public EncoderSpec Spec { get; }
+
+    /// <inheritdoc/>
+    public override ModelTask Task => TaskSpec.Task;
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<string> Labels => TaskSpec.Labels;
+
+    /// <inheritdoc/>
+    public override string ModelType => Spec.ModelType;
+
+    /// <inheritdoc/>
+    public override int HiddenSize => Spec.HiddenSize;
+
+    /// <inheritdoc/>
+    public override int LayerCount => Spec.Layers;
+
+    /// <inheritdoc/>
+    public override int MaxLength => Spec.MaxLength;
+
+    /// <inheritdoc/>
+    public override int HeadCount => Spec.Heads;
+
+    /// <inheritdoc/>
+    public override string BasePrefix => Task == ModelTask.FeatureExtraction ? "" : Spec.Body + ".";
+
+    internal override string MissingPrefix => Task == ModelTask.FeatureExtraction ? Spec.Body + "." : "";
+
+    internal override Linear? OutputLayer => Task == ModelTask.FeatureExtraction ? null : _headLayers!.Last;
+
+    internal override IReadOnlyList<string> HeadModules => [.. Children.Select(child => child.Key)
+        .Where(name => SavedHead.NamesOf(Task).Any(end => name.EndsWith(end, StringComparison.Ordinal)))];
+
+    internal override string HeadTable => _headLayers!.VocabularyPath is { } path ? path + ".weight" : base.HeadTable;
+
+    /// <summary>The task and the classes.</summary>
+    protected TaskSpec TaskSpec { get; }
+
+    /// <summary>Adds a module of the head under its path. "{body}" stands for the name of the bare model.</summary>
+    internal void AddPart(string path, Module module) => AddPath(WithBody(path), module);
+
+    /// <summary>Adds a parameter of the head under its path.</summary>
+    /// <returns>The module that has it.</returns>
+    internal Module AddPart(string path, Parameter parameter) => AddPath(WithBody(path), parameter);
+
+    /// <summary>Adds a module of the body.</summary>
+    protected T AddBody<T>(string path, T module) where T : Module => AddPath(BasePrefix + path, module);
+
+    /// <summary>Adds a module of the body.</summary>
+    protected void AddToBody(string path, Module module) => AddPath(BasePrefix + path, module);
+
+    /// <summary>Adds the head, after the body.</summary>
+    protected void AddHead()
+    {
+        _headLayers = new HeadLayers(this, Spec);
+        Spec.Head(_headLayers, Spec, TaskSpec);
+        _head = Task switch
+        {
+            ModelTask.SequenceClassification => new SequenceClassificationHead(Pool, _headLayers.Run, TaskSpec.Problem),
+            ModelTask.TokenClassification => new TokenClassificationHead(_headLayers.Run),
+            ModelTask.QuestionAnswering => new SpanHead(_headLayers.Run),
+            ModelTask.MaskedLm => new MaskedLmHead(_headLayers.Run),
+            _ => null,
+        };
+    }
+
+    /// <inheritdoc/>
+    public override Tensor Hidden(ModelInputs inputs)
+    {
+        using var scope = new TensorScope();
+        (var x, inputs) = Embed(inputs);
+        x = Start(x, inputs);
+        for (int i = 0; i < LayerCount; i++)
+        {
+            int layer = i;
+            x = Recomputes(inputs) ? Recompute.Run(h => Block(layer, h, inputs), x) : Block(layer, x, inputs);
+        }
+        return scope.Return(Finish(x));
+    }
+
+    /// <inheritdoc/>
+    public override Tensor Logits(ModelInputs inputs)
+    {
+        using var scope = new TensorScope();
+        return scope.Return(HeadOfTask.Logits(Hidden(inputs), inputs));
+    }
+
+    /// <inheritdoc/>
+    public override Tensor Loss(ModelInputs inputs, Targets targets)
+    {
+        using var scope = new TensorScope();
+        return scope.Return(WithPenalty(HeadOfTask.Loss(Hidden(inputs), inputs, targets), targets));
+    }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<(string Name, Tensor Value)> Outputs(ModelInputs inputs)
+    {
+        switch (Task)
+        {
+            case ModelTask.FeatureExtraction:
+                var hidden = Hidden(inputs);
+                return _headLayers!.IsEmpty ? [("last_hidden_state", hidden)]
+                    : [("last_hidden_state", hidden), ("pooler_output", _headLayers.Run(hidden.FirstTokens()))];
+            case ModelTask.QuestionAnswering:
+                var both = Logits(inputs); // (2·B, T)
+                int rows = both.Shape[0] / 2;
+                return [("start_logits", both.Slice(0, rows)), ("end_logits", both.Slice(rows, rows))];
+            default:
+                return base.Outputs(inputs);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override ModelInputs ToInputs(InputArrays arrays) => ModelInputs.Bidirectional(Backend, arrays);
+
+    // A pooler is part of the body in weight files, but only heads use it.
+    internal override bool IsHead(string path) => base.IsHead(path) || path.StartsWith(BasePrefix + "pooler.", StringComparison.Ordinal);
+
+    internal override bool IsOtherHead(string name) => Find(BasePrefix + "pooler") is null
+        && (name.StartsWith("pooler.", StringComparison.Ordinal) || name.StartsWith(Spec.Body + ".pooler.", StringComparison.Ordinal));
+
+    internal override bool IsBuffer(string name) => name.EndsWith("embeddings.position_ids", StringComparison.Ordinal)
+        || name.EndsWith("embeddings.token_type_ids", StringComparison.Ordinal) || name == _headLayers!.RepeatedBias;
+
+    // Files converted from TensorFlow call scale and shift of a norm gamma and beta.
+    internal override string? OldName(string path) =>
+        path.EndsWith("LayerNorm.weight", StringComparison.Ordinal) ? path[..^"weight".Length] + "gamma"
+        : path.EndsWith("LayerNorm.bias", StringComparison.Ordinal) ? path[..^"bias".Length] + "beta" : null;
+
+    /// <summary>What comes between the word embeddings and the first block: (B, T, E) to (B, T, C).</summary>
+    protected abstract Tensor Start(Tensor words, ModelInputs inputs);
+
+    /// <summary>Runs one block.</summary>
+    protected abstract Tensor Block(int index, Tensor x, ModelInputs inputs);
+
+    /// <summary>What follows the last block.</summary>
+    protected virtual Tensor Finish(Tensor x) => x;
+
+    private TaskHead HeadOfTask => _head ?? throw new BadInputException(
+        $"this {ModelType} model returns hidden states, which have no loss of their own; load it for a task, or train it on pairs of texts");
+
+    private Tensor Pool(Tensor hidden, ModelInputs inputs) => Spec.PoolsMean ? hidden.MeanOfTokens(inputs) : hidden.FirstTokens();
+
+    private string WithBody(string path) => path.Replace("{body}.", BasePrefix, StringComparison.Ordinal);
+}

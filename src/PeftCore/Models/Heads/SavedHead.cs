@@ -1,0 +1,26 @@
+namespace PeftCore.Models;
+
+/// <summary>The names by which Hugging Face PEFT finds the head of a task: the head is new, so it is trained in full with every adapter and
+/// saved in its file. A module belongs to the head if its path ends in one of these names.</summary>
+internal static class SavedHead
+{
+    /// <summary>The names for a task; empty for tasks over the vocabulary and without a head.</summary>
+    public static IReadOnlyList<string> NamesOf(ModelTask task) => task switch
+    {
+        ModelTask.SequenceClassification or ModelTask.TokenClassification => ["classifier", "score"],
+        ModelTask.QuestionAnswering => ["qa_outputs"],
+        _ => [],
+    };
+
+    /// <summary>task_type in adapter_config.json; null if Hugging Face PEFT has none for the task.</summary>
+    public static string? TypeOf(ModelTask task) => task switch
+    {
+        ModelTask.CausalLm => "CAUSAL_LM",
+        ModelTask.Seq2SeqLm => "SEQ_2_SEQ_LM",
+        ModelTask.SequenceClassification => "SEQ_CLS",
+        ModelTask.TokenClassification => "TOKEN_CLS",
+        ModelTask.QuestionAnswering => "QUESTION_ANS",
+        ModelTask.FeatureExtraction => "FEATURE_EXTRACTION",
+        _ => null,
+    };
+}

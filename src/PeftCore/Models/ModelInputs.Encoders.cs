@@ -1,0 +1,88 @@
+using PeftCore.Backends;
+using PeftCore.Tensors;
+
+namespace PeftCore.Models;
+
+public sealed partial class ModelInputs
+{
+    /// <summary>(batch, tokens): 1 for a token, 0 for padding; null without padding.</summary>
+    private int[]? Mask { get; init; }
+
+    /// <summary>(batch, tokens): 0 for tokens of the first text, 1 for those of the second; null for zeros.</summary>
+    private int[]? Types { get; init; }
+
+    /// <summary>Virtual tokens before each row, those of the longest row.</summary>
+    private int VirtualPlaces => Length - Ids.Shape[1];
+
+    /// <summary>Inputs of an encoder: every token attends to all tokens of its row.</summary>
+    /// <exception cref="ShapeException">The tokens do not fill the rows.</exception>
+    internal static ModelInputs Bidirectional(Backend backend, InputArrays arrays)
+    {
+        int batch = arrays.BatchSize;
+        if (batch <= 0 || arrays.Ids.Length == 0 || arrays.Ids.Length % batch != 0)
+        {
+            throw new ShapeException("inputs", $"{arrays.Ids.Length} tokens do not fill {batch} rows of one length");
+        }
+        int length = arrays.Ids.Length / batch;
+        int[] ranges = arrays.Ranges ?? RangesOf(arrays.Mask, batch, length, causal: false);
+        return new ModelInputs(backend.From(arrays.Ids, [batch, length]), arrays.Positions ?? Counting(batch, length), ranges)
+        {
+            IsCausal = false,
+            Tasks = arrays.Tasks,
+            Mask = arrays.Mask,
+            Types = arrays.TokenTypes,
+        };
+    }
+
+    /// <summary>I32 (batch, length): token types, 0 for virtual tokens.</summary>
+    internal Tensor TokenTypes()
+    {
+        if (Types is null)
+        {
+            var zeros = Ids.Backend.NewTensor([Batch, Length], DType.I32);
+            zeros.Backend.Zero(zeros);
+            return zeros;
+        }
+        int tokens = Ids.Shape[1], places = VirtualPlaces;
+        int[] all = new int[Batch * Length];
+        for (int b = 0; b < Batch; b++)
+        {
+            Types.AsSpan(b * tokens, tokens).CopyTo(all.AsSpan(b * Length + places));
+        }
+        return Ids.Backend.From(all, [Batch, Length]);
+    }
+
+    /// <summary>I32 (batch): the row of each row's last token among those of (batch·length, C) hidden states.</summary>
+    internal Tensor LastTokenRows()
+    {
+        int[] rows = new int[Batch];
+        for (int b = 0; b < Batch; b++)
+        {
+            rows[b] = b * Length + VirtualPlaces + LastToken(b);
+        }
+        return Ids.Backend.From(rows, [Batch]);
+    }
+
+    /// <summary>F32 (batch, 1, length): 1/n for the n tokens of a row, 0 for padding and virtual tokens.</summary>
+    internal Tensor MeanWeights()
+    {
+        int tokens = Ids.Shape[1], places = VirtualPlaces;
+        float[] weights = new float[Batch * Length];
+        for (int b = 0; b < Batch; b++)
+        {
+            int count = Mask is null ? tokens : Mask.AsSpan(b * tokens, tokens).Count(1);
+            for (int t = 0; t < tokens; t++)
+            {
+                weights[b * Length + places + t] = Mask is null || Mask[b * tokens + t] != 0 ? 1f / Math.Max(1, count) : 0;
+            }
+        }
+        return Ids.Backend.From(weights, [Batch, 1, Length]);
+    }
+
+    /// <summary>The last token of a row that is not padding; the first if all are.</summary>
+    private int LastToken(int row)
+    {
+        int tokens = Ids.Shape[1];
+        return Mask is null ? tokens - 1 : Math.Max(0, Mask.AsSpan(row * tokens, tokens).LastIndexOf(1));
+    }
+}
