@@ -21,9 +21,14 @@ internal sealed record RelativePositions(int Span, int Buckets, int MaxDistance,
 /// queries Q of the distance δ = i − j from a table that all blocks share.</summary>
 internal sealed class DisentangledPositions(RelativePositions relative, EncoderSpec spec) : IDisposable
 {
+    private const int MostLengths = 16;
+
     private readonly Embedding _table = new(2 * relative.Span, spec.HiddenSize);
     private readonly LayerNorm? _norm = relative.Normalized ? new LayerNorm(spec.HiddenSize, spec.Epsilon) : null;
     private readonly Dictionary<int, Rows> _rows = []; // by length
+
+    /// <summary>How many times row numbers were freed: a captured pass reads them at their address.</summary>
+    public int Version { get; private set; }
 
     /// <summary>How many products a score is the sum of.</summary>
     public int Terms => 1 + (relative.ContentToPosition ? 1 : 0) + (relative.PositionToContent ? 1 : 0);
@@ -67,16 +72,17 @@ internal sealed class DisentangledPositions(RelativePositions relative, EncoderS
         var rows = RowsOf(q);
         var table = _table.Forward(rows.All); // (2·span, C)
         table = (_norm is null ? table : _norm.Forward(table)).Dropout(dropout);
-        var bias = relative.ContentToPosition ? Scores(q, layers.Key!, rows.OfKeys, ofKeys: false) : null;
+        // Row δ of the table for a query and a key; seen from the key, row and column are exchanged and the distance is −δ.
+        var bias = relative.ContentToPosition ? Products(q, layers.Key!).GatherRelative(rows.OfQueries) : null;
         if (relative.PositionToContent)
         {
-            var ofKeys = Scores(k, layers.Query!, rows.OfQueries, ofKeys: true);
+            var ofKeys = Products(k, layers.Query!).GatherRelative(rows.OfKeys, transpose: true);
             bias = bias is null ? ofKeys : bias + ofKeys;
         }
         return scope.Return(bias!);
 
-        Tensor Scores(Tensor x, Linear projection, Tensor index, bool ofKeys) => x.Cast(DType.F32).RelativeScores(
-            projection.Forward(table).Rows(index).Cast(DType.F32), spec.Heads, scale, ofKeys);
+        Tensor Products(Tensor x, Linear projection) =>
+            x.Cast(DType.F32).HeadProducts(projection.Forward(table).Cast(DType.F32), spec.Heads, scale);
     }
 
     /// <summary>Frees the tables of row numbers.</summary>
@@ -108,26 +114,30 @@ internal sealed class DisentangledPositions(RelativePositions relative, EncoderS
         int length = x.Shape[1];
         if (!_rows.TryGetValue(length, out var rows) || rows.All.Device != x.Device)
         {
-            rows?.Dispose();
-            // Row r is about the token r − (T − 1) places after the token itself. δ is query minus key.
-            int[] ofKeys = new int[2 * length - 1], ofQueries = new int[2 * length - 1];
-            for (int r = 0; r < ofKeys.Length; r++)
+            if (rows is not null || _rows.Count == MostLengths)
             {
-                ofKeys[r] = RowOf(length - 1 - r);
-                ofQueries[r] = RowOf(r - length + 1);
+                Dispose();
+                Version++;
             }
-            int[] all = [.. Enumerable.Range(0, 2 * relative.Span)];
-            _rows[length] = rows = new Rows(Constant(all), Constant(ofKeys), Constant(ofQueries));
+            int[] ofQueries = new int[length * length], ofKeys = new int[length * length];
+            for (int i = 0; i < ofQueries.Length; i++)
+            {
+                int distance = i / length - i % length;
+                (ofQueries[i], ofKeys[i]) = (RowOf(distance), RowOf(-distance));
+            }
+            _rows[length] = rows = new Rows(Constant([.. Enumerable.Range(0, 2 * relative.Span)], [2 * relative.Span]),
+                Constant(ofQueries, [length, length]), Constant(ofKeys, [length, length]));
         }
         return rows;
 
-        Tensor Constant(int[] values) => x.Backend.From(values, [values.Length], MemoryKind.Frozen).Keep();
+        Tensor Constant(int[] values, Shape shape) => x.Backend.From(values, shape, MemoryKind.Frozen).Keep();
     }
 
     private int RowOf(int distance) => Math.Clamp(BucketOf(distance) + relative.Span, 0, 2 * relative.Span - 1);
 
-    /// <summary>I32 row numbers: those of the table, and for each place the table's row.</summary>
-    private sealed record Rows(Tensor All, Tensor OfKeys, Tensor OfQueries) : IDisposable
+    /// <summary>I32 row numbers of the table: all of them, those of keys as each query sees them, (queries, keys), and those of queries as
+    /// each key sees them, (keys, queries).</summary>
+    private sealed record Rows(Tensor All, Tensor OfQueries, Tensor OfKeys) : IDisposable
     {
         public void Dispose()
         {

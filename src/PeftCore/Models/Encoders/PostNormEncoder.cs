@@ -49,6 +49,8 @@ internal sealed class PostNormEncoder : EncoderModel
 
     internal override TransformerModel Untied() => new PostNormEncoder(Spec with { TieEmbeddings = false }, TaskSpec);
 
+    internal override long PositionTables(int length) => _relative?.Version ?? 0;
+
     internal override BlockResiduals ResidualsOf(int block) => BlockOf(block).Residuals;
 
     /// <inheritdoc/>
