@@ -84,7 +84,7 @@ internal sealed class AdapterCheck(Backend backend, string directory, Expected e
     {
         if (Nudge is { } seed)
         {
-            UlpSensitivity.Nudge(model, seed);
+            UlpSensitivity.Nudge(model.Parameters.Select(p => p.Parameter), seed);
         }
     }
 

@@ -12,13 +12,36 @@ internal sealed class BaseCheck(Backend backend, string directory, Expected expe
     private readonly Tolerances _tolerances = Tolerances.Of(backend);
     private const int PromptLength = 4;
 
+    private readonly Dictionary<string, float[]> _values = new(StringComparer.Ordinal);
+
+    /// <summary>Seed of a change of every parameter by up to one unit in its last place; null for unchanged parameters.</summary>
+    public int? Nudge { get; init; }
+
     public List<Comparison> Run()
+    {
+        var results = Compute();
+        return Nudge is null ? new UlpSensitivity(expected, _values, Recompute).Judge(results) : results;
+    }
+
+    /// <summary>The gradients computed from parameters that differ in their last place.</summary>
+    private IReadOnlyDictionary<string, float[]> Recompute(int seed)
+    {
+        var nudged = new BaseCheck(backend, directory, expected, warn: null) { Nudge = seed };
+        nudged.Compute();
+        return nudged._values;
+    }
+
+    private List<Comparison> Compute()
     {
         using var scope = new TensorScope();
         var model = BaseLoading.Load(directory, backend, null, warn);
         try
         {
-            return Run(model);
+            if (Nudge is { } seed)
+            {
+                UlpSensitivity.Nudge(model.NamedParameters().Select(p => p.Parameter), seed);
+            }
+            return Compute(model);
         }
         finally
         {
@@ -26,18 +49,18 @@ internal sealed class BaseCheck(Backend backend, string directory, Expected expe
         }
     }
 
-    private List<Comparison> Run(TransformerModel model)
+    private List<Comparison> Compute(TransformerModel model)
     {
         var results = new List<Comparison>();
         foreach (var (name, value) in model.Outputs(FixtureInputs.From(model, expected)))
         {
             results.Add(new Comparison(name, expected.Error(name, value.ToFloats()), _tolerances.Logits));
         }
-        if (expected.Has("greedy"))
+        if (expected.Has("greedy") && Nudge is null)
         {
             results.Add(Greedy(model));
         }
-        if (expected.Has(BeamCheck.Name))
+        if (expected.Has(BeamCheck.Name) && Nudge is null)
         {
             results.Add(BeamCheck.Of(model, backend, expected, PromptLength));
         }
@@ -50,7 +73,8 @@ internal sealed class BaseCheck(Backend backend, string directory, Expected expe
         foreach (string name in expected.Names.Where(name => name.StartsWith("grad.", StringComparison.Ordinal)))
         {
             results.Add(gradients.TryGetValue(name, out var gradient) && gradient is not null
-                ? new Comparison(name, expected.GradientError(name, gradient.ToFloats(), _tolerances.Floor), _tolerances.Gradients)
+                ? new Comparison(name, expected.GradientError(name, _values[name] = gradient.ToFloats(), _tolerances.Floor),
+                    _tolerances.Gradients)
                 : Comparison.Unsupported(name, "no such gradient here"));
         }
         return results;

@@ -1,6 +1,6 @@
 using System.Globalization;
 using PeftCore.Backends;
-using PeftCore.Peft;
+using PeftCore.Nn;
 
 namespace PeftCore.Cli.Verify;
 
@@ -45,10 +45,10 @@ internal sealed class UlpSensitivity(Expected expected, IReadOnlyDictionary<stri
     }
 
     /// <summary>Multiplies each element by 1, or by 1 ± 2⁻²³.</summary>
-    public static void Nudge(PeftModel model, int seed)
+    public static void Nudge(IEnumerable<Parameter> parameters, int seed)
     {
         var random = new Random(seed);
-        foreach (var (_, parameter) in model.Parameters)
+        foreach (var parameter in parameters)
         {
             float[] values = Array.ConvertAll(parameter.Value.ToFloats(), x => x * (1 + random.Next(-1, 2) * MathF.ScaleB(1, -23)));
             parameter.Value.Upload(values);

@@ -24,6 +24,7 @@ internal static class DistilBert
     {
         EncoderFields.Refuse(config);
         int hidden = EncoderFields.Columns(config, "dim", 768), positions = EncoderFields.Rows(config, "max_position_embeddings", 512);
+        int vocabulary = EncoderFields.Rows(config, "vocab_size");
         float classifier = EncoderFields.Probability(config, "seq_classif_dropout", 0.2);
         float answers = EncoderFields.Probability(config, "qa_dropout", 0.1);
         var spec = new EncoderSpec
@@ -32,7 +33,8 @@ internal static class DistilBert
             Body = "distilbert",
             Names = Names,
             Head = (head, spec, task) => Head(head, spec, task, classifier, answers),
-            VocabularySize = EncoderFields.Rows(config, "vocab_size"),
+            VocabularySize = vocabulary,
+            PaddingToken = EncoderFields.PaddingToken(config, 0, vocabulary),
             HiddenSize = hidden,
             EmbeddingSize = hidden,
             IntermediateSize = EncoderFields.Columns(config, "hidden_dim", 3072),

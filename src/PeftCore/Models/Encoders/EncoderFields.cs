@@ -22,13 +22,15 @@ internal static class EncoderFields
     {
         Refuse(config);
         int hidden = Columns(config, "hidden_size"), positions = Rows(config, "max_position_embeddings", 512);
+        int vocabulary = Rows(config, "vocab_size");
         float dropout = Probability(config, "hidden_dropout_prob", 0.1);
         var spec = new EncoderSpec
         {
             ModelType = config.String("model_type"),
             Body = body,
             Head = head,
-            VocabularySize = Rows(config, "vocab_size"),
+            VocabularySize = vocabulary,
+            PaddingToken = PaddingToken(config, 0, vocabulary),
             HiddenSize = hidden,
             EmbeddingSize = config.IntOrNull("embedding_size", min: 1, max: MostColumns) ?? hidden,
             IntermediateSize = Columns(config, "intermediate_size"),
@@ -63,6 +65,10 @@ internal static class EncoderFields
             throw config.Error("position_embedding_type", $"is \"{kind}\", which is not supported; expected \"absolute\"");
         }
     }
+
+    /// <summary>The padding token.</summary>
+    public static int PaddingToken(ConfigReader config, int fallback, int vocabulary) =>
+        config.Int("pad_token_id", fallback, min: 0, max: vocabulary - 1);
 
     /// <summary>A number of rows of a table.</summary>
     public static int Rows(ConfigReader config, string name, int? fallback = null) => config.Int(name, fallback, min: 1, max: MostRows);

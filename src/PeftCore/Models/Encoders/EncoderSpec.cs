@@ -43,8 +43,11 @@ internal sealed record EncoderSpec
     /// <summary>The row of position 0. RoBERTa numbers positions from the padding token's id plus 1.</summary>
     public int PositionOffset { get; init; }
 
-    /// <summary>The padding token, if positions count only tokens that differ from it (RoBERTa); null if they count all.</summary>
-    public int? UncountedToken { get; init; }
+    /// <summary>The padding token, whose embedding is a constant; null for none.</summary>
+    public int? PaddingToken { get; init; }
+
+    /// <summary>Whether positions count only tokens that are not padding (RoBERTa).</summary>
+    public bool CountsTokens { get; init; }
 
     /// <summary>Rows of the table of token types; 0 for a model without one.</summary>
     public int TokenTypes { get; init; }

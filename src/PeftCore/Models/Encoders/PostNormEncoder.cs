@@ -20,8 +20,10 @@ internal sealed class PostNormEncoder : EncoderModel
     public PostNormEncoder(EncoderSpec spec, TaskSpec task) : base(spec, task)
     {
         var names = spec.Names;
-        TokenEmbedding = AddBody(names.Words, new Embedding(spec.VocabularySize, spec.EmbeddingSize));
-        _positions = spec.PositionRows > 0 ? AddBody(names.Positions, new Embedding(spec.PositionRows, spec.EmbeddingSize)) : null;
+        TokenEmbedding = AddBody(names.Words, new Embedding(spec.VocabularySize, spec.EmbeddingSize, spec.PaddingToken));
+        int? unused = spec.CountsTokens ? spec.PaddingToken : null;
+        _positions = spec.PositionRows == 0 ? null
+            : AddBody(names.Positions, new Embedding(spec.PositionRows, spec.EmbeddingSize, unused));
         _types = spec.TokenTypes > 0 ? AddBody(names.Types, new Embedding(spec.TokenTypes, spec.EmbeddingSize)) : null;
         _norm = AddBody(names.EmbeddingNorm, new LayerNorm(spec.EmbeddingSize, spec.Epsilon));
         // ALBERT has this layer even for embeddings of the size of a hidden state.
@@ -40,7 +42,7 @@ internal sealed class PostNormEncoder : EncoderModel
     /// <inheritdoc/>
     public override ModelInputs ToInputs(InputArrays arrays)
     {
-        if (Spec.UncountedToken is { } token && arrays.Positions is null)
+        if (Spec is { CountsTokens: true, PaddingToken: { } token } && arrays.Positions is null)
         {
             arrays = arrays.WithPositions(CountedPositions(arrays, token));
         }

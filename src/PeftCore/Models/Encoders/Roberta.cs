@@ -11,9 +11,9 @@ internal static class Roberta
     public static EncoderSpec Read(ConfigReader config)
     {
         var spec = EncoderFields.Read(config, "roberta", Head);
-        int padding = config.Int("pad_token_id", 1, min: 0, max: spec.VocabularySize - 1);
+        int padding = EncoderFields.PaddingToken(config, 1, spec.VocabularySize);
         int longest = spec.PositionRows - padding - 1;
-        return longest > 0 ? spec with { MaxLength = longest, PositionOffset = padding + 1, UncountedToken = padding }
+        return longest > 0 ? spec with { MaxLength = longest, PositionOffset = padding + 1, PaddingToken = padding, CountsTokens = true }
             : throw config.Error("max_position_embeddings",
                 $"is {spec.PositionRows}, but positions are numbered from pad_token_id + 1 = {padding + 1}, which leaves none");
     }

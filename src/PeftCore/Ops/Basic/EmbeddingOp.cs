@@ -30,7 +30,12 @@ public static class EmbeddingOp
         /// <summary>Gathers rows. The table may be any computed matrix.</summary>
         /// <param name="ids">I32 of any shape; each in [0, rows).</param>
         /// <returns>(ids' shape…, columns)</returns>
-        public Tensor Rows(Tensor ids)
+        public Tensor Rows(Tensor ids) => table.Rows(ids, constantRow: null);
+
+        /// <summary>Gathers rows, one of which is a constant: its gradient is zero, as that of PyTorch's padding_idx.</summary>
+        /// <param name="ids">I32 of any shape; each in [0, rows).</param>
+        /// <param name="constantRow">The row without a gradient; null for none.</param>
+        internal Tensor Rows(Tensor ids, int? constantRow)
         {
             Check.Int32("rows", "ids", ids);
             Check.OneDevice("rows", table, ids);
@@ -45,19 +50,21 @@ public static class EmbeddingOp
             bool parameter = table.Storage.Kind is MemoryKind.Frozen or MemoryKind.Trainable;
             var y = table.NewLike(Shape.Of(extents), parameter ? table.Backend.ActivationDType : null);
             table.Backend.Gather(ids, table, y);
-            Tape.Record(() => new Node(ids, table.Shape), [table], [y]);
+            Tape.Record(() => new Node(ids, table.Shape, constantRow), [table], [y]);
             return y;
         }
     }
 
-    /// <summary>y[i, :] = table[ids[i], :];  dtable[ids[i], :] += dy[i, :].</summary>
+    /// <summary>y[i, :] = table[ids[i], :];  dtable[ids[i], :] += dy[i, :], but for the constant row.</summary>
     private sealed class Node : GradientNode
     {
         private readonly Tensor _ids;
+        private readonly int? _constantRow;
 
-        public Node(Tensor ids, Shape table) : base("rows")
+        public Node(Tensor ids, Shape table, int? constantRow) : base("rows")
         {
             _ids = Save("ids", ids);
+            _constantRow = constantRow;
             Table = table;
         }
 
@@ -70,7 +77,19 @@ public static class EmbeddingOp
             {
                 dTable.Backend.Zero(dTable);
             }
-            dTable.Backend.ScatterAdd(_ids, context.GradOutput(), dTable.View(Table));
+            var table = dTable.View(Table);
+            if (_constantRow is not { } constant)
+            {
+                dTable.Backend.ScatterAdd(_ids, context.GradOutput(), table);
+                return;
+            }
+            // The row may have a gradient from elsewhere, such as a head that shares the table.
+            using var scope = new TensorScope();
+            var row = table.View([1, Table.Columns], (long)constant * Table.Columns);
+            var before = row.NewLike(row.Shape, row.DType, MemoryKind.Workspace);
+            row.Backend.Copy(row, before);
+            dTable.Backend.ScatterAdd(_ids, context.GradOutput(), table);
+            row.Backend.Copy(before, row);
         }
     }
 }
