@@ -3,6 +3,8 @@ using PeftCore.Kernels.Ilgpu.Hopper.Attention;
 using PeftCore.Kernels.Ilgpu.Hopper.SkinnyGemm;
 using PeftCore.Kernels.Ilgpu.Portable.Attention;
 using PeftCore.Kernels.Ilgpu.Portable.Elements;
+using PeftCore.Kernels.Ilgpu.Portable.Experts;
+using PeftCore.Kernels.Ilgpu.Portable.LinearAttention;
 using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 using PeftCore.Kernels.Ilgpu.Portable.Rows;
 using PeftCore.Kernels.Ilgpu.Vectorized;
@@ -35,7 +37,10 @@ internal static class KernelCatalog
         Formula<Reciprocal>(visitor);
         Formula<Exp>(visitor);
         Formula<Log>(visitor);
+        Formula<Softplus>(visitor);
         Plain(visitor);
+        Experts<TBlock>(visitor);
+        LinearAttention(visitor);
         MultiTensor(visitor);
         Vectorized(visitor);
         Elements<Float32>(visitor);
@@ -46,6 +51,8 @@ internal static class KernelCatalog
         Product<Float32, TBlock>(visitor);
         Product<BFloat16, TBlock>(visitor);
         Product<Float16, TBlock>(visitor);
+        ExpertElements<Float32>(visitor);
+        ExpertElements<BFloat16>(visitor);
     }
 
     /// <summary>Visits Hopper's attention kernels.</summary>
@@ -170,6 +177,47 @@ internal static class KernelCatalog
         visitor.Visit<SparseEntries, SparseArgs>();
     }
 
+    private static void Experts<TBlock>(IKernelVisitor visitor) where TBlock : struct, IBlockShape
+    {
+        visitor.Visit<Portable.Experts.ExpertChoice, ExpertChoiceArgs>();
+        visitor.Visit<Portable.Experts.TakeColumns, TakeColumnsArgs>();
+        visitor.Visit<PutColumns, TakeColumnsArgs>();
+        visitor.Visit<ExpertCounts, ExpertSortArgs>();
+        visitor.Visit<ExpertTotals, ExpertSortArgs>();
+        visitor.Visit<ExpertOffsets, ExpertSortArgs>();
+        visitor.Visit<ExpertPlaces, ExpertSortArgs>();
+        visitor.Visit<DispatchRowsBf16x8, ExpertRowsBf16x8Args>();
+        visitor.Visit<CombineRowsBf16x8, ExpertRowsBf16x8Args>();
+        visitor.Visit<RaggedGradient<Float32, TBlock>, RaggedGradientArgs<Float32>>();
+        visitor.Visit<RaggedGradient<BFloat16, TBlock>, RaggedGradientArgs<BFloat16>>();
+    }
+
+    private static void ExpertElements<TElement>(IKernelVisitor visitor) where TElement : unmanaged, IElement<TElement>
+    {
+        visitor.Visit<DispatchRows<TElement>, ExpertRowsArgs<TElement>>();
+        visitor.Visit<CombineRows<TElement>, ExpertRowsArgs<TElement>>();
+        ExpertGlu<Glu<Silu>, TElement>(visitor);
+        ExpertGlu<Glu<Gelu>, TElement>(visitor);
+        ExpertGlu<ClampedSwiglu, TElement>(visitor);
+    }
+
+    private static void ExpertGlu<TGlu, TElement>(IKernelVisitor visitor)
+        where TGlu : struct, IGluFormula
+        where TElement : unmanaged, IElement<TElement>
+    {
+        visitor.Visit<RoutedGlu<TGlu, TElement>, RoutedGluArgs<TElement>>();
+        visitor.Visit<RoutedGluGradient<TGlu, TElement>, RoutedGluArgs<TElement>>();
+    }
+
+    private static void LinearAttention(IKernelVisitor visitor)
+    {
+        visitor.Visit<ConvolutionForward, ConvolutionArgs>();
+        visitor.Visit<ConvolutionInput, ConvolutionArgs>();
+        visitor.Visit<ConvolutionTaps, ConvolutionArgs>();
+        visitor.Visit<DeltaForward, DeltaArgs>();
+        visitor.Visit<DeltaBackward, DeltaArgs>();
+    }
+
     private static void Elements<TElement>(IKernelVisitor visitor) where TElement : unmanaged, IElement<TElement>
     {
         visitor.Visit<CastToFloat<TElement>, CastArgs<TElement>>();
@@ -202,5 +250,7 @@ internal static class KernelCatalog
         visitor.Visit<Gemm<Float32, TB, TBlock>, GemmArgs<Float32, TB>>();
         visitor.Visit<Gemm<BFloat16, TB, TBlock>, GemmArgs<BFloat16, TB>>();
         visitor.Visit<Gemm<Float16, TB, TBlock>, GemmArgs<Float16, TB>>();
+        visitor.Visit<RaggedGemm<Float32, TB, TBlock>, RaggedGemmArgs<Float32, TB>>();
+        visitor.Visit<RaggedGemm<BFloat16, TB, TBlock>, RaggedGemmArgs<BFloat16, TB>>();
     }
 }

@@ -34,6 +34,8 @@ internal sealed partial class IlgpuBackend : Backend, IGraphCapture
         _relativePositions = new RelativePositionLauncher(_gpu);
         _loss = new LossLauncher(_gpu);
         _optimizer = new OptimizerLauncher(_gpu);
+        _experts = new ExpertLauncher(_gpu);
+        _linearAttention = new LinearAttentionLauncher(_gpu);
         _arena = name.IsCuda ? new Arena(_device.Memory, CardChunk) : new Arena(_device.Memory);
     }
 

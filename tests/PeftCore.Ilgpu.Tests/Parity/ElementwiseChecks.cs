@@ -10,6 +10,7 @@ internal static class ElementwiseChecks
         ("silu", Formula<Silu>), ("gelu", Formula<Gelu>), ("gelu_tanh", Formula<GeluTanh>), ("quick_gelu", Formula<QuickGelu>),
         ("relu", Formula<Relu>), ("relu_squared", Formula<ReluSquared>), ("sigmoid", Formula<Sigmoid>), ("tanh", Formula<Tanh>),
         ("inverse_sqrt", Positive<InverseSqrt>), ("reciprocal", Positive<Reciprocal>), ("exp", Positive<Exp>), ("log", Positive<Log>),
+        ("softplus", Formula<Softplus>),
         ("arithmetic", Arithmetic), ("rows_and_columns", RowsAndColumns), ("dropout", Dropped),
         ("fill", Filled), ("casts", Casts), ("copies", Copies), ("adamw", Adam), ("sgd", Sgd), ("sums", Sums),
     ];

@@ -30,6 +30,8 @@ internal static class Exact
 
     public static double Sigmoid(double x) => 1 / (1 + Math.Exp(-x));
 
+    public static double Softplus(double x) => Math.Max(x, 0) + Math.Log(1 + Math.Exp(-Math.Abs(x)));
+
     public static double Silu(double x) => x * Sigmoid(x);
 
     public static double Gelu(double x) => 0.5 * x * (1 + Erf(x / Math.Sqrt(2)));

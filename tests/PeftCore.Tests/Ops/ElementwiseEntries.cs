@@ -75,6 +75,7 @@ internal static class ElementwiseEntries
         .. Formula<Reciprocal>(x => 1 / x, FarFromZero),
         .. Formula<Exp>(Math.Exp),
         .. Formula<Log>(Math.Log, x => 0.5f + Math.Abs(x)),
+        .. Formula<Softplus>(Exact.Softplus),
     ];
 
     private static IEnumerable<OpEntry> Formula<TFormula>(Func<double, double> exact, Func<float, float>? map = null)

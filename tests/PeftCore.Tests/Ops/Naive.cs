@@ -92,6 +92,37 @@ internal static class Naive
         return y;
     }
 
+    /// <summary>The gated delta rule by its definition, head by head: v holds q, k, v, g and beta.</summary>
+    public static double[] GatedDelta(double[][] v, int[] positions, int length, int keyHeads, int valueHeads, int keys, int values)
+    {
+        double[] o = new double[v[2].Length];
+        for (int head = 0; head < valueHeads; head++)
+        {
+            double[,] state = new double[keys, values];
+            for (int row = 0; row < positions.Length; row++)
+            {
+                int scalar = row * valueHeads + head, at = scalar * values;
+                int key = (row * keyHeads + head * keyHeads / valueHeads) * keys;
+                double decay = row % length == 0 || positions[row] == 0 ? 0 : Math.Exp(v[3][scalar]);
+                for (int c = 0; c < values; c++)
+                {
+                    double read = 0;
+                    for (int r = 0; r < keys; r++)
+                    {
+                        state[r, c] *= decay;
+                        read += state[r, c] * v[1][key + r];
+                    }
+                    for (int r = 0; r < keys; r++)
+                    {
+                        state[r, c] += v[1][key + r] * v[4][scalar] * (v[2][at + c] - read);
+                        o[at + c] += state[r, c] * v[0][key + r];
+                    }
+                }
+            }
+        }
+        return o;
+    }
+
     /// <summary>Some columns of each row.</summary>
     public static double[] Columns(double[] x, int columns, int start, int count) => PerRow(x, columns, row => row[start..(start + count)]);
 

@@ -46,6 +46,8 @@ public sealed partial class CpuBackend : Backend, IGraphCapture
         _losses = new CpuLosses(_stream, _packed);
         _structured = new CpuStructured(_stream, _packed);
         _optimizers = new CpuOptimizers(_stream, _packed);
+        _experts = new CpuExperts(_stream, _packed);
+        _linearAttention = new CpuLinearAttention(_stream, _packed);
     }
 
     /// <inheritdoc/>

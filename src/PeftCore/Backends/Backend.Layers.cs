@@ -1,0 +1,94 @@
+using PeftCore.Kernels;
+using PeftCore.Tensors;
+
+namespace PeftCore.Backends;
+
+/// <summary>The ops of particular layers: mixtures of experts and linear attention.</summary>
+public abstract partial class Backend
+{
+    // ---- Mixtures of experts. A pair is a token and one of its k experts: pair q = token·k + j. Its row is p after sorting by expert. ----
+
+    /// <summary>chosen[r, j] = the column of the j-th largest of scores[r, :] + bias, in descending order. Of equal scores the first counts
+    /// as larger.</summary>
+    /// <param name="scores">(tokens, experts)</param>
+    /// <param name="bias">(experts), added for the choice only; or null.</param>
+    /// <param name="groups">Groups of experts; scores outside the kept ones count as zero.</param>
+    /// <param name="chosen">I32 (tokens, k)</param>
+    internal abstract void TopK(Tensor scores, Tensor? bias, ExpertGroups groups, Tensor chosen);
+
+    /// <summary>y[r, j] = x[r, chosen[r, j]].</summary>
+    internal abstract void TakeColumns(Tensor x, Tensor chosen, Tensor y);
+
+    /// <summary>dx[r, chosen[r, j]] (+)= dy[r, j], and zero elsewhere when not accumulating. The columns of a row differ.</summary>
+    internal abstract void TakeColumnsGradient(Tensor dy, Tensor chosen, Tensor dx, bool accumulate);
+
+    /// <summary>Sorts pairs by expert, stably, and without the host: order[p] = q, position[q] = p.</summary>
+    /// <param name="chosen">I32 (tokens, k), the expert of each pair.</param>
+    /// <param name="order">I32 (pairs)</param>
+    /// <param name="position">I32 (pairs)</param>
+    /// <param name="experts">I32 (pairs), the expert of each row.</param>
+    /// <param name="offsets">I32 (experts + 1), the first row of each expert, and the number of pairs.</param>
+    internal abstract void SortByExpert(Tensor chosen, Tensor order, Tensor position, Tensor experts, Tensor offsets);
+
+    /// <summary>y[p, :] (+)= x[order[p]/k, :].</summary>
+    internal abstract void DispatchRows(Tensor x, Tensor order, Tensor y, bool accumulate);
+
+    /// <summary>y[n, :] (+)= Σ_j x[position[n·k + j], :].</summary>
+    internal abstract void CombineRows(Tensor x, Tensor position, Tensor y, bool accumulate);
+
+    /// <summary>h[p, :] = weights[order[p]]·f(gate, up), gate and up in one row of x.</summary>
+    internal abstract void RoutedGlu<TGlu>(Tensor x, Tensor weights, Tensor order, Tensor h) where TGlu : struct, IGluFormula;
+
+    /// <summary>Gradients of <see cref="RoutedGlu"/>. dx may be x; an output that is null is not computed.</summary>
+    internal abstract void RoutedGluGradient<TGlu>(Tensor x, Tensor weights, Tensor order, Tensor dh, Tensor? dx, Tensor? dWeights,
+        bool accumulateDWeights) where TGlu : struct, IGluFormula;
+
+    /// <summary>Ragged products (JAX's ragged_dot, PyTorch's grouped_mm): c[p, :] (+)= α·a[p, :]·op(b[e]) for the rows p of each expert e.
+    /// a may be F32 or BF16, b any floating-point dtype.</summary>
+    /// <param name="a">(pairs, k)</param>
+    /// <param name="b">(experts, n, k) if transposed, else (experts, k, n).</param>
+    /// <param name="transposeB">op(X) = Xᵀ.</param>
+    /// <param name="offsets">I32 (experts + 1), the first row of each expert.</param>
+    /// <param name="c">(pairs, n)</param>
+    /// <param name="alpha">α</param>
+    /// <param name="accumulate">Add to c.</param>
+    internal abstract void RaggedMatMul(Tensor a, Tensor b, bool transposeB, Tensor offsets, Tensor c, float alpha = 1,
+        bool accumulate = false);
+
+    /// <summary>c[e] (+)= α·Aₑᵀ·Bₑ over the rows of each expert: the gradient of the matrices of <see cref="RaggedMatMul"/>.</summary>
+    /// <param name="a">(pairs, m)</param>
+    /// <param name="b">(pairs, n)</param>
+    /// <param name="offsets">I32 (experts + 1)</param>
+    /// <param name="c">F32 (experts, m, n)</param>
+    /// <param name="alpha">α</param>
+    /// <param name="accumulate">Add to c.</param>
+    internal abstract void RaggedMatMulGradient(Tensor a, Tensor b, Tensor offsets, Tensor c, float alpha, bool accumulate);
+
+    // ---- Linear attention ----
+
+    /// <summary>y[b, t, c] = Σ_d taps[d, c]·x[b, t − d, c] with d at most the token's position, so that packed sequences do not
+    /// mix.</summary>
+    /// <param name="x">(batch, length, columns)</param>
+    /// <param name="taps">F32 (taps, columns), by distance.</param>
+    /// <param name="positions">I32 (batch, length)</param>
+    /// <param name="y">As x.</param>
+    internal abstract void CausalConvolution(Tensor x, Tensor taps, Tensor positions, Tensor y);
+
+    /// <summary>dx[b, t, c] (+)= Σ_d taps[d, c]·dy[b, t + d, c].</summary>
+    internal abstract void CausalConvolutionGradient(Tensor dy, Tensor taps, Tensor positions, Tensor dx, bool accumulate);
+
+    /// <summary>dTaps[d, c] = Σ_{b, t} dy[b, t, c]·x[b, t − d, c].</summary>
+    internal abstract void CausalConvolutionTaps(Tensor dy, Tensor x, Tensor positions, Tensor dTaps);
+
+    /// <summary>The gated delta rule, see <see cref="Kernels.GatedDelta"/>; all F32.</summary>
+    /// <param name="shape">Extents.</param>
+    /// <param name="t">The operands.</param>
+    /// <param name="o">(batch, length, value heads·dv)</param>
+    /// <param name="state">(batch, value heads, dk, dv), the state before the first token, replaced by that after the last; null for
+    /// zeros.</param>
+    internal abstract void GatedDelta(DeltaShape shape, in DeltaTensors t, Tensor o, Tensor? state);
+
+    /// <summary>Gradients of <see cref="GatedDelta"/> without an initial state. An output that is null is not computed.</summary>
+    internal abstract void GatedDeltaGradient(DeltaShape shape, in DeltaTensors t, Tensor dO, Tensor? dq, Tensor? dk, Tensor? dv,
+        Tensor? dg, Tensor? dBeta);
+}

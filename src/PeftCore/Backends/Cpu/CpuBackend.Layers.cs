@@ -1,0 +1,61 @@
+using PeftCore.Kernels;
+using PeftCore.Tensors;
+
+namespace PeftCore.Backends;
+
+public sealed partial class CpuBackend
+{
+    private readonly CpuExperts _experts;
+    private readonly CpuLinearAttention _linearAttention;
+
+    // ---- Mixtures of experts ----
+
+    internal override void TopK(Tensor scores, Tensor? bias, ExpertGroups groups, Tensor chosen) =>
+        _experts.TopK(scores, bias, groups, chosen);
+
+    internal override void TakeColumns(Tensor x, Tensor chosen, Tensor y) => _experts.TakeColumns(x, chosen, y);
+
+    internal override void TakeColumnsGradient(Tensor dy, Tensor chosen, Tensor dx, bool accumulate) =>
+        _experts.TakeColumnsGradient(dy, chosen, dx, accumulate);
+
+    internal override void SortByExpert(Tensor chosen, Tensor order, Tensor position, Tensor experts, Tensor offsets) =>
+        _experts.SortByExpert(chosen, order, position, experts, offsets);
+
+    internal override void DispatchRows(Tensor x, Tensor order, Tensor y, bool accumulate) =>
+        _experts.DispatchRows(x, order, y, accumulate);
+
+    internal override void CombineRows(Tensor x, Tensor position, Tensor y, bool accumulate) =>
+        _experts.CombineRows(x, position, y, accumulate);
+
+    internal override void RoutedGlu<TGlu>(Tensor x, Tensor weights, Tensor order, Tensor h) =>
+        _experts.RoutedGlu<TGlu>(x, weights, order, h);
+
+    internal override void RoutedGluGradient<TGlu>(Tensor x, Tensor weights, Tensor order, Tensor dh, Tensor? dx, Tensor? dWeights,
+        bool accumulateDWeights) =>
+        _experts.RoutedGluGradient<TGlu>(x, weights, order, dh, dx, dWeights, accumulateDWeights);
+
+    internal override void RaggedMatMul(Tensor a, Tensor b, bool transposeB, Tensor offsets, Tensor c, float alpha = 1,
+        bool accumulate = false) =>
+        _experts.RaggedMatMul(a, b, transposeB, offsets, c, alpha, accumulate);
+
+    internal override void RaggedMatMulGradient(Tensor a, Tensor b, Tensor offsets, Tensor c, float alpha, bool accumulate) =>
+        _experts.RaggedMatMulGradient(a, b, offsets, c, alpha, accumulate);
+
+    // ---- Linear attention ----
+
+    internal override void CausalConvolution(Tensor x, Tensor taps, Tensor positions, Tensor y) =>
+        _linearAttention.Convolution(x, taps, positions, y);
+
+    internal override void CausalConvolutionGradient(Tensor dy, Tensor taps, Tensor positions, Tensor dx, bool accumulate) =>
+        _linearAttention.ConvolutionGradient(dy, taps, positions, dx, accumulate);
+
+    internal override void CausalConvolutionTaps(Tensor dy, Tensor x, Tensor positions, Tensor dTaps) =>
+        _linearAttention.ConvolutionTaps(dy, x, positions, dTaps);
+
+    internal override void GatedDelta(DeltaShape shape, in DeltaTensors t, Tensor o, Tensor? state) =>
+        _linearAttention.Delta(shape, t, o, state);
+
+    internal override void GatedDeltaGradient(DeltaShape shape, in DeltaTensors t, Tensor dO, Tensor? dq, Tensor? dk, Tensor? dv,
+        Tensor? dg, Tensor? dBeta) =>
+        _linearAttention.DeltaGradient(shape, t, dO, dq, dk, dv, dg, dBeta);
+}
