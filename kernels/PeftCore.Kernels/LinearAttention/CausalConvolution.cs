@@ -2,13 +2,13 @@ using System.Numerics.Tensors;
 
 namespace PeftCore.Kernels;
 
-/// <summary>Causal depthwise convolution over time: y[b, t, c] = Σ_d w[c, K − 1 − d]·x[b, t − d, c] with d below K and at most the
+/// <summary>Causal depthwise convolution over time: y[b, t, c] = Σ_d w[K − 1 − d, c]·x[b, t − d, c] with d below K and at most the
 /// token's position, so that packed sequences do not mix.</summary>
 internal static unsafe class CausalConvolution
 {
     private const int ColumnBlock = 256;
 
-    /// <summary>y; w is given as (K, columns), its taps by distance d.</summary>
+    /// <summary>y; the taps are w, (K, columns).</summary>
     public static void Forward(ReadOnlySpan<float> x, ReadOnlySpan<float> taps, ReadOnlySpan<int> positions, Span<float> y,
         ConvolutionShape shape, WorkerPool pool)
     {
@@ -20,7 +20,7 @@ internal static unsafe class CausalConvolution
         }
     }
 
-    /// <summary>dx[b, t, c] (+)= Σ_d w[c, K − 1 − d]·dy[b, t + d, c].</summary>
+    /// <summary>dx[b, t, c] (+)= Σ_d w[K − 1 − d, c]·dy[b, t + d, c].</summary>
     public static void InputGradient(ReadOnlySpan<float> dy, ReadOnlySpan<float> taps, ReadOnlySpan<int> positions, Span<float> dx,
         ConvolutionShape shape, bool accumulate, WorkerPool pool)
     {
@@ -32,7 +32,7 @@ internal static unsafe class CausalConvolution
         }
     }
 
-    /// <summary>dtaps[d, c] = Σ_{b, t} dy[b, t, c]·x[b, t − d, c].</summary>
+    /// <summary>dw[K − 1 − d, c] = Σ_{b, t} dy[b, t, c]·x[b, t − d, c].</summary>
     public static void TapGradient(ReadOnlySpan<float> dy, ReadOnlySpan<float> x, ReadOnlySpan<int> positions, Span<float> dTaps,
         ConvolutionShape shape, WorkerPool pool)
     {
@@ -60,7 +60,7 @@ internal static unsafe class CausalConvolution
                 for (int d = 0; d < shape.Taps && d <= _positions[row] && d <= row % shape.Length; d++)
                 {
                     TensorPrimitives.MultiplyAdd(new ReadOnlySpan<float>(_x + ((long)(row - d) * columns), columns),
-                        new ReadOnlySpan<float>(_taps + ((long)d * columns), columns), to, to);
+                        new ReadOnlySpan<float>(_taps + ((long)(shape.Taps - 1 - d) * columns), columns), to, to);
                 }
             }
         }
@@ -88,7 +88,7 @@ internal static unsafe class CausalConvolution
                     if (_positions[row + d] >= d)
                     {
                         TensorPrimitives.MultiplyAdd(new ReadOnlySpan<float>(_dy + ((long)(row + d) * columns), columns),
-                            new ReadOnlySpan<float>(_taps + ((long)d * columns), columns), to, to);
+                            new ReadOnlySpan<float>(_taps + ((long)(shape.Taps - 1 - d) * columns), columns), to, to);
                     }
                 }
             }
@@ -105,7 +105,7 @@ internal static unsafe class CausalConvolution
             int first = item * ColumnBlock, width = Math.Min(ColumnBlock, shape.Columns - first);
             for (int d = 0; d < shape.Taps; d++)
             {
-                Span<float> sum = new(_dTaps + ((long)d * shape.Columns) + first, width);
+                Span<float> sum = new(_dTaps + ((long)(shape.Taps - 1 - d) * shape.Columns) + first, width);
                 sum.Clear();
                 for (int row = 0; row < shape.Rows; row++)
                 {

@@ -66,18 +66,18 @@ public abstract partial class Backend
 
     // ---- Linear attention ----
 
-    /// <summary>y[b, t, c] = Σ_d taps[d, c]·x[b, t − d, c] with d at most the token's position, so that packed sequences do not
+    /// <summary>y[b, t, c] = Σ_d taps[K − 1 − d, c]·x[b, t − d, c] with d at most the token's position, so that packed sequences do not
     /// mix.</summary>
     /// <param name="x">(batch, length, columns)</param>
-    /// <param name="taps">F32 (taps, columns), by distance.</param>
+    /// <param name="taps">F32 (K, columns).</param>
     /// <param name="positions">I32 (batch, length)</param>
     /// <param name="y">As x.</param>
     internal abstract void CausalConvolution(Tensor x, Tensor taps, Tensor positions, Tensor y);
 
-    /// <summary>dx[b, t, c] (+)= Σ_d taps[d, c]·dy[b, t + d, c].</summary>
+    /// <summary>dx[b, t, c] (+)= Σ_d taps[K − 1 − d, c]·dy[b, t + d, c].</summary>
     internal abstract void CausalConvolutionGradient(Tensor dy, Tensor taps, Tensor positions, Tensor dx, bool accumulate);
 
-    /// <summary>dTaps[d, c] = Σ_{b, t} dy[b, t, c]·x[b, t − d, c].</summary>
+    /// <summary>dTaps[K − 1 − d, c] = Σ_{b, t} dy[b, t, c]·x[b, t − d, c].</summary>
     internal abstract void CausalConvolutionTaps(Tensor dy, Tensor x, Tensor positions, Tensor dTaps);
 
     /// <summary>The gated delta rule, see <see cref="Kernels.GatedDelta"/>; all F32.</summary>

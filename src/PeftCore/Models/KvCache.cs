@@ -19,8 +19,10 @@ internal sealed class KvCache : IDisposable
     /// <param name="batch">Sequences, all of one length.</param>
     /// <param name="dtype">F32, or BF16, which halves the bytes and rounds keys and values once; null for the backend's dtype of
     /// activations.</param>
+    /// <param name="valueColumns">Columns of the values if they differ; 0 if not.</param>
     /// <exception cref="BadInputException">The dtype is neither.</exception>
-    public KvCache(Backend backend, int layers, int capacity, int columns, int batch = 1, DType? dtype = null)
+    public KvCache(Backend backend, int layers, int capacity, int columns, int batch = 1, DType? dtype = null,
+        int valueColumns = 0)
     {
         DType = dtype ?? backend.ActivationDType;
         CheckDType(DType);
@@ -30,8 +32,9 @@ internal sealed class KvCache : IDisposable
         for (int i = 0; i < layers; i++)
         {
             _keys[i] = backend.Zeros([batch, capacity, columns], DType, MemoryKind.Cache).Keep();
-            _values[i] = backend.Zeros([batch, capacity, columns], DType, MemoryKind.Cache).Keep();
+            _values[i] = backend.Zeros([batch, capacity, valueColumns > 0 ? valueColumns : columns], DType, MemoryKind.Cache).Keep();
         }
+        Recurrent = new RecurrentCache(batch);
     }
 
     /// <summary>Dtype of keys and values; attention converts them to F32.</summary>
@@ -46,8 +49,11 @@ internal sealed class KvCache : IDisposable
     /// <summary>Tokens of a sequence so far.</summary>
     public int Length { get; private set; }
 
-    /// <summary>Bytes of all keys and values.</summary>
-    public long Bytes => _keys.Concat(_values).Sum(tensor => tensor.ByteCount);
+    /// <summary>States of layers of linear attention.</summary>
+    public RecurrentCache Recurrent { get; }
+
+    /// <summary>Bytes of all keys, values and states.</summary>
+    public long Bytes => _keys.Concat(_values).Sum(tensor => tensor.ByteCount) + Recurrent.Bytes;
 
     /// <summary>Removes all tokens.</summary>
     public void Clear() => Length = 0;
@@ -59,6 +65,7 @@ internal sealed class KvCache : IDisposable
         {
             tensor.Dispose();
         }
+        Recurrent.Dispose();
     }
 
     internal static void CheckDType(DType dtype)
@@ -70,7 +77,8 @@ internal sealed class KvCache : IDisposable
     }
 
     /// <summary>Keeps only the first tokens, so that another continuation can follow.</summary>
-    internal void Truncate(int length) => Length = Math.Min(Length, length);
+    /// <returns>The tokens that are left: none if there are states, which cannot forget the last tokens alone.</returns>
+    internal int Truncate(int length) => Length = length >= Length ? Length : Recurrent.IsUsed ? 0 : length;
 
     /// <summary>Replaces the sequences: sequence i becomes a copy of the present sequence <c>rows[i]</c>. Only the used part of those that
     /// change is copied, on the device.</summary>
@@ -90,6 +98,7 @@ internal sealed class KvCache : IDisposable
         {
             Move(tensor, moves);
         }
+        Recurrent.Move(moves);
     }
 
     /// <summary>Appends a layer's new keys and values and returns the tensors of all, (sequences, capacity, columns).</summary>

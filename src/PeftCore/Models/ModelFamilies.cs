@@ -45,6 +45,11 @@ public static class ModelFamilies
         Register("electra", Electra.Read, "query", "value");
         Register("deberta-v2", DebertaV2.Read, "query_proj", "value_proj");
         Register("albert", Albert.Read, "query", "value");
+        Register("qwen3_moe", Qwen3Moe.Read, "q_proj", "v_proj");
+        Register("mixtral", Mixtral.Read, "q_proj", "v_proj");
+        Register("gpt_oss", GptOss.Read, "q_proj", "v_proj");
+        Register("deepseek_v3", DeepseekV3.Read, "q_b_proj", "kv_b_proj", "o_proj");
+        Register("qwen3_5_text", Qwen35.Read, "q_proj", "v_proj");
     }
 
     /// <summary>The values of "model_type" that can be loaded.</summary>

@@ -114,6 +114,11 @@ public sealed partial class ModelInputs
         using var scope = new TensorScope();
         if (Prefix is { } prefix)
         {
+            if (v.Dim != k.Dim)
+            {
+                throw new BadInputException("prefix tuning has keys and values of one size, but this model's values are smaller than its " +
+                    "keys; use prompt tuning or a method that changes layers");
+            }
             var (keys, values) = prefix.Prepend(block, k.Gather(), v.Gather());
             (k, v) = (SideBySide(k, keys), SideBySide(v, values));
         }
@@ -127,6 +132,34 @@ public sealed partial class ModelInputs
                 options.Dropout)));
 
         static Heads SideBySide(Heads heads, Tensor tensor) => new(tensor, heads.Count, heads.Dim);
+    }
+
+    /// <summary>F32 (batch·length): 1 for a token, 0 for padding, which does not attend to itself; null without padding.</summary>
+    internal Tensor? TokenMask()
+    {
+        if (_ranges is null)
+        {
+            return null;
+        }
+        float[] mask = new float[Batch * Length];
+        for (int i = 0; i < mask.Length; i++)
+        {
+            int key = KeyOffset + i % Length;
+            mask[i] = _ranges[2 * i] <= key && key < _ranges[2 * i + 1] ? 1 : 0;
+        }
+        return mask.Contains(0) ? Ids.Backend.From(mask, [mask.Length]) : null;
+    }
+
+    /// <summary>The positions of these tokens and of some that come right before the first, (batch, before + length).</summary>
+    internal Tensor PositionsAfter(int before)
+    {
+        int[] all = new int[Batch * (before + Length)];
+        for (int i = 0; i < all.Length; i++)
+        {
+            int row = i / (before + Length), column = i % (before + Length) - before;
+            all[i] = column < 0 ? _positions[row * Length] + column : _positions[row * Length + column];
+        }
+        return Ids.Backend.From(all, [Batch, before + Length]);
     }
 
     /// <summary>The positions plus an offset, as rows of a table that has other rows first.</summary>

@@ -116,6 +116,12 @@ public static class ModelLoader
         foreach (var (path, parameter) in model.NamedParameters())
         {
             var entry = FindEntry(model, weights, path);
+            if (entry is null && model.PiecesOf(path) is { } pieces && Entries(model, weights, pieces) is { } parts)
+            {
+                parts.ForEach(part => unused.Remove(part.Name));
+                WeightPiece.Read(parts, pieces, parameter, backend, dtype);
+                continue;
+            }
             if (entry is null)
             {
                 if (!model.HasNewHead || !model.IsHead(path))
@@ -148,6 +154,21 @@ public static class ModelLoader
         {
             throw Unknown(model, weights, [.. unused.Order(StringComparer.Ordinal)]);
         }
+    }
+
+    /// <summary>The tensors of a parameter's pieces; null if one is missing.</summary>
+    private static List<WeightEntry>? Entries(TransformerModel model, WeightSource weights, IReadOnlyList<WeightPiece> pieces)
+    {
+        var found = new List<WeightEntry>();
+        foreach (var piece in pieces)
+        {
+            if (FindEntry(model, weights, piece.Name) is not { } entry)
+            {
+                return null;
+            }
+            found.Add(entry);
+        }
+        return found;
     }
 
     private static BadInputException Missing(TransformerModel model, WeightSource weights, List<string> missing) =>

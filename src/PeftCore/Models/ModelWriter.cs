@@ -40,7 +40,7 @@ public static partial class ModelWriter
                     Copy(file, Path.Combine(built, name));
                 }
             }
-            var tensors = model.NamedParameters().Select(p => ToFile(p.Path, p.Parameter));
+            var tensors = model.NamedParameters().SelectMany(p => ToFiles(model, p.Path, p.Parameter));
             SafetensorsWriter.Write(Path.Combine(built, WeightsName), tensors, new Dictionary<string, string> { ["format"] = "pt" });
             JsonFile.Write(Path.Combine(built, ConfigName), ConfigOf(model, from.ConfigPath));
         }, IsOwn);
@@ -63,6 +63,10 @@ public static partial class ModelWriter
         }
         AtomicFile.WriteAllBytes(to, bytes);
     }
+
+    /// <summary>A parameter, or the tensors into which files of the family divide it.</summary>
+    private static IEnumerable<SafetensorsTensor> ToFiles(TransformerModel model, string path, Parameter parameter) =>
+        model.PiecesOf(path) is { } pieces ? pieces.Select(piece => ToFile(piece.Name, piece.Of(parameter.Value))) : [ToFile(path, parameter)];
 
     internal static SafetensorsTensor ToFile(string name, Parameter parameter) => ToFile(name, parameter.Value);
 

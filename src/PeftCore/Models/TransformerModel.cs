@@ -70,6 +70,13 @@ public abstract class TransformerModel : Module
     /// <summary>Size of the keys of one token and layer: key heads times head dim.</summary>
     internal int KeyColumns => KeyHeadCount * HeadDim;
 
+    /// <summary>Size of the values of one token and layer.</summary>
+    internal virtual int ValueColumns => KeyColumns;
+
+    /// <summary>The tensors of which a weight file makes the parameter at a path, for files of another layout; null if it has the parameter
+    /// itself.</summary>
+    internal virtual IReadOnlyList<WeightPiece>? PiecesOf(string path) => null;
+
     /// <summary>Names of the modules of the head, which adapters train and save in full, as Hugging Face PEFT does: none for models over
     /// the vocabulary.</summary>
     internal virtual IReadOnlyList<string> HeadModules => [];

@@ -34,7 +34,7 @@ public abstract class Module : IDisposable
             {
                 if (seen.Add(parameter))
                 {
-                    yield return (Join(path, name), parameter);
+                    yield return (module.PathOf(path, name), parameter);
                 }
             }
         }
@@ -76,6 +76,9 @@ public abstract class Module : IDisposable
             parameter.Dispose();
         }
     }
+
+    /// <summary>The path of an own parameter, from the module's path and the parameter's name.</summary>
+    private protected virtual string PathOf(string path, string name) => Join(path, name);
 
     internal static string Join(string path, string name) => path.Length == 0 ? name : path + "." + name;
 

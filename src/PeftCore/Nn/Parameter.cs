@@ -20,6 +20,9 @@ public sealed class Parameter : IDisposable
     /// <exception cref="InvalidOperationException">The model has neither been loaded nor initialised.</exception>
     public Tensor Value => _value ?? throw new InvalidOperationException("this model has no weights yet: load or initialise it first");
 
+    /// <summary>Whether the values are a constant that is saved with the model and never trained: a buffer, in PyTorch's words.</summary>
+    internal bool IsBuffer { get; init; }
+
     /// <summary>Whether there are values.</summary>
     internal bool IsMaterialized => _value is not null;
 
@@ -32,7 +35,7 @@ public sealed class Parameter : IDisposable
         get => _value is { RequiresGrad: true };
         set
         {
-            if (value)
+            if (value && !IsBuffer)
             {
                 ConvertToF32();
                 Value.Storage.Recategorize(MemoryKind.Trainable);

@@ -99,7 +99,10 @@ public static class Classification
         double highest = double.NegativeInfinity;
         for (int i = 0; i < candidates.Count; i++)
         {
-            decoder.GoBack(common);
+            if (decoder.GoBack(common) < common)
+            {
+                first = decoder.Read(candidates[0].Ids[..common]); // The model's states cannot forget a candidate.
+            }
             double score = LogProbability(decoder, candidates[i], common, first);
             if (!double.IsFinite(score))
             {

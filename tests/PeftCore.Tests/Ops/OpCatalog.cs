@@ -8,8 +8,6 @@ internal static class OpCatalog
 {
     public static IReadOnlyList<OpEntry> Entries { get; } =
         [.. LinearEntries.All(), .. NormEntries.All(), .. ElementwiseEntries.All(), .. ElementwiseEntries.Formulas(), .. ShapeEntries.All(),
-            .. AttentionEntries.All(), .. RelativePositionEntries.All(), .. PositionEntries.All(),
-            .. LossEntries.All(), .. StructuredEntries.All(),
             .. AttentionEntries.All(), .. RelativePositionEntries.All(), .. PositionEntries.All(), .. LossEntries.All(),
             .. StructuredEntries.All(), .. ExpertEntries.All(), .. LinearAttentionEntries.All(),
             .. LossEntries.Recomputed(), .. FunctionEntries.All()];

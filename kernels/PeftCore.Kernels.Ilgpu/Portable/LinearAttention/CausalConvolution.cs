@@ -9,7 +9,7 @@ internal struct ConvolutionArgs
     public int Rows, Length, Columns, Count, Accumulate;
 }
 
-/// <summary>y[row, c] = Σ_d taps[d, c]·x[row − d, c]; a thread per element.</summary>
+/// <summary>y[row, c] = Σ_d taps[K − 1 − d, c]·x[row − d, c]; a thread per element.</summary>
 internal readonly struct ConvolutionForward : IKernel<ConvolutionArgs>
 {
     public static void Run(ConvolutionArgs args)
@@ -21,7 +21,7 @@ internal readonly struct ConvolutionForward : IKernel<ConvolutionArgs>
             float sum = 0;
             for (int d = 0; d < args.Count && d <= position && d <= time; d++)
             {
-                sum += args.Taps[((long)d * args.Columns) + c] * args.X[i - ((long)d * args.Columns)];
+                sum += args.Taps[((long)(args.Count - 1 - d) * args.Columns) + c] * args.X[i - ((long)d * args.Columns)];
             }
 
             args.Y[i] = sum;
@@ -29,7 +29,7 @@ internal readonly struct ConvolutionForward : IKernel<ConvolutionArgs>
     }
 }
 
-/// <summary>dx[row, c] (+)= Σ_d taps[d, c]·dy[row + d, c]; a thread per element.</summary>
+/// <summary>dx[row, c] (+)= Σ_d taps[K − 1 − d, c]·dy[row + d, c]; a thread per element.</summary>
 internal readonly struct ConvolutionInput : IKernel<ConvolutionArgs>
 {
     public static void Run(ConvolutionArgs args)
@@ -43,7 +43,7 @@ internal readonly struct ConvolutionInput : IKernel<ConvolutionArgs>
             {
                 if (args.Positions[row + d] >= d)
                 {
-                    sum += args.Taps[((long)d * args.Columns) + c] * args.DOut[i + ((long)d * args.Columns)];
+                    sum += args.Taps[((long)(args.Count - 1 - d) * args.Columns) + c] * args.DOut[i + ((long)d * args.Columns)];
                 }
             }
 
@@ -52,7 +52,7 @@ internal readonly struct ConvolutionInput : IKernel<ConvolutionArgs>
     }
 }
 
-/// <summary>dtaps[d, c] = Σ dy[row, c]·x[row − d, c]; a thread per tap and column, over the rows in order.</summary>
+/// <summary>dtaps[K − 1 − d, c] = Σ dy[row, c]·x[row − d, c]; a thread per tap and column, over the rows in order.</summary>
 internal readonly struct ConvolutionTaps : IKernel<ConvolutionArgs>
 {
     public static void Run(ConvolutionArgs args)
@@ -60,7 +60,7 @@ internal readonly struct ConvolutionTaps : IKernel<ConvolutionArgs>
         long i = Threads.Linear();
         if (i < args.Taps.Length)
         {
-            int d = (int)(i / args.Columns), c = (int)(i % args.Columns);
+            int d = args.Count - 1 - (int)(i / args.Columns), c = (int)(i % args.Columns);
             float sum = 0;
             for (int row = 0; row < args.Rows; row++)
             {

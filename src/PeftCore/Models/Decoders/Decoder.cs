@@ -94,7 +94,12 @@ internal sealed class Decoder : CausalModel
 
     // Rotary frequencies and causal masks, which older versions of transformers saved.
     internal override bool IsBuffer(string name) => name.EndsWith("rotary_emb.inv_freq", StringComparison.Ordinal)
-        || name.EndsWith(".attn.bias", StringComparison.Ordinal) || name.EndsWith(".attn.masked_bias", StringComparison.Ordinal);
+        || name.EndsWith(".attn.bias", StringComparison.Ordinal) || name.EndsWith(".attn.masked_bias", StringComparison.Ordinal)
+        || Spec.IsLeftOut?.Invoke(name) == true;
+
+    internal override int ValueColumns => Spec.KeyHeads * (Spec.ValueDim == 0 ? Spec.HeadDim : Spec.ValueDim);
+
+    internal override IReadOnlyList<WeightPiece>? PiecesOf(string path) => Spec.Experts?.PiecesOf(path);
 
     internal override long PositionTables(int length) => _positionTables.State(length + VirtualTokenCount);
 

@@ -24,7 +24,7 @@ internal sealed class DecoderBlock : Module
     {
         (_spec, _index, _scopeName) = (spec, index, $"{spec.Names.Layers}.{index}");
         Residuals = new BlockResiduals(this, new ResidualAdd(), new ResidualAdd());
-        var (mixerName, mixer) = spec.MixerFactory?.Invoke(spec, index)
+        var (mixerName, mixer) = spec.MixerFactory?.Invoke(spec, index, positions)
             ?? (spec.Names.Attention, new SelfAttention(spec, index, positions));
         _mixer = AddPath(mixerName, mixer);
         _mlp = Feedforward(spec.MlpFactory?.Invoke(spec, index) ?? spec.Mlp switch

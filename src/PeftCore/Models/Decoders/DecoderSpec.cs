@@ -156,7 +156,22 @@ internal sealed record DecoderSpec
 
     /// <summary>Makes the token mixer of a layer and its name in place of the usual attention; null, or a null result, for the usual
     /// one.</summary>
-    public Func<DecoderSpec, int, (string Name, TokenMixer Mixer)?>? MixerFactory { get; init; }
+    public Func<DecoderSpec, int, DecoderPositions, (string Name, TokenMixer Mixer)?>? MixerFactory { get; init; }
+
+    /// <summary>Columns of a value's head if they differ from <see cref="HeadDim"/>; 0 if not.</summary>
+    public int ValueDim { get; init; }
+
+    /// <summary>Whether each head has a learned logit that attends to no key (gpt-oss's sinks).</summary>
+    public bool AttentionSinks { get; init; }
+
+    /// <summary>Whether the query projection has a gate for each column of the attention's output: o·σ(gate) (Qwen3.5).</summary>
+    public bool AttentionGate { get; init; }
+
+    /// <summary>The experts of the blocks that are mixtures; null without any.</summary>
+    public ExpertSpec? Experts { get; init; }
+
+    /// <summary>Whether a name in a weight file belongs to a part that is left out, such as layers for multi-token prediction.</summary>
+    public Func<string, bool>? IsLeftOut { get; init; }
 
     /// <summary>Factor of token embeddings; virtual tokens have none (Gemma).</summary>
     public float TokenMultiplier { get; init; } = 1;

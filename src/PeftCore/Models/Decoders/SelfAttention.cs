@@ -1,4 +1,5 @@
 using PeftCore.Backends;
+using PeftCore.Kernels;
 using PeftCore.Nn;
 using PeftCore.Ops;
 using PeftCore.Tensors;
@@ -22,6 +23,7 @@ internal sealed class SelfAttention : TokenMixer
     private readonly Linear _output;
     private readonly Layer? _queryNorm;
     private readonly Layer? _keyNorm;
+    private readonly Parameter? _sinks;
 
     /// <summary>Declares the attention of block <paramref name="index"/>.</summary>
     public SelfAttention(DecoderSpec spec, int index, DecoderPositions positions)
@@ -31,13 +33,15 @@ internal sealed class SelfAttention : TokenMixer
         var names = spec.Names;
         int queries = spec.Heads * spec.HeadDim, keys = spec.KeyHeads * spec.HeadDim;
         _qkv = names.Qkv is { } fused ? [Project(fused, queries + 2 * keys)]
-            : [Project(names.Query, queries), Project(names.Key, keys), Project(names.Value, keys)];
+            : [Project(names.Query, spec.AttentionGate ? 2 * queries : queries), Project(names.Key, keys), Project(names.Value, keys)];
         _output = Add(names.Output, new Linear(queries, spec.HiddenSize, spec.OutputBias, spec.TransposedWeights));
         if (spec.QkNorm != QkNorm.None)
         {
             _queryNorm = Add(names.QueryNorm, NormOf(spec.Heads));
             _keyNorm = Add(names.KeyNorm, NormOf(spec.KeyHeads));
         }
+
+        _sinks = spec.AttentionSinks ? Add("sinks", new Parameter([spec.Heads])) : null;
 
         Linear Project(string name, int columns) =>
             Add(name, new Linear(spec.HiddenSize, columns, spec.QkvBias, spec.TransposedWeights));
@@ -48,6 +52,7 @@ internal sealed class SelfAttention : TokenMixer
     {
         using var scope = new TensorScope(Name);
         var (q, k, v) = _qkv.Length == 1 ? InFused(_qkv[0].Forward(x)) : Separate(Linear.ForwardFused(x, _qkv));
+        var gate = _spec.AttentionGate ? (q with { Offset = q.Dim }).Gather() : null;
         q = Normalize(q, _queryNorm);
         k = Normalize(k, _keyNorm);
         if (_positions.RotaryOf(_index) is { } rotary)
@@ -67,8 +72,10 @@ internal sealed class SelfAttention : TokenMixer
             q = new Heads(q.Gather().MultiplyColumn(inputs.QueryGrowth(growth)), q.Count, q.Dim);
         }
         var options = new SelfAttentionOptions(_scale, _spec.Windows[_index], _spec.AttentionSoftCap, _positions.Slopes(x.Backend),
+            Sinks: _sinks?.Value.Cast(DType.F32),
             Dropout: LayerDropout.OfBase(Mode, _spec.ProbabilityDropout, _index, DropoutSite).Now);
-        return scope.Return(_output.Forward(inputs.Attend(_index, q, k, v, options)));
+        var o = inputs.Attend(_index, q, k, v, options); // (B, T, H·D)
+        return scope.Return(_output.Forward(gate is null ? o : gate.Gate<Sigmoid>(o)));
     }
 
     private Layer NormOf(int heads) => _spec.QkNorm switch
@@ -91,7 +98,8 @@ internal sealed class SelfAttention : TokenMixer
         return new Heads(y, heads.Count, heads.Dim);
     }
 
-    private (Heads Q, Heads K, Heads V) Separate(Tensor[] qkv) => (new Heads(qkv[0], _spec.Heads, _spec.HeadDim),
+    private (Heads Q, Heads K, Heads V) Separate(Tensor[] qkv) => (
+        new Heads(qkv[0], _spec.Heads, _spec.HeadDim, 0, _spec.AttentionGate ? 2 * _spec.HeadDim : 0),
         new Heads(qkv[1], _spec.KeyHeads, _spec.HeadDim), new Heads(qkv[2], _spec.KeyHeads, _spec.HeadDim));
 
     /// <summary>q, k and v inside the fused projection.</summary>

@@ -34,7 +34,8 @@ public sealed class CachedDecoder : IStepDecoder
     {
         (_model, _backend) = (CausalModel.Of(model), backend);
         _virtual = model.VirtualTokens?.Count ?? 0;
-        _cache = new KvCache(backend, model.LayerCount, _virtual + capacity, model.KeyColumns, largestBatch, cacheDType);
+        _cache = new KvCache(backend, model.LayerCount, _virtual + capacity, model.KeyColumns, largestBatch, cacheDType,
+            model.ValueColumns);
         if (batch < largestBatch)
         {
             _cache.Reorder([.. Enumerable.Range(0, batch)]);
@@ -91,7 +92,8 @@ public sealed class CachedDecoder : IStepDecoder
     });
 
     /// <summary>Truncates the cache to the first <paramref name="length"/> tokens; with 0, the virtual tokens are removed too.</summary>
-    internal void GoBack(int length) => _cache.Truncate(length == 0 ? 0 : _virtual + length);
+    /// <returns>The tokens that are left: none if the model has states that cannot forget the last tokens alone.</returns>
+    internal int GoBack(int length) => Math.Max(0, _cache.Truncate(length == 0 ? 0 : _virtual + length) - _virtual);
 
     void IStepDecoder.Reorder(ReadOnlySpan<int> rows) => Reorder(rows);
 

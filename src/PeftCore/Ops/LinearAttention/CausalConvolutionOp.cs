@@ -9,8 +9,8 @@ internal static class CausalConvolutionOp
 {
     extension(Tensor x)
     {
-        /// <summary>y[b, t, c] = Σ_d taps[d, c]·x[b, t − d, c].</summary>
-        /// <param name="taps">F32 (taps, columns), by distance d.</param>
+        /// <summary>y[b, t, c] = Σ_d taps[K − 1 − d, c]·x[b, t − d, c].</summary>
+        /// <param name="taps">F32 (K, columns): the last row is that of the token itself.</param>
         /// <param name="positions">I32 (batch, length)</param>
         /// <returns>(batch, length, columns)</returns>
         public Tensor CausalConvolution(Tensor taps, Tensor positions)
@@ -31,7 +31,8 @@ internal static class CausalConvolutionOp
         }
     }
 
-    /// <summary>y[t, c] = Σ_d w[d, c]·x[t − d, c];  dx[t, c] = Σ_d w[d, c]·dy[t + d, c], dw[d, c] = Σ_t dy[t, c]·x[t − d, c].</summary>
+    /// <summary>y[t, c] = Σ_d w[K − 1 − d, c]·x[t − d, c];  dx[t, c] = Σ_d w[K − 1 − d, c]·dy[t + d, c],
+    /// dw[K − 1 − d, c] = Σ_t dy[t, c]·x[t − d, c].</summary>
     private sealed class Node : GradientNode
     {
         private readonly Tensor? _x;
