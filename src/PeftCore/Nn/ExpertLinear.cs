@@ -33,7 +33,7 @@ internal sealed class ExpertLinear : Layer
     /// <summary>The matrices, (experts, out, in) or (experts, in, out).</summary>
     public Parameter Weight => OwnParameter("weight")!;
 
-    private protected override string PathOf(string path, string name) => path;
+    internal override string PathOf(string path, string name) => path;
 
     /// <summary>y[p, :] = x[p, :]·Wₑᵀ + bₑ, with the low-rank updates of adapters.</summary>
     /// <param name="x">(pairs, in), rows sorted by expert.</param>

@@ -78,7 +78,7 @@ public abstract class Module : IDisposable
     }
 
     /// <summary>The path of an own parameter, from the module's path and the parameter's name.</summary>
-    private protected virtual string PathOf(string path, string name) => Join(path, name);
+    internal virtual string PathOf(string path, string name) => Join(path, name);
 
     internal static string Join(string path, string name) => path.Length == 0 ? name : path + "." + name;
 

@@ -45,9 +45,7 @@ internal sealed class GatedDeltaNet : TokenMixer
     private readonly Linear _z;
     private readonly Linear _b;
     private readonly Linear _a;
-    private readonly Parameter _taps;
-    private readonly Parameter _stepBias;
-    private readonly Parameter _decay;
+    private readonly DepthwiseWeight _convolution;
     private readonly RmsNorm _norm;
     private readonly Linear _output;
 
@@ -55,9 +53,9 @@ internal sealed class GatedDeltaNet : TokenMixer
     public GatedDeltaNet(DecoderSpec spec, DeltaNetSpec sizes, int index)
     {
         (_s, _index) = (sizes, index);
-        _stepBias = Add("dt_bias", new Parameter([sizes.ValueHeads]));
-        _decay = Add("A_log", new Parameter([sizes.ValueHeads]));
-        _taps = Add("conv1d", new DepthwiseWeight(2 * sizes.Keys + sizes.Values, sizes.Taps)).Weight;
+        Add("dt_bias", new Parameter([sizes.ValueHeads]));
+        Add("A_log", new Parameter([sizes.ValueHeads]));
+        _convolution = Add("conv1d", new DepthwiseWeight(2 * sizes.Keys + sizes.Values, sizes.Taps));
         _norm = Add("norm", new RmsNorm(sizes.ValueDim, spec.Epsilon));
         _output = Add("out_proj", new Linear(sizes.Values, spec.HiddenSize));
         _qkv = Add("in_proj_qkv", new Linear(spec.HiddenSize, 2 * sizes.Keys + sizes.Values));
@@ -80,8 +78,8 @@ internal sealed class GatedDeltaNet : TokenMixer
         var qkv = Convolve(parts[0], inputs).Activate<Silu>().Cast(DType.F32); // (B, T, 2·keys + values)
         var beta = parts[2].Cast(DType.F32).Activate<Sigmoid>(); // (B, T, Hv)
         // g = −exp(A)·softplus(a + dt): the logarithm of the decay.
-        var g = parts[3].Cast(DType.F32).AddRow(_stepBias.Value).Activate<Softplus>()
-            .MultiplyRow(_decay.Value.Cast(DType.F32).Activate<Exp>() * -1f);
+        var g = parts[3].Cast(DType.F32).AddRow(OwnParameter("dt_bias")!.Value).Activate<Softplus>()
+            .MultiplyRow(OwnParameter("A_log")!.Value.Cast(DType.F32).Activate<Exp>() * -1f);
         var operands = new DeltaTensors(Normalize(qkv.Columns(0, _s.Keys), 1f / _s.KeyDim),
             Normalize(qkv.Columns(_s.Keys, _s.Keys), 1 / MathF.Sqrt(_s.KeyDim)), qkv.Columns(2 * _s.Keys, _s.Values), g, beta,
             inputs.Positions);
@@ -96,7 +94,7 @@ internal sealed class GatedDeltaNet : TokenMixer
     private Tensor Convolve(Tensor qkv, ModelInputs inputs)
     {
         int channels = qkv.Shape.Columns;
-        var taps = _taps.Value.Cast(DType.F32).Reshape([channels, _s.Taps]).Transpose(); // (K, channels)
+        var taps = _convolution.Weight.Value.Cast(DType.F32).Reshape([channels, _s.Taps]).Transpose(); // (K, channels)
         if (inputs.Cache is not { } cache || _s.Taps == 1)
         {
             return qkv.CausalConvolution(taps, inputs.Positions);
@@ -125,8 +123,8 @@ internal sealed class GatedDeltaNet : TokenMixer
     /// <summary>The weight of a depthwise convolution, (channels, 1, taps), as torch's Conv1d stores it.</summary>
     private sealed class DepthwiseWeight : Module
     {
-        public DepthwiseWeight(int channels, int taps) => Weight = Add("weight", new Parameter([channels, 1, taps]));
+        public DepthwiseWeight(int channels, int taps) => Add("weight", new Parameter([channels, 1, taps]));
 
-        public Parameter Weight { get; }
+        public Parameter Weight => OwnParameter("weight")!;
     }
 }

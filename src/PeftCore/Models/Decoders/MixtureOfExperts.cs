@@ -38,8 +38,6 @@ internal sealed class Experts : Module
     private readonly Func<Tensor, Tensor, ExpertRouting, Tensor> _glu;
     private readonly ExpertLinear _gateUp;
     private readonly ExpertLinear _down;
-    private readonly Parameter? _gateUpBias;
-    private readonly Parameter? _downBias;
 
     /// <summary>Declares the experts.</summary>
     public Experts(DecoderSpec spec, ExpertSpec experts)
@@ -50,8 +48,8 @@ internal sealed class Experts : Module
         _down = Add("down_proj", new ExpertLinear(experts.Count, inner, spec.HiddenSize, experts.IsGptOss));
         if (experts.IsGptOss)
         {
-            _gateUpBias = Add("gate_up_proj_bias", new Parameter([experts.Count, 2 * inner]));
-            _downBias = Add("down_proj_bias", new Parameter([experts.Count, spec.HiddenSize]));
+            Add("gate_up_proj_bias", new Parameter([experts.Count, 2 * inner]));
+            Add("down_proj_bias", new Parameter([experts.Count, spec.HiddenSize]));
         }
     }
 
@@ -66,13 +64,13 @@ internal sealed class Experts : Module
     public Tensor Forward(Tensor x, Tensor weights, ExpertRouting routing)
     {
         using var scope = new TensorScope(Name);
-        var gateUp = _gateUp.Forward(x.Dispatch(routing), routing, _gateUpBias?.Value); // (pairs, 2·inner)
+        var gateUp = _gateUp.Forward(x.Dispatch(routing), routing, OwnParameter("gate_up_proj_bias")?.Value); // (pairs, 2·inner)
         var h = _glu(gateUp, weights, routing); // (pairs, inner), times the routing weight
         var y = _down.Forward(h, routing, null).Combine(routing);
-        if (_downBias is not null)
+        if (OwnParameter("down_proj_bias")?.Value is { } bias)
         {
             // Σ w·b over a token's experts: the dense (tokens, experts) matrix of the weights times b.
-            y += weights.PutColumns(routing.Chosen, routing.Count).Linear(_downBias.Value, null, transposed: true).AsActivation();
+            y += weights.PutColumns(routing.Chosen, routing.Count).Linear(bias, null, transposed: true).AsActivation();
         }
         return scope.Return(y);
     }

@@ -23,7 +23,6 @@ internal sealed class SelfAttention : TokenMixer
     private readonly Linear _output;
     private readonly Layer? _queryNorm;
     private readonly Layer? _keyNorm;
-    private readonly Parameter? _sinks;
 
     /// <summary>Declares the attention of block <paramref name="index"/>.</summary>
     public SelfAttention(DecoderSpec spec, int index, DecoderPositions positions)
@@ -41,7 +40,10 @@ internal sealed class SelfAttention : TokenMixer
             _keyNorm = Add(names.KeyNorm, NormOf(spec.KeyHeads));
         }
 
-        _sinks = spec.AttentionSinks ? Add("sinks", new Parameter([spec.Heads])) : null;
+        if (spec.AttentionSinks)
+        {
+            Add("sinks", new Parameter([spec.Heads]));
+        }
 
         Linear Project(string name, int columns) =>
             Add(name, new Linear(spec.HiddenSize, columns, spec.QkvBias, spec.TransposedWeights));
@@ -72,7 +74,7 @@ internal sealed class SelfAttention : TokenMixer
             q = new Heads(q.Gather().MultiplyColumn(inputs.QueryGrowth(growth)), q.Count, q.Dim);
         }
         var options = new SelfAttentionOptions(_scale, _spec.Windows[_index], _spec.AttentionSoftCap, _positions.Slopes(x.Backend),
-            Sinks: _sinks?.Value.Cast(DType.F32),
+            Sinks: OwnParameter("sinks")?.Value.Cast(DType.F32),
             Dropout: LayerDropout.OfBase(Mode, _spec.ProbabilityDropout, _index, DropoutSite).Now);
         var o = inputs.Attend(_index, q, k, v, options); // (B, T, H·D)
         return scope.Return(_output.Forward(gate is null ? o : gate.Gate<Sigmoid>(o)));

@@ -19,7 +19,7 @@ internal sealed class SavedModules(AttachContext context, IReadOnlyList<string> 
             {
                 foreach (var (name, parameter) in part.OwnParameters.Where(own => _taken.Add((part, own.Key))).ToList())
                 {
-                    string suffix = Module.Join(below, name);
+                    string suffix = part.PathOf(below, name);
                     yield return Copy(root, part, name, parameter, "modules_to_save.{0}." + suffix, suffix);
                 }
             }
@@ -39,13 +39,21 @@ internal sealed class SavedModules(AttachContext context, IReadOnlyList<string> 
     {
         foreach (var (path, module) in mode == BiasMode.None ? [] : context.Base.NamedModules())
         {
-            if (module.OwnParameter("bias") is { } bias && (mode == BiasMode.All || targets.Contains(path)) && !Covers(names, path))
+            foreach (var (name, bias) in module.OwnParameters.Where(own => IsBias(own.Key, own.Value)).ToList())
             {
-                string suffix = targets.Contains(path) ? "base_layer.bias" : "bias";
-                yield return Copy(path, module, "bias", bias, suffix, suffix);
+                bool isTarget = name == "bias" && targets.Contains(path);
+                if ((mode == BiasMode.All || isTarget) && !Covers(names, path))
+                {
+                    string suffix = isTarget ? "base_layer.bias" : name;
+                    yield return Copy(path, module, name, bias, suffix, suffix);
+                }
             }
         }
     }
+
+    // PEFT takes every parameter with "bias" in its name, such as gate_up_proj_bias of gpt-oss.
+    private static bool IsBias(string name, Parameter parameter) =>
+        !parameter.IsBuffer && (name == "bias" || name.EndsWith("_bias", StringComparison.Ordinal));
 
     /// <summary>Creates a copy of the bias of each of these modules.</summary>
     public IEnumerable<ParameterSwap> BiasesOf(IEnumerable<(string Path, Module Module)> modules) =>

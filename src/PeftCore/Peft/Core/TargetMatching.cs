@@ -52,8 +52,8 @@ internal static class TargetMatching
         Func<Module, bool> accepts, string otherwise)
     {
         var found = new List<(string, Layer)>();
-        foreach (var (path, module) in model.NamedModules().Where(m => m.Path.Length > 0 && Selects(model, targets, m.Path, m.Module)
-            && filter.Passes(m.Path)))
+        foreach (var (path, module) in model.NamedModules().Where(m => m.Path.Length > 0 && m.Module is not ExpertLinear
+            && Selects(model, targets, m.Path, m.Module) && filter.Passes(m.Path)))
         {
             if (module is not Layer layer || !accepts(module))
             {

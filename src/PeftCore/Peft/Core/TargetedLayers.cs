@@ -31,7 +31,9 @@ internal sealed class TargetedLayers
         }
         var filter = new TargetFilter(config.ExcludeModules, config.ModulesToSave, config.LayersToTransform, config.LayersPattern,
             context.IsNew);
-        Layers = TargetMatching.Find(context.Base, _selector, filter, accepts, otherwise);
+        // No names at all: PEFT's way to adapt parameters only.
+        bool onlyParameters = config is Lora.LoraConfig { TargetParameters.Count: > 0 } && _selector.Names is [];
+        Layers = onlyParameters ? [] : TargetMatching.Find(context.Base, _selector, filter, accepts, otherwise);
     }
 
     /// <summary>The layers with their paths, in the model's order.</summary>

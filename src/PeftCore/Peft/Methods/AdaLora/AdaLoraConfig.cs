@@ -13,6 +13,8 @@ public sealed record AdaLoraConfig : TargetedConfig
     /// <summary>The fields of adapter_config.json.</summary>
     internal static ConfigFields<AdaLoraConfig> Fields { get; } = new ConfigFields<AdaLoraConfig>(new())
         .Variants()
+        .Fixed("target_parameters", null, NotHere, given => FieldKinds.IsOn(given)
+            && (given.ValueKind != System.Text.Json.JsonValueKind.Array || given.GetArrayLength() > 0), Refusal)
         .Fixed("use_dora", false, NotHere, FieldKinds.IsOn, Refusal)
         .Fixed("use_rslora", false, NotHere, FieldKinds.IsOn, Refusal)
         .Fixed("lora_bias", false, NotHere, FieldKinds.IsOn, Refusal)

@@ -19,6 +19,10 @@ internal sealed class LoraAttachment(AttachContext context, LoraConfig config)
         {
             Add(path, layer, site++);
         }
+        foreach (var target in ExpertTarget.Of(context, config))
+        {
+            _adapter.Layers.Add((target.Path, new LoraExpertLayer(context, config, target, site++)));
+        }
         AddTied(targets, site);
         targets.Finish(_adapter);
         if (config.EnsureWeightTying)

@@ -70,7 +70,9 @@ public sealed record LoraConfig : TargetedConfig
             "Ranks of single layers, by a pattern for the end of the module's path; the first match counts.")
         .FloatPattern("alpha_pattern", c => c.AlphaPattern, (c, v) => c with { AlphaPattern = v },
             "α of single layers, by a pattern for the end of the module's path; the first match counts.")
-        .Add(LoraConfigFields.TrainableTokens);
+        .Add(LoraConfigFields.TrainableTokens)
+        .Texts("target_parameters", c => c.TargetParameters, (c, v) => c with { TargetParameters = v },
+            "Fused matrices of experts to adapt, such as mlp.experts.gate_up_proj; each expert gets an update of its own.");
 
     /// <summary>r, the rank of the update.</summary>
     public int Rank { get; init; } = 8;
@@ -111,6 +113,10 @@ public sealed record LoraConfig : TargetedConfig
     /// <summary>Tokens whose embedding rows are trained, by the embedding's name; null for none. The empty name is the model's input
     /// embedding.</summary>
     public IReadOnlyDictionary<string, IReadOnlyList<int>>? TrainableTokens { get; init; }
+
+    /// <summary>Fused matrices of experts that are adapted, by the end of their path, such as "mlp.experts.gate_up_proj"; null for none. To
+    /// adapt nothing else, give <see cref="TargetedConfig.TargetModules"/> no names.</summary>
+    public IReadOnlyList<string>? TargetParameters { get; init; }
 
     /// <summary>Parses an initialisation's name: true, false, gaussian, pissa, olora, eva, corda, lora_ga or loftq.</summary>
     internal static LoraInit ParseInit(string name) => LoraConfigFields.Named(name);

@@ -38,7 +38,6 @@ internal static class LoraConfigFields
         .Fixed("megatron_core", "megatron.core", "Megatron's module; ignored.", _ => false, "")
         .Variant("monteclora_config", null, "MonteCLoRA.")
         .Fixed("qalora_group_size", 16, "Group size of QA-LoRA; ignored.", _ => false, "")
-        .Variant("target_parameters", null, "LoRA on parameters rather than modules.")
         .Variant("use_bdlora", null, "BD-LoRA.")
         .Variant("use_qalora", false, "QA-LoRA.")
         .Variant("velora_config", null, "VeLoRA.");

@@ -19,6 +19,8 @@ internal sealed record LowRankFactors(double[] A, double[] B, int Rank, int Inpu
         LoraLayer { InitialFactors: { } initial } linear =>
             Join([Of(linear.A.Value, linear.B.Value, linear.Scale), Of(initial.A, initial.B, linear.Scale).Times(-1)]),
         LoraEmbeddingLayer embedding => Of(embedding.A.Value, embedding.B.Value, embedding.Scale),
+        LoraExpertLayer => throw new BadInputException(
+            "an adapter of experts has an update for each expert, which this does not combine or convert; leave target_parameters out"),
         _ => throw new BadInputException("trainable tokens replace rows of the embedding and do not add up; combine adapters without them"),
     };
 
