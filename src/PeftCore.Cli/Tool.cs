@@ -39,7 +39,7 @@ internal static class Tool
         new VerifyVerb(),
         new Command("bench", "Time a matrix product, attention, training steps, generation or loading.")
         {
-            new BenchGemmVerb(), new BenchAttentionVerb(), new BenchStepVerb(), new BenchGenerateVerb(),
+            new BenchGemmVerb(), new BenchMoeVerb(), new BenchAttentionVerb(), new BenchStepVerb(), new BenchGenerateVerb(),
             new BenchLoadVerb(),
         },
         new EnvVerb(),

@@ -55,6 +55,28 @@ public sealed class PtxTests
     }
 
     [Test]
+    public void A_ragged_product_compiles_to_ptx_for_hopper_without_local_memory_in_every_shape()
+    {
+        using var context = GpuDevice.NewContext(cuda: false);
+        using var backend = PtxLoader.NewBackend(context);
+        string compiled = PtxLoader.Compile<WgmmaRaggedGemm, WgmmaRaggedArgs<ArrayView<int>>>(backend, GemmShape.Threads, 1);
+        var shapes = from columns in new[] { 8, 32, 33, 64, 96, 128, 129, 768, 1536 }
+                     from rowMajor in new[] { false, true }
+                     from bf16 in new[] { false, true }
+                     select WgmmaRaggedLauncher.ShapeOf(columns, rowMajor, bf16, address: 0);
+
+        string[] texts = [.. shapes.Distinct().Select(shape => new GemmPtx(shape).Expand(compiled))];
+
+        Assert.That(texts, Has.All.Contains(".target sm_90a").And.All.Contains("wgmma.mma_async").And.All.Contains(".maxntid 384"));
+        Assert.That(texts, Has.None.Contains(".local").And.None.Contains("peft."));
+    }
+
+    [Test]
+    public void A_ragged_product_takes_the_tile_that_wastes_the_least() => Assert.That(
+        (int[])[.. ((int[])[8, 32, 64, 100, 192, 768, 1536]).Select(n => WgmmaRaggedLauncher.ShapeOf(n, false, true, 0).TileN)],
+        Is.EqualTo(new[] { 16, 32, 64, 128, 256, 256, 256 }));
+
+    [Test]
     public void A_product_compiles_to_ptx_for_ampere_without_local_memory_in_every_layout()
     {
         using var context = GpuDevice.NewContext(cuda: false);

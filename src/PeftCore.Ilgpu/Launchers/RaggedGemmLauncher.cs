@@ -10,6 +10,8 @@ namespace PeftCore.Ilgpu;
 /// <summary>Ragged products: rows sorted by expert, a matrix for each expert, one launch for all.</summary>
 internal sealed class RaggedGemmLauncher(LaunchContext gpu)
 {
+    private readonly WgmmaRaggedLauncher? _wgmma = gpu.Device.HasWgmma ? new WgmmaRaggedLauncher(gpu) : null;
+
     /// <summary>c[p, :] (+)= α·a[p, :]·op(b[e]).</summary>
     public void MatMul(Tensor a, Tensor b, bool transposeB, Tensor offsets, Tensor c, float alpha, bool accumulate)
     {
@@ -18,8 +20,19 @@ internal sealed class RaggedGemmLauncher(LaunchContext gpu)
             return;
         }
         gpu.Device.Work = new Work(2.0 * c.Count * a.Shape.Columns, 0);
-        using var sum = gpu.StageOut(c, accumulate);
-        DTypeSwitch.Element(a.DType, new Launch(gpu, a, b, transposeB, offsets, sum.Tensor, alpha, accumulate));
+        if (_wgmma is not null && gpu.ComputeDType == DType.BF16 && a.DType != DType.F16 && b.DType != DType.F16 && a.Shape.Columns > 0)
+        {
+            _wgmma.MatMul(a, b, transposeB, offsets, c, alpha, accumulate);
+            return;
+        }
+        if (a.DType == c.DType)
+        {
+            DTypeSwitch.Element(a.DType, new Launch(gpu, a, b, transposeB, offsets, c, alpha, accumulate));
+            gpu.Written(c);
+            return;
+        }
+        using Float32Staging rows = gpu.StageIn(a), sum = gpu.StageOut(c, accumulate);
+        DTypeSwitch.Element(DType.F32, new Launch(gpu, rows.Tensor, b, transposeB, offsets, sum.Tensor, alpha, accumulate));
     }
 
     /// <summary>c[e] (+)= α·Aₑᵀ·Bₑ.</summary>
@@ -74,7 +87,7 @@ internal sealed class RaggedGemmLauncher(LaunchContext gpu)
         {
             A = p.Gpu.View<TA>(p.A),
             B = p.Gpu.View<TB>(p.B),
-            C = p.Gpu.F32(p.C),
+            C = p.Gpu.View<TA>(p.C),
             Offsets = p.Gpu.I32(p.Offsets),
             BExpert = (long)k * n,
             BRow = p.TransposeB ? 1 : n,

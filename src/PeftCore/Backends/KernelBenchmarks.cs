@@ -54,6 +54,56 @@ public static class KernelBenchmarks
             new(Normal(backend, [batch, length, count * headDim], backend.ActivationDType, stream), count, headDim);
     }
 
+    /// <summary>Times a mixture of experts, forward: its two products over rows sorted by expert, the same products with one matrix for all
+    /// rows, and the whole layer from the router's scores on. Scores are random, so that experts have different numbers of rows.</summary>
+    /// <param name="backend">The device.</param>
+    /// <param name="tokens">Tokens.</param>
+    /// <param name="columns">Size of a hidden state, C.</param>
+    /// <param name="inner">Size of an expert's hidden layer.</param>
+    /// <param name="experts">Experts.</param>
+    /// <param name="perToken">Experts of a token.</param>
+    /// <param name="dtype">The dtype of the matrices.</param>
+    /// <returns>The times of single runs in milliseconds, sorted.</returns>
+    public static (double[] Ragged, double[] Dense, double[] Layer) Experts(Backend backend, int tokens, int columns, int inner, int experts,
+        int perToken, DType dtype)
+    {
+        using var scope = new TensorScope();
+        int pairs = tokens * perToken;
+        var activations = dtype == DType.BF16 ? backend.ActivationDType : DType.F32;
+        Tensor x = Normal(backend, [tokens, columns], activations, 0), scores = Normal(backend, [tokens, experts], DType.F32, 1);
+        Tensor gateUp = Normal(backend, [experts, 2 * inner, columns], dtype, 2), down = Normal(backend, [experts, columns, inner], dtype, 3);
+        Tensor weights = backend.NewTensor([tokens, perToken]), chosen = backend.NewTensor([tokens, perToken], DType.I32);
+        Tensor order = backend.NewTensor([pairs], DType.I32), position = backend.NewTensor([pairs], DType.I32),
+            sorted = backend.NewTensor([pairs], DType.I32), offsets = backend.NewTensor([experts + 1], DType.I32);
+        Tensor rows = backend.NewTensor([pairs, columns], activations), hidden = backend.NewTensor([pairs, 2 * inner], activations),
+            h = backend.NewTensor([pairs, inner], activations), y = backend.NewTensor([tokens, columns], activations);
+        double[] layer = Milliseconds(backend, () =>
+        {
+            backend.TopK(scores, null, ExpertGroups.All, chosen);
+            backend.TakeColumns(scores, chosen, weights);
+            backend.Softmax(weights, weights);
+            backend.SortByExpert(chosen, order, position, sorted, offsets);
+            backend.DispatchRows(x, order, rows, false);
+            backend.RaggedMatMul(rows, gateUp, true, offsets, hidden);
+            backend.RoutedGlu<Glu<Silu>>(hidden, weights, order, h);
+            backend.RaggedMatMul(h, down, true, offsets, rows);
+            backend.CombineRows(rows, position, y, false);
+        });
+        backend.DispatchRows(x, order, rows, false);
+        double[] ragged = Milliseconds(backend, () =>
+        {
+            backend.RaggedMatMul(rows, gateUp, true, offsets, hidden);
+            backend.RaggedMatMul(h, down, true, offsets, rows);
+        });
+        Tensor gateUpOfOne = gateUp.View([2 * inner, columns]), downOfOne = down.View([columns, inner]);
+        double[] dense = Milliseconds(backend, () =>
+        {
+            backend.MatMul(rows, false, gateUpOfOne, true, hidden);
+            backend.MatMul(h, false, downOfOne, true, rows);
+        });
+        return (ragged, dense, layer);
+    }
+
     private static double[] Milliseconds(Backend backend, Action run)
     {
         int runs = 1;

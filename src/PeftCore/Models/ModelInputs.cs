@@ -28,7 +28,7 @@ public sealed partial class ModelInputs
     {
         (Ids, _positions, _ranges, _windowed) = (other.Ids, other._positions, other._ranges, other._windowed);
         (Batch, Length, Longest, Positions, Ranges) = (other.Batch, other.Length, other.Longest, other.Positions, other.Ranges);
-        (IsCausal, TokenTypes, Tasks, KeyOffset) = (other.IsCausal, other.TokenTypes, other.Tasks, other.KeyOffset);
+        (IsCausal, Types, Mask, Tasks, KeyOffset) = (other.IsCausal, other.Types, other.Mask, other.Tasks, other.KeyOffset);
         (Cache, Prefix) = (other.Cache, other.Prefix);
         (Decoder, CrossRanges, CrossCache, CrossRows) = (other.Decoder, other.CrossRanges, other.CrossCache, other.CrossRows);
     }

@@ -47,7 +47,7 @@ public static class ModelLoader
         TaskOptions? task = null)
     {
         var model = Declare(config, warnings, task);
-        Quantization.Refuse(weights);
+        Quantization.Refuse(weights, model.ModelType);
         foreach (string warning in weights.Warnings)
         {
             warnings?.Add(warning);
@@ -120,6 +120,12 @@ public static class ModelLoader
             {
                 parts.ForEach(part => unused.Remove(part.Name));
                 WeightPiece.Read(parts, pieces, parameter, backend, dtype);
+                continue;
+            }
+            if (entry is null && Mxfp4.Find(name => FindEntry(model, weights, name), path) is var (blocks, scales))
+            {
+                unused.ExceptWith([blocks.Name, scales.Name]);
+                Mxfp4.Read(blocks, scales, parameter, backend, dtype);
                 continue;
             }
             if (entry is null)

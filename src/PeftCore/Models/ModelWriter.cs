@@ -83,6 +83,7 @@ public static partial class ModelWriter
     {
         using var document = JsonFile.Read(path);
         var config = JsonObject.Create(document.RootElement.Clone())!;
+        config.Remove("quantization_config"); // Weights that were in MXFP4 are written as BF16.
         config["vocab_size"] = model.VocabularySize;
         if (model.VocabularyHead is not null)
         {

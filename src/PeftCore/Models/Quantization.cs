@@ -79,7 +79,7 @@ public static class Quantization
     /// <summary>Refuses a configuration of quantised weights.</summary>
     internal static void Refuse(ConfigReader config)
     {
-        if (Of(config) is { } method)
+        if (Of(config) is { } method && !Mxfp4.IsRead(config))
         {
             throw config.Error(Fields.First(config.Has),
                 $"says that the weights are quantised with {method}, which is not supported; {WayOut}, " +
@@ -88,9 +88,9 @@ public static class Quantization
     }
 
     /// <summary>Refuses quantised weights whose configuration does not say so.</summary>
-    internal static void Refuse(WeightSource weights)
+    internal static void Refuse(WeightSource weights, string modelType)
     {
-        if (Find(weights) is { } found)
+        if (Find(weights) is { } found && !Mxfp4.IsRead(modelType, found.Tensor))
         {
             throw new BadInputException(
                 $"{weights.Place}: the weights are quantised with {found.Method}, as the tensor \"{found.Tensor}\" shows, " +

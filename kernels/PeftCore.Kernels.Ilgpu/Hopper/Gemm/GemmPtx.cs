@@ -97,9 +97,11 @@ internal sealed partial class GemmPtx(GemmShape shape)
         Add(text, $"AGAIN:\nmbarrier.try_wait.parity.shared::cta.b64 over, [bar], {a[1]};\n@!over bra AGAIN;\n}}\n");
     }
 
-    // Arguments: stage, index of A's map, k, row and column of the result, this thread block's rank in the cluster.
+    // Arguments: stage, index of A's map, k, row and column of the result, this thread block's rank in the cluster; and the row of a
+    // row-major B if it is not k.
     private void Load(StringBuilder text, string[] a)
     {
+        string depthOfB = a.Length > 6 ? a[6] : a[2];
         text.Append("{\n.reg .u32 bar, at, row, column;\n.reg .u64 map;\n");
         Add(text, $"mad.lo.u32 bar, {a[0]}, 8, fulls;\nmbarrier.arrive.expect_tx.shared::cta.b64 _, [bar], {shape.StageBytes};\n");
         Add(text, $"mad.lo.u32 at, {a[0]}, {shape.StageBytes}, sbase;\nmad.wide.u32 map, {a[1]}, {MapBytes}, maps;\n");
@@ -118,7 +120,7 @@ internal sealed partial class GemmPtx(GemmShape shape)
         for (int block = 0; block < (shape.RowMajorB ? share / GemmShape.SwizzleBlockBytes : 1); block++)
         {
             Add(text, $"add.u32 row, column, {64 * block};\n");
-            Copy(text, shape.RowMajorB ? "row" : a[2], shape.RowMajorB ? a[2] : "row", block * GemmShape.SwizzleBlockBytes,
+            Copy(text, shape.RowMajorB ? "row" : a[2], shape.RowMajorB ? depthOfB : "row", block * GemmShape.SwizzleBlockBytes,
                 shape.Cluster > 1);
         }
         text.Append("}\n");

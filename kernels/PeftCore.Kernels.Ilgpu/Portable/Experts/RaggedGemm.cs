@@ -3,14 +3,14 @@ using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 
 namespace PeftCore.Kernels.Ilgpu.Portable.Experts;
 
-/// <summary>Operands of ragged products. Element (p, n) of op(B) of expert e is B[e·BExpert + p·BRow + n·BColumn].</summary>
+/// <summary>Operands of ragged products; c has the elements of a. Element (p, n) of op(B) of expert e is B[e·BExpert + p·BRow + n·BColumn].</summary>
 internal struct RaggedGemmArgs<TA, TB>
     where TA : unmanaged
     where TB : unmanaged
 {
     public ArrayView<TA> A;
     public ArrayView<TB> B;
-    public ArrayView<float> C;
+    public ArrayView<TA> C;
     public ArrayView<int> Offsets;
     public long BExpert, BRow, BColumn;
     public int Experts, N, K, TilesN, Accumulate;
@@ -109,7 +109,8 @@ internal readonly struct RaggedGemm<TA, TB, TBlock> : IKernel<RaggedGemmArgs<TA,
         {
             long at = ((long)i * args.N) + j;
             float value = args.Alpha * sum;
-            args.C[at] = args.Accumulate != 0 ? args.C[at] + value : value;
+            value += args.Accumulate != 0 ? TA.ToFloat(args.C[at]) : 0;
+            args.C[at] = TA.FromFloat(value);
         }
     }
 }

@@ -9,15 +9,21 @@ public sealed partial class MetaBackend
 
     internal override void MatMul(Tensor a, bool transposeA, Tensor b, bool transposeB, Tensor c, float alpha = 1, bool accumulate = false)
     {
+        ReadOperands(a, b);
+        int k = transposeA ? a.Shape.Rows : a.Shape.Columns;
+        _packed?.Of(c.Shape.Rows, k, a, b, transposeB);
+        Flops += 2.0 * c.Count * k;
+    }
+
+    /// <summary>Allocates what tensor cores need beside the operands of a product.</summary>
+    private void ReadOperands(Tensor a, Tensor b)
+    {
         using (PadRows(a))
         using (PadRows(b))
         {
             Round(a);
             Round(b);
         }
-        int k = transposeA ? a.Shape.Rows : a.Shape.Columns;
-        _packed?.Of(c.Shape.Rows, k, a, b, transposeB);
-        Flops += 2.0 * c.Count * k;
     }
 
     /// <summary>Allocates the BF16 copy of an F32 parameter that a device with BF16 activations keeps, since its tensor cores read

@@ -26,8 +26,11 @@ public sealed partial class MetaBackend
     { }
 
     internal override void RaggedMatMul(Tensor a, Tensor b, bool transposeB, Tensor offsets, Tensor c, float alpha = 1,
-        bool accumulate = false) =>
+        bool accumulate = false)
+    {
+        ReadOperands(a, b);
         Flops += 2.0 * c.Count * a.Shape.Columns;
+    }
 
     internal override void RaggedMatMulGradient(Tensor a, Tensor b, Tensor offsets, Tensor c, float alpha, bool accumulate) =>
         Flops += 2.0 * a.Count * b.Shape.Columns;
