@@ -33,6 +33,9 @@ internal struct FlashArgs<TView> where TView : struct
     /// <summary>Address of the bias, and elements from one batch row and head to the next (see <see cref="BiasStrides"/>).</summary>
     public long Bias, BiasBatch, BiasHead;
 
+    /// <summary>Address of the bias gradient, which has an element for each score, or 0.</summary>
+    public long DBias;
+
     /// <summary>The key of dropout's mask.</summary>
     public ulong Seed, Stream;
     public int Batch, Queries, Keys, Heads, KeyHeads, HasRanges, Add0, Add1;

@@ -16,6 +16,8 @@ internal sealed partial class FlashPtx
             case "ramp": Ramp(text, a); break;
             case "rowbias.pairs": RowBias(text, a, pairs: true); break;
             case "rowbias.singles": RowBias(text, a, pairs: false); break;
+            case "rowbiasgrad.pairs": RowBiasGradient(text, a, pairs: true); break;
+            case "rowbiasgrad.singles": RowBiasGradient(text, a, pairs: false); break;
             case "columnbias": ColumnBias(text, a); break;
             case "keep": Keep(text, a); break;
             case "rowweights.cap": CappedRowWeights(text, a); break;
@@ -87,6 +89,34 @@ internal sealed partial class FlashPtx
             }
 
             AddBias(text, column / 2, a[4]);
+        }
+
+        Line(text, "}");
+    }
+
+    // dBias += s. Arguments: those of RowBias without the scale.
+    private void RowBiasGradient(StringBuilder text, string[] a, bool pairs)
+    {
+        Line(text, "{\n.reg .pred here;\n.reg .f32 x<2>;");
+        Line(text, $"mov.f32 x0, {Zero};\nmov.f32 x1, {Zero};");
+        for (int i = 0; i < Scores32; i += 2)
+        {
+            int row = i / 2 % 2, column = i / 4 * 8;
+            if (pairs)
+            {
+                Line(text, $"setp.gt.s32 here, {a[2 + row]}, {column};");
+                string at = $"[{a[row]}+{4 * column}]";
+                Line(text, $"@here ld.global.v2.f32 {{x0, x1}}, {at};\nadd.f32 x0, x0, s{i};\nadd.f32 x1, x1, s{i + 1};");
+                Line(text, $"@here st.global.v2.f32 {at}, {{x0, x1}};");
+                continue;
+            }
+
+            for (int next = 0; next < 2; next++)
+            {
+                string at = $"[{a[row]}+{4 * (column + next)}]";
+                Line(text, $"setp.gt.s32 here, {a[2 + row]}, {column + next};\n@here ld.global.f32 x0, {at};\nadd.f32 x0, x0, s{i + next};");
+                Line(text, $"@here st.global.f32 {at}, x0;");
+            }
         }
 
         Line(text, "}");

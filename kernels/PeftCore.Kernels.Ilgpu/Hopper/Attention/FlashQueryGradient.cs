@@ -114,6 +114,7 @@ internal readonly struct FlashQueryGradient<TDim, TTerms> : IKernel<FlashArgs<Ar
                     {
                         FlashTerms.RowWeights(args);
                         FlashTerms.RowSlopes(args, work.B, work.Head, row0, key + column, tiles.Columns);
+                        FlashTerms.AddBiasGradient(args, work.B, work.Head, row0, key + column);
                     }
                     else
                     {

@@ -44,7 +44,7 @@ internal static class FlashTerms
 
         if (args.HasBias != 0)
         {
-            long at = args.Bias + (4 * ((b * args.BiasBatch) + (h * args.BiasHead) + ((long)query * args.Keys) + key));
+            long at = args.Bias + OffsetOf(args, b, h, query, key);
             int left0 = query < args.Queries ? args.Keys - key : 0, left1 = query + 8 < args.Queries ? args.Keys - key : 0;
             if (args.HasBias == 2)
             {
@@ -53,6 +53,24 @@ internal static class FlashTerms
             else
             {
                 CudaAsm.Emit("peft.rowbias.singles %0, %1, %2, %3, %4;", at, at + (32L * args.Keys), left0, left1, args.InverseScale);
+            }
+        }
+    }
+
+    /// <summary>Adds the gradients of scores, whose rows are queries, to that of the bias.</summary>
+    public static void AddBiasGradient(FlashArgs<ArrayView<int>> args, int b, int h, int query, int key)
+    {
+        if (args.DBias != 0)
+        {
+            long at = args.DBias + OffsetOf(args, b, h, query, key);
+            int left0 = query < args.Queries ? args.Keys - key : 0, left1 = query + 8 < args.Queries ? args.Keys - key : 0;
+            if (args.HasBias == 2)
+            {
+                CudaAsm.Emit("peft.rowbiasgrad.pairs %0, %1, %2, %3;", at, at + (32L * args.Keys), left0, left1);
+            }
+            else
+            {
+                CudaAsm.Emit("peft.rowbiasgrad.singles %0, %1, %2, %3;", at, at + (32L * args.Keys), left0, left1);
             }
         }
     }
@@ -70,7 +88,7 @@ internal static class FlashTerms
 
         if (args.HasBias != 0)
         {
-            long at = args.Bias + (4 * ((b * args.BiasBatch) + (h * args.BiasHead) + ((long)query * args.Keys) + key));
+            long at = args.Bias + OffsetOf(args, b, h, query, key);
             CudaAsm.Emit("peft.columnbias %0, %1, %2, %3, %4, %5;", at, 4L * args.Keys, args.Queries - query,
                 key < args.Keys ? 1 : 0, key + 8 < args.Keys ? 1 : 0, args.InverseScale);
         }
@@ -196,6 +214,10 @@ internal static class FlashTerms
             CudaAsm.Emit("peft.finish %0, %1, %2, %3, %4;", lse0, lse1, here0, here1, args.ScaleLog2);
         }
     }
+
+    // Bytes from the first bias to that of a query and key.
+    private static long OffsetOf(FlashArgs<ArrayView<int>> args, int b, int h, int query, int key) =>
+        4 * ((b * args.BiasBatch) + (h * args.BiasHead) + ((long)query * args.Keys) + key);
 
     private static void Cap(FlashArgs<ArrayView<int>> args)
     {

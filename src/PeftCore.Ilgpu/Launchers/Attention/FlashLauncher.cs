@@ -53,6 +53,10 @@ internal sealed class FlashLauncher : IDisposable
         return true;
     }
 
+    /// <summary>Whether the kernel of the queries' gradient adds to the bias gradient too: if each score has a bias of its own.</summary>
+    public static bool CanSumBias(in AttentionCall call, Heads? dq, Tensor dBias) =>
+        dq is not null && call.BiasStrides.IsFull(call.Shape) && Address(dBias) % 8 == 0;
+
     // The dimension of the kernels: values narrower or wider than keys are padded with zeros, as heads between two dimensions are.
     private static int DimOf(in AttentionShape shape) => FlashGeometry.DimFor(Math.Max(shape.HeadDim, shape.ValueDim));
 
@@ -78,7 +82,7 @@ internal sealed class FlashLauncher : IDisposable
     }
 
     public void Gradient(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Heads dO, Tensor lse, Tensor delta,
-        Heads? dq, bool accumulateDq, Heads? dk, bool accumulateDk, Heads? dv, bool accumulateDv)
+        Heads? dq, bool accumulateDq, Heads? dk, bool accumulateDk, Heads? dv, bool accumulateDv, Tensor? dBias)
     {
         var shape = call.Shape;
         Delta(shape, o, dO, delta);
@@ -90,6 +94,7 @@ internal sealed class FlashLauncher : IDisposable
             (args.Kept0, args.Kept1) = (Map(call, q, true, tiles.Rows), Map(call, dO, true, tiles.Rows));
             (args.Passing0, args.Passing1) = (Map(call, k, false, tiles.Columns), Map(call, v, false, tiles.Columns));
             args.Result0 = Map(call, queries, true, FlashGeometry.WarpgroupRows);
+            args.DBias = dBias is not null && CanSumBias(call, dq, dBias) ? Address(dBias) : 0;
             CountFlops(call, products: 3);
             if (HasTerms(call))
             {

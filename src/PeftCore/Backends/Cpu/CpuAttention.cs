@@ -15,7 +15,7 @@ internal sealed class CpuAttention(CpuStream stream, PackedWeights? packed) : Cp
     public void Forward(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Tensor lse) =>
         Launch(LaunchCost.OfFlops("attention", call.Flops),
             (inputs: new Inputs(call, q, k, v), o: Out(o.Tensor), o.Layout, lse: Out(lse)),
-            static (c, s) => Forward(c.inputs, c.o, c.Layout, c.lse, s.Pool));
+            static (c, s) => Forward(c.inputs, c.o, c.Layout, c.lse, s));
 
     public void Gradient(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Heads dO, Tensor lse, Tensor delta,
         Heads? dq, bool accumulateDq, Heads? dk, bool accumulateDk, Heads? dv, bool accumulateDv, Tensor? dBias, Tensor? dSinks) =>
@@ -29,19 +29,20 @@ internal sealed class CpuAttention(CpuStream stream, PackedWeights? packed) : Cp
                 c.inputs.V.F32, c.inputs.VLayout, c.o.F32, c.oLayout, c.dO.F32, c.dOLayout, c.lse.F32, c.delta.F32,
                 c.dq.F32OrEmpty, c.dqLayout, c.accumulateDq, c.dk.F32OrEmpty, c.dkLayout, c.accumulateDk,
                 c.dv.F32OrEmpty, c.dvLayout, c.accumulateDv, c.dBias.F32OrEmpty, c.dSinks.F32OrEmpty,
-                c.inputs.Terms, s.Pool));
+                c.inputs.TermsAt(s.ReplayedPasses), s.Pool));
 
-    private static void Forward(in Inputs inputs, CpuTensorView o, HeadLayout layout, CpuTensorView lse, WorkerPool pool)
+    private static void Forward(in Inputs inputs, CpuTensorView o, HeadLayout layout, CpuTensorView lse, CpuStream stream)
     {
+        var terms = inputs.TermsAt(stream.ReplayedPasses);
         if (inputs.K.DType == DType.F32)
         {
             Kernels.Attention.Forward(inputs.Shape, inputs.Q.F32, inputs.QLayout, inputs.K.F32, inputs.KLayout, inputs.V.F32,
-                inputs.VLayout, o.F32, layout, lse.F32, inputs.Terms, pool);
+                inputs.VLayout, o.F32, layout, lse.F32, terms, stream.Pool);
         }
         else
         {
             Kernels.Attention.Forward(inputs.Shape, inputs.Q.F32, inputs.QLayout, inputs.K.Bytes, inputs.KLayout, inputs.V.Bytes,
-                inputs.VLayout, inputs.K.DType.Element, o.F32, layout, lse.F32, inputs.Terms, pool);
+                inputs.VLayout, inputs.K.DType.Element, o.F32, layout, lse.F32, terms, stream.Pool);
         }
     }
 
@@ -60,14 +61,15 @@ internal sealed class CpuAttention(CpuStream stream, PackedWeights? packed) : Cp
         private readonly BiasStrides _biasStrides = call.BiasStrides;
         private readonly AttentionDropout _dropout = call.Dropout;
 
-        public AttentionTerms Terms => new()
+        /// <summary>The terms so many passes after the captured one: each pass draws another mask.</summary>
+        public AttentionTerms TermsAt(ulong passes) => new()
         {
             Ranges = _ranges.I32OrEmpty,
             Slopes = _slopes.F32OrEmpty,
             Bias = _bias.F32OrEmpty,
             BiasStrides = _biasStrides,
             Sinks = _sinks.F32OrEmpty,
-            Dropout = _dropout,
+            Dropout = _dropout with { Stream = _dropout.Stream + passes },
         };
     }
 }

@@ -27,6 +27,28 @@ public sealed class FlashTermsTests
             Is.EqualTo(before[i] + (row == 0 && column + 2 < keys ? 2 * bias[(at / 4) + column] : 0)).Within(1e-6), $"register {i}"));
     }
 
+    [TestCase(true)]
+    [TestCase(false)]
+    public void The_gradient_of_a_bias_is_added_where_query_and_key_exist(bool pairs)
+    {
+        int keys = pairs ? 50 : 51, first = (3 * keys) + 2;
+        float[] before = Random(1, 12 * keys), sums = [.. before];
+        var thread = Scores(sums, Queries, out float[] s);
+
+        string form = pairs ? "pairs" : "singles";
+        thread.Run(Expand("queries.64", $"peft.rowbiasgrad.{form} {4 * first}, {(4 * first) + (32 * keys)}, {keys - 2}, {keys - 2};"));
+
+        float[] expected = [.. before];
+        Each(Queries, (i, row, column) =>
+        {
+            if (column + 2 < keys)
+            {
+                expected[first + (8 * row * keys) + column] += s[i];
+            }
+        });
+        Assert.That(sums, Is.EqualTo(expected).Within(1e-6));
+    }
+
     [Test]
     public void A_bias_of_transposed_scores_is_added_where_query_and_key_exist()
     {

@@ -52,18 +52,26 @@ internal sealed partial class PtxThread(float[] global, float[] shared)
             case "setp.gt.s32": _registers[a[0]] = (int)Value(a[1]) > (int)Value(a[2]) ? 1ul : 0; break;
             case "setp.gt.and.s32": _registers[a[0]] = (int)Value(a[1]) > (int)Value(a[2]) && _registers[a[3]] != 0 ? 1ul : 0; break;
             case "setp.ne.s32" or "setp.ne.u32": _registers[a[0]] = (uint)Value(a[1]) != (uint)Value(a[2]) ? 1ul : 0; break;
-            case "ld.global.nc.f32": Set(a[0], global[Address(a[1])]); break;
-            case "ld.global.nc.v2.f32": LoadPair(global, a, 8); break;
-            case "ld.shared.v2.f32": LoadPair(shared, a, 8); break;
+            case "ld.global.nc.f32" or "ld.global.f32": Set(a[0], global[Address(a[1])]); break;
+            case "ld.global.nc.v2.f32" or "ld.global.v2.f32": LoadPair(global, a); break;
+            case "ld.shared.v2.f32": LoadPair(shared, a); break;
+            case "st.global.f32": global[Address(a[0])] = F(a[1]); break;
+            case "st.global.v2.f32": (global[PairAddress(a[0])], global[Address(a[0]) + 1]) = (F(a[1]), F(a[2])); break;
             case "cvt.rn.bf16x2.f32": break; // The tests read the F32 numbers.
             default: throw new NotSupportedException($"the instruction {name}");
         }
     }
 
-    private void LoadPair(float[] memory, string[] a, int alignment)
+    private int PairAddress(string operand)
     {
-        int at = Address(a[2]);
-        Assert.That(4 * at % alignment, Is.Zero, "two numbers are read from an aligned address");
+        int at = Address(operand);
+        Assert.That(at % 2, Is.Zero, "two numbers are at an aligned address");
+        return at;
+    }
+
+    private void LoadPair(float[] memory, string[] a)
+    {
+        int at = PairAddress(a[2]);
         Set(a[0], memory[at]);
         Set(a[1], memory[at + 1]);
     }
