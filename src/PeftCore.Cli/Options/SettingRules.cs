@@ -17,7 +17,7 @@ internal static class SettingRules
     [
         "data", "fields", "label-names", "output-dir", "mask-prompt", "packing", "init-batches", "lr-scheduler-type", "warmup-steps", "warmup-ratio", "num-epochs",
         "max-steps", "eval-steps", "save-steps",
-        "save-total-limit", "load-best-model-at-end", "early-stopping-patience", "validation-split", "logging-steps",
+        "save-total-limit", "load-best-model-at-end", "metric-for-best-model", "early-stopping-patience", "validation-split", "logging-steps",
         "resume-from-checkpoint",
     ];
 

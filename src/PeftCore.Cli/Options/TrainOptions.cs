@@ -91,7 +91,9 @@ internal sealed record TrainOptions : SequenceOptions, ISettings<TrainOptions>
         .Whole("save-total-limit", o => o.SaveTotalLimit, (o, v) => o with { SaveTotalLimit = v },
             "checkpoints to keep beside the last and the best; 0 keeps all", min: 0)
         .Bool("load-best-model-at-end", o => o.LoadBestModelAtEnd, (o, v) => o with { LoadBestModelAtEnd = v },
-            "end with the parameters that had the lowest held-out loss")
+            "end with the parameters that did best on held-out data")
+        .Text("metric-for-best-model", o => o.MetricForBestModel, (o, v) => o with { MetricForBestModel = v },
+            "what the best is by: loss, or a metric of the task, such as accuracy or f1", value: "NAME", fallback: "loss")
         .Whole("early-stopping-patience", o => o.EarlyStoppingPatience, (o, v) => o with { EarlyStoppingPatience = v },
             "evaluations without a better held-out loss after which to stop; 0 never does", min: 0)
         .Number("validation-split", o => o.ValidationSplit, (o, v) => o with { ValidationSplit = v },
@@ -196,6 +198,8 @@ internal sealed record TrainOptions : SequenceOptions, ISettings<TrainOptions>
     public int SaveTotalLimit { get; init; } = 2;
 
     public bool LoadBestModelAtEnd { get; init; }
+
+    public string? MetricForBestModel { get; init; }
 
     public int EarlyStoppingPatience { get; init; }
 

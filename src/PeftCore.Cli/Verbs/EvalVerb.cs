@@ -92,8 +92,12 @@ internal sealed class EvalVerb : Verb
         var result = Evaluation.Run(session.Model.Base, setup.Loader(setup.Encode(rows, call), train: false).Epoch(), call.Stop);
         double loss = RunFailedException.Finite(result.Loss, $"the loss on {data}");
         var report = new JsonReport().Add("loss", loss).Add("perplexity", result.Perplexity).Add("tokens", result.Tokens);
+        foreach (var (name, value) in result.Metrics)
+        {
+            report.Add(name, value);
+        }
         call.Say(FormattableString.Invariant(
-            $"loss {loss:0.0000}  perplexity {PerplexityText.Of(result)}  over {result.Tokens:N0} tokens"));
+            $"loss {loss:0.0000}  perplexity {PerplexityText.Of(result)}{MetricsText.Of(result)}  over {result.Tokens:N0} tokens"));
         call.Note(PerplexityText.Note(result));
         if (session.Model.Base.Task == ModelTask.CausalLm && rows.All(row => row.HasLabel))
         {

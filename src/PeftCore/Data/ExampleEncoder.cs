@@ -3,9 +3,9 @@ using PeftCore.Tokenizers;
 
 namespace PeftCore.Data;
 
-/// <summary>Encodes rows to samples of a task. For a causal model: token ids, and labels with the prompt masked. A sample that is too long loses the start of its prompt,
-/// so that the end of the completion is always learned; a text without a prompt loses its end; a document is cut into blocks and loses
-/// nothing.</summary>
+/// <summary>Encodes rows to samples of a task. For a causal model: token ids, and labels with the prompt masked. A sample that is too long
+/// loses the start of its prompt, so that the end of the completion is always learned; a text without a prompt loses its end; a document is
+/// cut into blocks and loses nothing.</summary>
 public sealed class ExampleEncoder
 {
     private readonly ITextEncoder _tokenizer;

@@ -20,8 +20,8 @@ public sealed class LabelMap
     /// <summary>A map with the given names, such as those of a model's id2label.</summary>
     internal static LabelMap Of(IEnumerable<string> names) => new([.. names]);
 
-    /// <summary>Finds the classes or the tags of a data set. Whole numbers are sorted as numbers, so that 0 … n − 1 are their own indices; names are
-    /// sorted as text, or by the numbers that <see cref="ReadOptions.LabelNames"/> gave them for.</summary>
+    /// <summary>Finds the classes or the tags of a data set. Whole numbers are sorted as numbers, so that 0 … n − 1 are their own indices;
+    /// names are sorted as text, or by the numbers that <see cref="ReadOptions.LabelNames"/> gave them for.</summary>
     /// <exception cref="BadInputException">A row has no label, or there is only one class.</exception>
     public static LabelMap From(IReadOnlyList<DataRow> rows)
     {

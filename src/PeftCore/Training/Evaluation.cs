@@ -3,19 +3,27 @@ using PeftCore.Backends;
 using PeftCore.Data;
 using PeftCore.Models;
 using PeftCore.Tensors;
+using PeftCore.Training.Metrics;
 
 namespace PeftCore.Training;
 
 /// <summary>The result of an evaluation.</summary>
 public readonly struct EvaluationResult
 {
-    internal EvaluationResult(double loss, long tokens) => (Loss, Tokens) = (loss, tokens);
+    private static readonly Dictionary<string, double> None = [];
+    private readonly Dictionary<string, double>? _metrics;
+
+    internal EvaluationResult(double loss, long tokens, Dictionary<string, double>? metrics = null) =>
+        (Loss, Tokens, _metrics) = (loss, tokens, metrics);
 
     /// <summary>Mean cross-entropy over all target tokens, in nats.</summary>
     public double Loss { get; }
 
     /// <summary>Number of target tokens.</summary>
     public long Tokens { get; }
+
+    /// <summary>The metrics of the model's task by name, such as "accuracy"; empty for language models.</summary>
+    public IReadOnlyDictionary<string, double> Metrics => _metrics ?? None;
 
     /// <summary>exp(<see cref="Loss"/>). Above a loss of 709 it overflows a double; the largest double replaces it, so that a file of
     /// results holds a number.</summary>
@@ -25,8 +33,8 @@ public readonly struct EvaluationResult
 /// <summary>Evaluates models on data.</summary>
 public static class Evaluation
 {
-    /// <summary>Mean loss over all targets of all batches; every target has the same weight, whatever batch holds it. Dropout is off and no
-    /// tape records.</summary>
+    /// <summary>Mean loss over all targets of all batches, and the metrics of the task; every target has the same weight, whatever batch
+    /// holds it. Dropout is off and no tape records.</summary>
     /// <param name="model">The model, with its active adapters.</param>
     /// <param name="batches">The data.</param>
     /// <param name="cancel">Cancels between two batches.</param>
@@ -39,18 +47,19 @@ public static class Evaluation
         {
             double sum = 0;
             long tokens = 0;
+            var meter = TaskMeter.Of(model);
             foreach (var batch in batches)
             {
                 cancel.ThrowIfCancellationRequested();
                 int targets = batch.TrainableTokens;
                 if (targets > 0)
                 {
-                    sum += targets * Tape.NoGrad(() => MeanLoss(model, batch));
+                    sum += targets * Tape.NoGrad(() => MeanLoss(model, batch, meter));
                     tokens += targets;
                 }
             }
             return tokens > 0
-                ? new EvaluationResult(sum / tokens, tokens)
+                ? new EvaluationResult(sum / tokens, tokens, meter?.Scores())
                 : throw new BadInputException("the evaluation data have no token to predict: every label is masked");
         }
         finally
@@ -59,9 +68,11 @@ public static class Evaluation
         }
     }
 
-    private static double MeanLoss(TransformerModel model, Batch batch)
+    private static double MeanLoss(TransformerModel model, Batch batch, TaskMeter? meter)
     {
         using var scope = new TensorScope();
-        return model.Loss(batch.ToInputs(model), batch.ToTargets(model)).Item();
+        var inputs = batch.ToInputs(model);
+        meter?.Add(batch, model.Logits(inputs).ToFloats());
+        return model.Loss(inputs, batch.ToTargets(model)).Item();
     }
 }

@@ -16,6 +16,7 @@ public sealed class Trainer
     internal Trainer(ITrainable trainable, TrainerOptions options, DataLoader train, DataLoader? evaluation = null)
     {
         options.Check(canEvaluate: evaluation is not null);
+        options.CheckMetric(trainable.Model.Task);
         trainable.Model.VirtualTokens?.CheckTask(Math.Max(train.HighestTask, evaluation?.HighestTask ?? 0));
         (Trainable, Options, Train, Evaluation) = (trainable, options, train, evaluation);
     }

@@ -1,5 +1,7 @@
+using PeftCore.Models;
 using PeftCore.Nn;
 using PeftCore.Optim;
+using PeftCore.Training.Metrics;
 
 namespace PeftCore.Training;
 
@@ -72,6 +74,8 @@ public sealed record TrainerOptions
     /// <summary>Steps between rows of the log.</summary>
     public int LoggingSteps { get; init; } = 1;
 
+    private const string Loss = "loss";
+
     /// <summary>Steps between evaluations; 0 evaluates at the end only.</summary>
     public int EvalSteps { get; init; }
 
@@ -81,13 +85,18 @@ public sealed record TrainerOptions
     /// <summary>Maximum number of checkpoints; 0 keeps all. The last and the best are always kept.</summary>
     public int SaveTotalLimit { get; init; }
 
-    /// <summary>Whether the run ends with the parameters that had the lowest evaluation loss.</summary>
+    /// <summary>Whether the run ends with the parameters that had the best evaluation: the lowest loss, or the best
+    /// <see cref="MetricForBestModel"/>.</summary>
     public bool LoadBestModelAtEnd { get; init; }
 
-    /// <summary>Evaluations in a row without a lower loss after which training stops; 0 disables early stopping.</summary>
+    /// <summary>The metric that tells which evaluation is the best, one of <see cref="EvaluationResult.Metrics"/>; null for the loss. Of
+    /// losses and errors the lowest is the best, of others the highest.</summary>
+    public string? MetricForBestModel { get; init; }
+
+    /// <summary>Evaluations in a row without a better result after which training stops; 0 disables early stopping.</summary>
     public int EarlyStoppingPatience { get; init; }
 
-    /// <summary>Minimum decrease of the loss that early stopping counts as an improvement.</summary>
+    /// <summary>Minimum improvement of the loss or metric that early stopping counts as an improvement.</summary>
     public double EarlyStoppingThreshold { get; init; }
 
     /// <summary>Seed of dropout. The loader has its own seed for the order of the data.</summary>
@@ -132,16 +141,38 @@ public sealed record TrainerOptions
         Require(WeightDecay >= 0, "weight_decay", $"{WeightDecay}", "at least 0");
         Require(EvalSteps >= 0 && SaveSteps >= 0 && SaveTotalLimit >= 0 && EarlyStoppingPatience >= 0,
             "eval_steps, save_steps, save_total_limit or early_stopping_patience", "negative", "at least 0");
-        if ((LoadBestModelAtEnd || EarlyStoppingPatience > 0) && !canEvaluate)
+        if ((LoadBestModelAtEnd || EarlyStoppingPatience > 0 || MetricForBestModel is not null) && !canEvaluate)
         {
             throw new BadInputException(
-                "early stopping and load_best_model_at_end go by the evaluation loss, but there are no data to evaluate on; " +
+                "early stopping, load_best_model_at_end and metric_for_best_model go by evaluations, but there are no data to evaluate on; " +
                 "give a validation set");
         }
         if (OutputDirectory is null && (LoadBestModelAtEnd || SaveSteps > 0))
         {
             throw new BadInputException("checkpoints were asked for, but there is no output directory to keep them in; give one");
         }
+    }
+
+    /// <summary>Refuses a metric that the task does not have.</summary>
+    internal void CheckMetric(ModelTask task)
+    {
+        if (MetricForBestModel is { } metric && metric != Loss && !TaskMeter.NamesOf(task).Contains(metric))
+        {
+            throw new BadInputException($"metric_for_best_model is \"{metric}\", expected {string.Join(" or ", [Loss, .. TaskMeter.NamesOf(task)])}, "
+                + "the metrics of the model's task");
+        }
+    }
+
+    /// <summary>A number that is lower for a better evaluation.</summary>
+    internal double BadnessOf(EvaluationResult result)
+    {
+        if (MetricForBestModel is null or Loss)
+        {
+            return result.Loss;
+        }
+        double value = result.Metrics.TryGetValue(MetricForBestModel, out double found) ? found : throw new BadInputException(
+            $"metric_for_best_model is \"{MetricForBestModel}\", but the evaluation has only {string.Join(", ", result.Metrics.Keys)}");
+        return double.IsNaN(value) ? double.PositiveInfinity : TaskMeter.IsLowerBetter(MetricForBestModel) ? value : -value;
     }
 
     private static void Require(bool holds, string name, string found, string expected)

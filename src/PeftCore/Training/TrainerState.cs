@@ -49,10 +49,17 @@ internal sealed class TrainerState
 
     public long PeakBytes { get; set; }
 
-    /// <summary>The step with the lowest evaluation loss; 0 before any evaluation.</summary>
+    /// <summary>The step with the best evaluation; 0 before any evaluation.</summary>
     public int BestStep { get; set; }
 
+    /// <summary>The loss of the best evaluation.</summary>
     public double BestLoss { get; set; }
+
+    /// <summary>What the best evaluation was chosen by, lower for a better one: its loss, or its metric with the sign for that.</summary>
+    public double BestBadness { get; set; }
+
+    /// <summary>The metric that chooses the best evaluation; "loss" by default.</summary>
+    public string BestMetric { get; init; } = "loss";
 
     public double LastEvalLoss { get; set; }
 
@@ -73,6 +80,7 @@ internal sealed class TrainerState
             Seed = options.Seed,
             DataFingerprint = dataFingerprint,
             GradientAccumulationSteps = options.GradientAccumulationSteps,
+            BestMetric = options.MetricForBestModel ?? "loss",
         };
         if (options.ResumeFrom is not { } checkpoint)
         {
@@ -109,19 +117,20 @@ internal sealed class TrainerState
     }
 
     /// <summary>Adds an evaluation, and stops the run if early stopping applies.</summary>
-    /// <returns>Whether its loss is the lowest so far.</returns>
-    public bool AddEvaluation(double loss, TrainerOptions options)
+    /// <returns>Whether it is the best so far.</returns>
+    public bool AddEvaluation(EvaluationResult result, TrainerOptions options)
     {
+        double badness = options.BadnessOf(result);
         bool first = BestStep == 0;
-        bool improved = first || loss < BestLoss - options.EarlyStoppingThreshold;
+        bool improved = first || badness < BestBadness - options.EarlyStoppingThreshold;
         EvaluationsWithoutImprovement = improved ? 0 : EvaluationsWithoutImprovement + 1;
-        bool best = first || loss < BestLoss;
+        bool best = first || badness < BestBadness;
         if (best)
         {
-            (BestStep, BestLoss) = (Step, loss);
+            (BestStep, BestLoss, BestBadness) = (Step, result.Loss, badness);
         }
         StoppedEarly = options.EarlyStoppingPatience > 0 && EvaluationsWithoutImprovement >= options.EarlyStoppingPatience;
-        (LastEvalLoss, EvaluationDue) = (loss, false);
+        (LastEvalLoss, EvaluationDue) = (result.Loss, false);
         return best;
     }
 
@@ -145,6 +154,8 @@ internal sealed class TrainerState
         ["peak_bytes"] = PeakBytes,
         ["best_step"] = BestStep,
         ["best_loss"] = BestLoss,
+        ["best_badness"] = double.IsFinite(BestBadness) ? BestBadness : double.MaxValue,
+        ["best_metric"] = BestMetric,
         ["last_eval_loss"] = LastEvalLoss,
         ["evaluations_without_gain"] = EvaluationsWithoutImprovement,
         ["evaluation_due"] = EvaluationDue,
@@ -176,6 +187,9 @@ internal sealed class TrainerState
             PeakBytes = Count(file, "peak_bytes"),
             BestStep = file.Int("best_step", min: 0),
             BestLoss = file.Float("best_loss"),
+            // Earlier versions chose by the loss.
+            BestBadness = file.Has("best_badness") ? file.Float("best_badness") : file.Float("best_loss"),
+            BestMetric = file.StringOrNull("best_metric") ?? "loss",
             LastEvalLoss = file.Float("last_eval_loss"),
             EvaluationsWithoutImprovement = file.Int("evaluations_without_gain", min: 0),
             EvaluationDue = file.Bool("evaluation_due"),
@@ -188,6 +202,11 @@ internal sealed class TrainerState
     {
         Same("seed", Seed, fresh.Seed);
         Same("gradient_accumulation_steps", (ulong)GradientAccumulationSteps, (ulong)fresh.GradientAccumulationSteps);
+        if (BestStep > 0 && BestMetric != fresh.BestMetric)
+        {
+            throw new BadInputException($"{checkpoint}: the run chose its best evaluation by {BestMetric}, but now metric_for_best_model is "
+                + $"{fresh.BestMetric}; resume with {BestMetric}, or start a new run");
+        }
         if (DataFingerprint != fresh.DataFingerprint)
         {
             throw new BadInputException(

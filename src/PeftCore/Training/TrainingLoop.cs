@@ -174,10 +174,10 @@ internal sealed class TrainingLoop : IDisposable
         {
             throw new TrainingDivergedException(_state.Step, result.Loss);
         }
-        bool isBest = _state.AddEvaluation(result.Loss, _options);
+        bool isBest = _state.AddEvaluation(result, _options);
         Measure();
-        _directory?.Log(("step", _state.Step), ("epoch", Epoch), ("eval_loss", result.Loss), ("eval_perplexity", result.Perplexity),
-            ("elapsed", _state.Elapsed));
+        _directory?.Log([("step", _state.Step), ("epoch", Epoch), ("eval_loss", result.Loss), ("eval_perplexity", result.Perplexity),
+            .. result.Metrics.Select(metric => ($"eval_{metric.Key}", metric.Value)), ("elapsed", _state.Elapsed)]);
         _trainer.Raise(new TrainingEvaluation(_state.Step, result, isBest));
         return true;
     }

@@ -57,10 +57,10 @@ public readonly struct TrainingEvaluation
     /// <summary>Steps done.</summary>
     public int Step { get; }
 
-    /// <summary>Loss and perplexity.</summary>
+    /// <summary>Loss, perplexity and metrics.</summary>
     public EvaluationResult Result { get; }
 
-    /// <summary>Whether this loss is the lowest of the run so far.</summary>
+    /// <summary>Whether this evaluation is the best of the run so far.</summary>
     public bool IsBest { get; }
 }
 

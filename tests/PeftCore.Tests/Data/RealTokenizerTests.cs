@@ -64,4 +64,56 @@ public sealed class RealTokenizerTests
         Assert.That(DocumentPieces.Of(text, 300).SelectMany(p => tokenizer.Encode(p, false).Ids),
             Is.EqualTo(tokenizer.Encode(text, false).Ids));
     }
+
+    [Test]
+    public void Joining_by_the_template_is_encoding_with_special_tokens(
+        [Values("byte_bpe", "sentencepiece_bpe", "unigram", "wordpiece")] string kind)
+    {
+        var tokenizer = Tokenizer.FromFile(TestFiles.Fixture("tokenizers", kind, "tokenizer.json"));
+        var text = new TokenizerText(tokenizer, chosen: null);
+        const string First = "Who sails, naïve 🙂?", Second = "A small boat.";
+        int[] first = tokenizer.Encode(First, false).Ids, second = tokenizer.Encode(Second, false).Ids;
+        var (one, two) = (tokenizer.Encode(First), tokenizer.Encode(First, Second));
+        var (joined, pair) = (SequenceTemplate.OfOne(text).Join(first), SequenceTemplate.OfTwo(text).Join(first, second));
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That((joined.Ids, joined.IsSpecial), Is.EqualTo((one.Ids, one.SpecialTokensMask)));
+            Assert.That((pair.Ids, pair.IsSpecial), Is.EqualTo((two.Ids, two.SpecialTokensMask)));
+            Assert.That(pair.TypeIds ?? new int[two.Length], Is.EqualTo(two.TypeIds));
+            Assert.That(pair.Ids.AsSpan(pair.SecondStart, second.Length).ToArray(), Is.EqualTo(second));
+        }
+    }
+
+    [Test]
+    public void An_answer_is_found_again_from_its_span([Values("byte_bpe", "sentencepiece_bpe", "unigram", "wordpiece")] string kind)
+    {
+        var tokenizer = Tokenizer.FromFile(TestFiles.Fixture("tokenizers", kind, "tokenizer.json"));
+        const string Context = "The 🙂 sea was calm, and a small boat came home in the evening. The boat was old, and so was the man.";
+        var row = TaskFields.Found(new RowPlace("data", 1), "What came home?", Context, "small boat");
+        var text = new TokenizerText(tokenizer, chosen: null);
+        int length = SequenceTemplate.OfTwo(text).Added + tokenizer.Encode("What came home?", false).Length + 24;
+        var windows = new QuestionEncoder(text, new EncodeOptions { MaxSeqLength = length, Stride = 12 }, new EncodeReport()).Encode([row]);
+        var selection = new SpanSelection(Context);
+        foreach (var window in windows)
+        {
+            float[] starts = new float[window.Ids.Length], ends = new float[window.Ids.Length];
+            (int start, int end) = window.Span!.Value;
+            (starts[start], ends[end]) = (1, 1);
+            selection.Add(window.Window!, starts, ends);
+        }
+        Assert.That(windows, Has.Count.GreaterThan(1));
+        // A tokenizer without words may have one token for the end of one word and the start of the next.
+        Assert.That(selection.Text, Does.Contain("small boat").And.Length.LessThan(20));
+    }
+
+    [Test]
+    public void Words_one_by_one_have_the_tokens_of_the_text([Values("byte_bpe", "unigram", "wordpiece")] string kind)
+    {
+        var tokenizer = Tokenizer.FromFile(TestFiles.Fixture("tokenizers", kind, "tokenizer.json"));
+        var words = new WordEncoder(new TokenizerText(tokenizer, chosen: null));
+        string[] text = ["the", "small", "boat", "came", "home"];
+        // A byte-level tokenizer sees a space before every word, so before the first too.
+        string whole = (kind == "byte_bpe" ? " " : "") + string.Join(' ', text);
+        Assert.That(text.SelectMany(words.TokensOf), Is.EqualTo(tokenizer.Encode(whole, false).Ids));
+    }
 }

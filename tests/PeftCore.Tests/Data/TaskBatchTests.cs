@@ -19,7 +19,8 @@ public sealed class TaskBatchTests
     [Test]
     public void Types_spans_numbers_and_classes_have_their_arrays_and_counts()
     {
-        var pair = new Collator(Pad).Collate([Sample(1, 2) with { TypeIds = [0, 1], ClassLabel = 1 }, Sample(3, 4, 5) with { ClassLabel = 0 }]);
+        var pair = new Collator(Pad).Collate([Sample(1, 2) with { TypeIds = [0, 1], ClassLabel = 1 },
+            Sample(3, 4, 5) with { ClassLabel = 0 }]);
         Assert.That(pair.TypeIds, Is.EqualTo([0, 1, 0, 0, 0, 0]));
         Assert.That(pair.TrainableTokens, Is.EqualTo(2));
         var spans = new Collator(Pad).Collate([Sample(1, 2) with { Span = (0, 1) }, Sample(3, 4) with { Span = (1, 1) }]);

@@ -219,11 +219,12 @@ public sealed class TaskEncoderTests
 
     private static string Text(int[] ids) => ShowIds(new Example(ids, ids));
 
-    private static Example Classes(int length, string text, string? pair) => new ClassEncoder(Tokenizer, Options(length), new EncodeReport())
-        .Encode([new LabelledRow(Place, text, "pos") { Pair = pair }], LabelMap.Of(["neg", "pos"]))[0];
+    private static Example Classes(int length, string text, string? pair) =>
+        new ClassEncoder(Tokenizer, Options(length), new EncodeReport()).Encode([new LabelledRow(Place, text, "pos") { Pair = pair }], LabelMap.Of(["neg", "pos"]))[0];
 
     private static Example Tagged(int length, TokensRow row, LabelMap tags, bool all = false, EncodeReport? report = null) =>
-        new TokenClassEncoder(Tokenizer, Options(length) with { LabelAllTokens = all }, report ?? new EncodeReport()).Encode([row], tags)[0];
+        new TokenClassEncoder(Tokenizer, Options(length) with { LabelAllTokens = all }, report ?? new EncodeReport())
+            .Encode([row], tags)[0];
 
     private static Example Source(CharacterEncoder tokenizer, int length, string source, string target) =>
         new SourceEncoder(tokenizer, Options(length), new EncodeReport()).Encode([new SourceRow(Place, source, target)])[0];

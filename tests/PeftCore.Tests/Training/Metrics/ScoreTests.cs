@@ -127,5 +127,6 @@ public sealed class ScoreTests
     [TestCase("a-b 1-2 3.a", "a-b 1 - 2 3 . a")]
     [TestCase("x &amp; y &lt;skipped&gt;", "x & y < skipped >")]
     [TestCase("don't (go)/stay…", "don't ( go ) / stay…")]
-    public void Words_are_split_as_mteval_13a(string text, string words) => Assert.That(string.Join(' ', BleuScore.Words(text)), Is.EqualTo(words));
+    public void Words_are_split_as_mteval_13a(string text, string words) =>
+        Assert.That(string.Join(' ', BleuScore.Words(text)), Is.EqualTo(words));
 }

@@ -1,0 +1,48 @@
+using PeftCore.Data;
+using PeftCore.Models;
+
+namespace PeftCore.Training.Metrics;
+
+/// <summary>Collects the predictions of an evaluation, and computes the metrics of the model's task from them.</summary>
+internal abstract class TaskMeter
+{
+    /// <summary>The metrics of a task besides the loss; empty for a task whose predictions are not collected.</summary>
+    public static IReadOnlyList<string> NamesOf(ModelTask task) => task switch
+    {
+        ModelTask.SequenceClassification => [.. ClassMeter.Names, .. ClassMeter.NumberNames],
+        ModelTask.TokenClassification => TagMeter.Names,
+        ModelTask.QuestionAnswering => AnswerMeter.Names,
+        _ => [],
+    };
+
+    /// <summary>Whether a metric is better if it is lower.</summary>
+    public static bool IsLowerBetter(string metric) => metric is "loss" or "mse";
+
+    /// <summary>The meter of a model; null if its task has no metrics.</summary>
+    public static TaskMeter? Of(TransformerModel model) => model.Task switch
+    {
+        ModelTask.SequenceClassification => new ClassMeter(),
+        ModelTask.TokenClassification => new TagMeter(model.Labels),
+        ModelTask.QuestionAnswering => new AnswerMeter(),
+        _ => null,
+    };
+
+    /// <summary>Adds the predictions of a batch.</summary>
+    /// <param name="batch">The batch.</param>
+    /// <param name="logits">The logits of the model. Rows of virtual tokens, which come first, are left out.</param>
+    public abstract void Add(Batch batch, float[] logits);
+
+    /// <summary>The metrics of all batches by name.</summary>
+    public abstract Dictionary<string, double> Scores();
+
+    /// <summary>Index of the largest number.</summary>
+    private protected static int ArgMax(ReadOnlySpan<float> row)
+    {
+        int best = 0;
+        for (int i = 1; i < row.Length; i++)
+        {
+            best = row[i] > row[best] ? i : best;
+        }
+        return best;
+    }
+}
