@@ -8,12 +8,13 @@ namespace PeftCore.Cli.Session;
 internal static class BaseLoading
 {
     /// <summary>Loads a model directory and passes on its warnings, also those before an error.</summary>
-    public static TransformerModel Load(string directory, Backend backend, DType? dtype, Action<string>? warn)
+    public static TransformerModel Load(string directory, Backend backend, DType? dtype, Action<string>? warn,
+        TaskOptions? task = null)
     {
         var warnings = new List<string>();
         try
         {
-            return ModelLoader.Load(directory, backend, dtype, warnings);
+            return ModelLoader.Load(directory, backend, dtype, warnings, task);
         }
         finally
         {

@@ -34,7 +34,7 @@ internal sealed class BaseCheck(Backend backend, string directory, Expected expe
     private List<Comparison> Compute()
     {
         using var scope = new TensorScope();
-        var model = BaseLoading.Load(directory, backend, null, warn);
+        var model = BaseLoading.Load(directory, backend, null, warn, FixtureInputs.AsReference);
         try
         {
             if (Nudge is { } seed)

@@ -8,6 +8,9 @@ namespace PeftCore.Cli.Verify;
 /// <summary>A fixture's input batch and the directory of its base model.</summary>
 internal static class FixtureInputs
 {
+    /// <summary>The fixtures were computed with eager attention.</summary>
+    public static TaskOptions AsReference { get; } = new() { AsEagerTransformers = true };
+
     public static ModelInputs From(TransformerModel model, Expected expected) => model.ToInputs(new InputArrays
     {
         Ids = expected.Ints("in.input_ids"),

@@ -1,7 +1,7 @@
 namespace PeftCore.Models;
 
 /// <summary>The inputs of a batch in host memory, row-major. A model uploads what it reads.</summary>
-public sealed class InputArrays
+public sealed record InputArrays
 {
     /// <summary>(B, T): token ids.</summary>
     public required int[] Ids { get; init; }

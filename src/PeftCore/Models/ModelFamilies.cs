@@ -50,6 +50,16 @@ public static class ModelFamilies
         Register("gpt_oss", GptOss.Read, "q_proj", "v_proj");
         Register("deepseek_v3", DeepseekV3.Read, "q_b_proj", "kv_b_proj", "o_proj");
         Register("qwen3_5_text", Qwen35.Read, "q_proj", "v_proj");
+        Register("falcon", new ModelFamily((config, task, warnings) => new Decoder(Falcon.Read(config, warnings, task.AsEager)),
+            [ModelTask.CausalLm], "query_key_value"));
+        Register("mpt", Mpt.Read, "Wqkv");
+        Register("gpt_neox", GptNeoX.Read, "query_key_value");
+        Register("bloom", Bloom.Read, "query_key_value");
+        foreach (var (type, read) in (ReadOnlySpan<(string, Func<ConfigReader, ICollection<string>?, DecoderSpec>)>)
+            [("opt", Opt.Read), ("gpt_neo", GptNeo.Read), ("gptj", GptJ.Read), ("phi", Phi.Read)])
+        {
+            Register(type, read, "q_proj", "v_proj");
+        }
     }
 
     /// <summary>The values of "model_type" that can be loaded.</summary>

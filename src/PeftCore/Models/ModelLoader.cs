@@ -211,7 +211,7 @@ public static class ModelLoader
 
     private static WeightEntry? FindNamed(TransformerModel model, WeightSource weights, string path)
     {
-        if (weights.TryGet(path, out var entry))
+        if (weights.TryGet(model.FileName(path), out var entry) || weights.TryGet(path, out entry))
         {
             return entry;
         }

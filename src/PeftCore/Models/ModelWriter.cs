@@ -66,7 +66,7 @@ public static partial class ModelWriter
 
     /// <summary>A parameter, or the tensors into which files of the family divide it.</summary>
     private static IEnumerable<SafetensorsTensor> ToFiles(TransformerModel model, string path, Parameter parameter) =>
-        model.PiecesOf(path) is { } pieces ? pieces.Select(piece => ToFile(piece.Name, piece.Of(parameter.Value))) : [ToFile(path, parameter)];
+        model.PiecesOf(path) is { } pieces ? pieces.Select(piece => ToFile(piece.Name, piece.Of(parameter.Value))) : [ToFile(model.FileName(path), parameter)];
 
     internal static SafetensorsTensor ToFile(string name, Parameter parameter) => ToFile(name, parameter.Value);
 

@@ -9,6 +9,10 @@ public sealed class TaskOptions
     /// <summary>The class names; null for those of "id2label".</summary>
     public IReadOnlyList<string>? Labels { get; init; }
 
+    /// <summary>Whether to compute what the eager attention of Hugging Face transformers 5 does where it differs from its default one: its
+    /// Falcon adds ALiBi twice. For comparisons with numbers computed by it.</summary>
+    public bool AsEagerTransformers { get; init; }
+
     /// <summary>Seed of the weights of a new head.</summary>
     public ulong Seed { get; init; }
 }

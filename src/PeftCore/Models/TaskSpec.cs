@@ -7,8 +7,9 @@ namespace PeftCore.Models;
 /// <param name="Labels">The class names; empty for tasks without classes.</param>
 /// <param name="IsNewHead">Whether the weight file has another head, or none, so that this one starts with random weights.</param>
 /// <param name="Problem">What a head that classifies sequences learns.</param>
+/// <param name="AsEager">See <see cref="TaskOptions.AsEagerTransformers"/>.</param>
 internal sealed record TaskSpec(ModelTask Task, IReadOnlyList<string> Labels, bool IsNewHead = false,
-    ClassificationProblem Problem = ClassificationProblem.SingleLabel)
+    ClassificationProblem Problem = ClassificationProblem.SingleLabel, bool AsEager = false)
 {
     /// <summary>A causal language model with the head of its file.</summary>
     public static TaskSpec CausalLm { get; } = new(ModelTask.CausalLm, []);
@@ -53,7 +54,7 @@ internal sealed record TaskSpec(ModelTask Task, IReadOnlyList<string> Labels, bo
         bool isNew = task == ModelTask.FeatureExtraction || (named is { } other && other != task)
             || (options?.Labels is { } given && named == task && given.Count != LabelsIn(config).Length);
         return new TaskSpec(task, labels, isNew, task == ModelTask.SequenceClassification ? ProblemIn(config, labels.Count)
-            : ClassificationProblem.SingleLabel);
+            : ClassificationProblem.SingleLabel, options?.AsEagerTransformers ?? false);
     }
 
     /// <summary>The task's name in the tool and in messages.</summary>

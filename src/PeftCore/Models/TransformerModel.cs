@@ -117,6 +117,8 @@ public abstract class TransformerModel : Module
 
     /// <summary>Another name of a parameter, in older weight files; null if there is none.</summary>
     internal virtual string? OldName(string path) => null;
+    /// <summary>The name of a parameter in weight files, if it is not its path.</summary>
+    internal virtual string FileName(string path) => path;
 
     /// <summary>Whether a name in a weight file is a buffer, which is not loaded.</summary>
     internal virtual bool IsBuffer(string name) => false;

@@ -90,11 +90,21 @@ internal sealed class Decoder : CausalModel
 
     internal override CausalModel Untied() => new Decoder(Spec with { TieEmbeddings = false });
 
+    internal override string HeadTable => FileName(Spec.Names.Head + ".weight");
+
+    internal override string FileName(string path) => Spec.Names is { HeadInFiles: { } head } names
+        && path.StartsWith(names.Head + ".", StringComparison.Ordinal) ? head + path[names.Head.Length..] : path;
+
+    /// <inheritdoc/>
+    public override ModelInputs ToInputs(InputArrays arrays) => base.ToInputs(Spec.PositionsOfMask && arrays is { Mask: { } mask, Positions: null }
+        ? arrays with { Positions = PositionsOf(mask, arrays.BatchSize) } : arrays);
+
     internal override BlockResiduals ResidualsOf(int block) => _blocks[block].Residuals;
 
     // Rotary frequencies and causal masks, which older versions of transformers saved.
     internal override bool IsBuffer(string name) => name.EndsWith("rotary_emb.inv_freq", StringComparison.Ordinal)
-        || name.EndsWith(".attn.bias", StringComparison.Ordinal) || name.EndsWith(".attn.masked_bias", StringComparison.Ordinal)
+        || name.EndsWith(".attn.bias", StringComparison.Ordinal) || name.EndsWith(".masked_bias", StringComparison.Ordinal)
+        || name.EndsWith(".attention.bias", StringComparison.Ordinal)
         || Spec.IsLeftOut?.Invoke(name) == true;
 
     internal override int ValueColumns => Spec.KeyHeads * (Spec.ValueDim == 0 ? Spec.HeadDim : Spec.ValueDim);
@@ -141,6 +151,18 @@ internal sealed class Decoder : CausalModel
     {
         x = FinalNorm.Forward(x);
         return _embeddingOut is null ? x : _embeddingOut.Forward(x);
+    }
+
+    /// <summary>The number of tokens before each one in its row; −1 for padding before them, as for all padding in transformers.</summary>
+    private static int[] PositionsOf(int[] mask, int batch)
+    {
+        int[] positions = new int[mask.Length];
+        for (int i = 0, tokens = 0; i < mask.Length; i++)
+        {
+            tokens = i % (mask.Length / batch) == 0 ? mask[i] : tokens + mask[i];
+            positions[i] = mask[i] * tokens - 1;
+        }
+        return positions;
     }
 
     private protected override void OnDispose() => _positionTables.Dispose();

@@ -30,6 +30,9 @@ internal sealed record DecoderNames
     /// <summary>The head.</summary>
     public string Head { get; init; } = "lm_head";
 
+    /// <summary>The head in weight files, if it is not <see cref="Head"/>.</summary>
+    public string? HeadInFiles { get; init; }
+
     /// <summary>The attention of a block; a path.</summary>
     public string Attention { get; init; } = "self_attn";
 

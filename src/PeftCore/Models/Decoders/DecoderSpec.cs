@@ -110,6 +110,9 @@ internal sealed record DecoderSpec
     /// table.</summary>
     public int? LearnedPositionOffset { get; init; }
 
+    /// <summary>Whether positions count the tokens of the mask (OPT) rather than all places of a row; they differ for padding.</summary>
+    public bool PositionsOfMask { get; init; }
+
     /// <summary>ALiBi slopes, one for each query head (Press et al. 2022); null for none.</summary>
     public IReadOnlyList<float>? AlibiSlopes { get; init; }
 
