@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.MemoryMappedFiles;
+using PeftCore.Kernels;
 
 namespace PeftCore.Io;
 
@@ -118,6 +119,29 @@ internal sealed unsafe class SafetensorsFile : IDisposable
         }
 
         return new ReadOnlySpan<byte>(_file + _dataStart + entry.Offset + offset, length);
+    }
+
+    /// <summary>Lets the system read a piece of a tensor ahead; what lies behind the tensor's end is left out.</summary>
+    public void Prefetch(SafetensorsEntry entry, long offset, int length)
+    {
+        if (offset < entry.Length)
+        {
+            var piece = Span(entry, offset, (int)Math.Min(length, entry.Length - offset));
+            fixed (byte* first = piece)
+            {
+                HostPages.Prefetch(first, (nuint)piece.Length);
+            }
+        }
+    }
+
+    /// <summary>Takes the pages of a piece that was read out of this process's memory, so that reading a file of any size takes that of one
+    /// piece.</summary>
+    public void Release(SafetensorsEntry entry, long offset, int length)
+    {
+        fixed (byte* first = Span(entry, offset, length))
+        {
+            HostPages.Release(first, (nuint)length);
+        }
     }
 
     /// <summary>Copies the bytes of a tensor that begin at <paramref name="offset"/>, as many as the target holds.</summary>

@@ -39,6 +39,12 @@ public sealed class WeightEntry
     /// <summary>A piece of its bytes.</summary>
     internal ReadOnlySpan<byte> Span(long offset, int length) => File.Span(_entry, offset, length);
 
+    /// <summary>Lets the system read a piece ahead.</summary>
+    internal void Prefetch(long offset, int length) => File.Prefetch(_entry, offset, length);
+
+    /// <summary>Says that a piece was read, so that its pages need not stay in memory.</summary>
+    internal void Release(long offset, int length) => File.Release(_entry, offset, length);
+
     /// <summary>Copies its bytes from <paramref name="offset"/> on, as many as the target holds.</summary>
     internal void CopyTo(Span<byte> target, long offset = 0) => File.CopyTo(_entry, target, offset);
 

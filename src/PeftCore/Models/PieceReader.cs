@@ -75,6 +75,10 @@ internal sealed class PieceReader : IDisposable
             piece.Upload<float>(Array.ConvertAll(stored.ToArray(), x => (float)x));
             return;
         }
-        piece.Backend.Upload(_entry.Span(first * piece.DType.Size, (int)piece.ByteCount), piece);
+        long at = first * piece.DType.Size;
+        int bytes = (int)piece.ByteCount;
+        _entry.Prefetch(at + bytes, bytes); // The system reads the next piece while this one is copied.
+        piece.Backend.Upload(_entry.Span(at, bytes), piece);
+        _entry.Release(at, bytes);
     }
 }
