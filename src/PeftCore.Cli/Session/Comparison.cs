@@ -27,13 +27,13 @@ internal sealed class Comparison
     {
         (_session, _options) = (session, options);
         _setup = new DataSetup(session, options, places);
-        var splits = DataSetup.Open(options.Data ?? throw new BadInputException("expected --data DIR, data to train and evaluate on."),
-            options, call);
+        var splits = _setup.Open(options.Data ?? throw new BadInputException("expected --data DIR, data to train and evaluate on."),
+            call);
         _train = _setup.Encode(splits.RequireTrain(), call);
         _held = _setup.Encode(splits.Validation
             ?? throw new BadInputException($"{options.Data}: there are no validation data to compare on; add a valid file."), call);
         HeldLoss = RunFailedException.Finite(Loss(_held), "the held-out loss before training");
-        _baseText = options.BaseText is { } file ? _setup.Encode(DataSetup.ReadFile(file, call), call) : Written();
+        _baseText = options.BaseText is { } file ? _setup.Encode(_setup.ReadFile(file, call), call) : Written();
         BaseLoss = RunFailedException.Finite(Loss(_baseText), "the loss on the base's kind of text");
     }
 

@@ -16,6 +16,7 @@ internal sealed class DataSetup
     private readonly ModelSession _session;
     private readonly Tokenizer _tokenizer;
     private readonly EncodeOptions _encoding;
+    private readonly SequenceOptions _options;
     private readonly int _batchSize;
     private readonly ulong _seed;
     private readonly bool _packing;
@@ -27,7 +28,7 @@ internal sealed class DataSetup
     public DataSetup(ModelSession session, SequenceOptions options, int places = 0)
     {
         MaxLength = LengthOf(session.Declared, options.MaxSeqLength, places);
-        (_session, _tokenizer) = (session, session.Tokenizer);
+        (_session, _tokenizer, _options) = (session, session.Tokenizer, options);
         var template = options.ChatTemplate is { } name ? NamedTemplate.Find(_tokenizer, name) : null;
         _encoding = new EncodeOptions
         {
@@ -58,15 +59,17 @@ internal sealed class DataSetup
     }
 
     /// <summary>Reads a file or a directory and prints the warnings.</summary>
-    public static DataSplits Open(string path, SequenceOptions options, Invocation call) =>
-        Warned(call, warnings => DataFiles.Open(path, Reading(options, warnings)));
+    public DataSplits Open(string path, Invocation call) =>
+        Warned(call, warnings => DataFiles.Open(path, Reading(_options, warnings)));
 
     /// <summary>Reads a file that is not the data of the flags: its columns keep their names.</summary>
-    public static List<DataRow> ReadFile(string path, Invocation call) =>
+    public List<DataRow> ReadFile(string path, Invocation call) =>
         Warned(call, warnings => DataFiles.ReadFile(path, Reading(new SequenceOptions(), warnings)));
 
-    private static ReadOptions Reading(SequenceOptions options, ICollection<string> warnings) => new()
+    // A head that classifies with one output predicts a number.
+    private ReadOptions Reading(SequenceOptions options, ICollection<string> warnings) => new()
     {
+        NumberLabels = _encoding is { Task: ModelTask.SequenceClassification, Labels.Count: 1 },
         Fields = FieldNames.Fields(options.Fields),
         LabelNames = FieldNames.Labels(options.LabelNames),
         Readers = ParquetRows.Readers(warnings, named: options.LabelNames is not null),

@@ -26,8 +26,7 @@ internal sealed class TrainingJob
         (_options, _call) = (options, call);
         var chosen = AdapterSetup.ConfigOf(options);
         Setup = new DataSetup(session, options, AdapterSetup.PlacesOf(chosen));
-        var splits = DataSetup.Open(options.Data ?? throw new BadInputException("expected --data FILE or DIR, the training data."),
-            options, call);
+        var splits = Setup.Open(options.Data ?? throw new BadInputException("expected --data FILE or DIR, the training data."), call);
         IReadOnlyList<Example> train = Setup.Encode(splits.RequireTrain(), call);
         IReadOnlyList<Example>? held = splits.Validation is { } rows ? Setup.Encode(rows, call) : null;
         if (held is null && options.ValidationSplit > 0)

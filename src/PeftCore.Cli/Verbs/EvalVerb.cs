@@ -88,7 +88,7 @@ internal sealed class EvalVerb : Verb
         };
         NoteGiven(call, _maskPrompt, options);
         var setup = new DataSetup(session, options, session.Model.Base.VirtualTokenCount);
-        var rows = DataSetup.Open(data, options, call).ForEvaluation();
+        var rows = setup.Open(data, call).ForEvaluation();
         var result = Evaluation.Run(session.Model.Base, setup.Loader(setup.Encode(rows, call), train: false).Epoch(), call.Stop);
         double loss = RunFailedException.Finite(result.Loss, $"the loss on {data}");
         var report = new JsonReport().Add("loss", loss).Add("perplexity", result.Perplexity).Add("tokens", result.Tokens);

@@ -56,8 +56,8 @@ internal sealed class SelectVerb : Verb
             return null;
         }
         var setup = new DataSetup(session, options);
-        var rows = DataSetup.Open(options.Data
-            ?? throw new BadInputException("expected --data FILE or DIR, the data to take gradients over."), options, call).RequireTrain();
+        var rows = setup.Open(options.Data
+            ?? throw new BadInputException("expected --data FILE or DIR, the data to take gradients over."), call).RequireTrain();
         return setup.Loader(setup.Encode(rows, call), train: true).Epoch().Take(options.Batches);
     }
 

@@ -20,8 +20,8 @@ public sealed class ReadOptions
     /// <summary>Receives warnings: files in another layout than their ending says, and probable mistakes. Null drops them.</summary>
     public ICollection<string>? Warnings { get; init; }
 
-    /// <summary>Whether "label" is a number to predict (regression), not a class.</summary>
-    internal bool NumberLabels { get; init; }
+    /// <summary>Whether labels are numbers to predict (regression), not classes.</summary>
+    public bool NumberLabels { get; init; }
 
     /// <exception cref="BadInputException">Two fields get one name, or a field gets a name that no row has.</exception>
     internal void Check()

@@ -129,4 +129,14 @@ public sealed class ScoreTests
     [TestCase("don't (go)/stay…", "don't ( go ) / stay…")]
     public void Words_are_split_as_mteval_13a(string text, string words) =>
         Assert.That(string.Join(' ', BleuScore.Words(text)), Is.EqualTo(words));
+
+    [Test]
+    public void Generated_texts_have_all_metrics_of_texts()
+    {
+        var scores = TextScores.Of([" no complaint", "complaint"], ["no complaint", "no complaint"]);
+        Assert.That(scores["accuracy"], Is.EqualTo(0.5));
+        Assert.That(scores["rougeL"], Is.EqualTo((1 + 2 / 3.0) / 2).Within(1e-15));
+        Assert.That(scores["rouge2"], Is.EqualTo(0.5));
+        Assert.That(scores.Keys, Is.EqualTo(["accuracy", "rouge1", "rouge2", "rougeL", "bleu"]));
+    }
 }
