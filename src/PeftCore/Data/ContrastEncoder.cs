@@ -21,9 +21,11 @@ internal sealed class ContrastEncoder(ITextEncoder tokenizer, EncodeOptions opti
                 throw row.Place.Error(negative == true ? "the row has no \"negative\", as the rows before it have"
                     : "the row has a \"negative\", which the rows before it have not");
             }
+            int cut = report.Cut;
             var anchor = _texts.Encode(row.Place, texts.Text, null);
             var positive = _texts.Encode(row.Place, texts.Positive, null);
             var other = texts.Negative is { } far ? _texts.Encode(row.Place, far, null) : null;
+            report.Cut = Math.Min(report.Cut, cut + 1); // A row counts once, however many of its texts are cut.
             if (anchor.Ids.Length == 0 || positive.Ids.Length == 0 || other is { Ids.Length: 0 })
             {
                 report.Dropped++;

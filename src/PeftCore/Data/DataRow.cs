@@ -86,6 +86,6 @@ internal sealed record LabelledRow(RowPlace Place, string Text, string Label) : 
     /// <summary>The label as a number to predict (regression); null if it is a class.</summary>
     public double? Value { get; init; }
 
-    /// <summary>The class number that the name in <see cref="Label"/> was given for; null if the file has the name itself.</summary>
-    public int? ClassNumber { get; init; }
+    /// <summary>The names of all classes in the order of their numbers; null if the data do not say.</summary>
+    public IReadOnlyList<string>? ClassNames { get; init; }
 }

@@ -21,7 +21,8 @@ public sealed class LabelMap
     internal static LabelMap Of(IEnumerable<string> names) => new([.. names]);
 
     /// <summary>Finds the classes or the tags of a data set. Whole numbers are sorted as numbers, so that 0 … n − 1 are their own indices;
-    /// names are sorted as text, or by the numbers that <see cref="ReadOptions.LabelNames"/> gave them for.</summary>
+    /// names are sorted as text, or by the numbers that <see cref="ReadOptions.LabelNames"/> gives them for, with those that no row
+    /// has.</summary>
     /// <exception cref="BadInputException">A row has no label, or there is only one class.</exception>
     public static LabelMap From(IReadOnlyList<DataRow> rows)
     {
@@ -38,9 +39,9 @@ public sealed class LabelMap
                 "two classes.");
         }
 
-        if (rows.All(row => Labelled(row).ClassNumber is not null))
+        if (rows is [LabelledRow { ClassNames: { Count: > 1 } all }, ..])
         {
-            return new LabelMap([.. rows.Select(Labelled).OrderBy(row => row.ClassNumber).Select(row => row.Label).Distinct()]);
+            return new LabelMap([.. all]);
         }
         return new LabelMap(names.All(name => Number(name) is not null) ? Sorted(rows[0].Place.File, names) : names);
     }
@@ -49,6 +50,10 @@ public sealed class LabelMap
     /// <exception cref="BadInputException">A row has no tags.</exception>
     internal static LabelMap OfTags(IReadOnlyList<DataRow> rows)
     {
+        if (rows is [TokensRow { ClassNames: { Count: > 0 } all }, ..])
+        {
+            return new LabelMap([.. all]);
+        }
         string[] names = [.. rows.SelectMany(row => Tagged(row).Tags).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
         return new LabelMap(names.All(name => Number(name) is not null) ? Sorted(rows[0].Place.File, names) : names);
     }

@@ -63,11 +63,7 @@ internal sealed class QuestionEncoder
             }
             start += room - stride;
         }
-        if (examples.Count - first > 1)
-        {
-            _report.Cut++;
-            _report.ContextsInWindows++;
-        }
+        _report.ContextsInWindows += examples.Count - first > 1 ? 1 : 0;
         _report.AnswersCut += row.Answers.Count > 0 && !answered ? 1 : 0;
     }
 

@@ -84,16 +84,23 @@ public sealed class ReadOptions
     /// <exception cref="BadInputException">A label has no name.</exception>
     internal DataRow Named(DataRow row) => LabelNames.Count == 0 ? row : row switch
     {
-        LabelledRow { Value: null } labelled => WithNumber(labelled with { Label = NameOf(row.Place, labelled.Label) }),
-        TokensRow tagged => tagged with { Tags = [.. tagged.Tags.Select(tag => NameOf(row.Place, tag))] },
+        LabelledRow { Value: null } labelled => labelled with
+        {
+            Label = NameOf(row.Place, labelled.Label),
+            ClassNames = ClassNames,
+        },
+        TokensRow tagged => tagged with
+        {
+            Tags = [.. tagged.Tags.Select(tag => NameOf(row.Place, tag))],
+            ClassNames = ClassNames,
+        },
         _ => row,
     };
 
-    private LabelledRow WithNumber(LabelledRow row)
-    {
-        string key = LabelNames.First(name => name.Value == row.Label).Key;
-        return row with { ClassNumber = NumberText.TryDigits(key, out int number) ? number : null };
-    }
+    // The names in the order of the numbers that they are given for; null if they are given for other labels.
+    private IReadOnlyList<string>? ClassNames => field ??= LabelNames.Keys.All(key => NumberText.TryDigits(key, out _))
+        ? [.. LabelNames.OrderBy(name => NumberText.TryDigits(name.Key, out int number) ? number : 0).Select(name => name.Value).Distinct()]
+        : null;
 
     private string NameOf(RowPlace place, string label) => LabelNames.TryGetValue(label, out string? name) ? name
         : LabelNames.Values.Contains(label) ? label

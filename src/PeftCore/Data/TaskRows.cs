@@ -4,7 +4,11 @@ namespace PeftCore.Data;
 /// <param name="Place">File and line, for error messages.</param>
 /// <param name="Tokens">The words of the text.</param>
 /// <param name="Tags">The tag of each word; a class number is its own name.</param>
-internal sealed record TokensRow(RowPlace Place, IReadOnlyList<string> Tokens, IReadOnlyList<string> Tags) : DataRow(Place);
+internal sealed record TokensRow(RowPlace Place, IReadOnlyList<string> Tokens, IReadOnlyList<string> Tags) : DataRow(Place)
+{
+    /// <summary>The names of all tags in the order of their numbers; null if the data do not say.</summary>
+    public IReadOnlyList<string>? ClassNames { get; init; }
+}
 
 /// <summary>A question, a text, and the parts of the text that answer it: {"question", "context", "answers"} as in SQuAD, or
 /// {"question", "context", "answer"}, whose place in the context is looked for.</summary>

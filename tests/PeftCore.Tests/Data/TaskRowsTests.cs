@@ -114,7 +114,9 @@ public sealed class TaskRowsTests
             """, options);
         Assert.That(rows.Cast<LabelledRow>().Select(row => row.Label), Is.EqualTo(["any", "no", "maybe"]));
         Assert.That(LabelMap.From(rows).Names, Is.EqualTo(["no", "maybe", "any"]));
-        Assert.That(((TokensRow)Read("""{"tokens": ["a"], "tags": [1]}""", options).Single()).Tags, Is.EqualTo(["maybe"]));
+        var tagged = Read("""{"tokens": ["a"], "tags": [1]}""", options);
+        Assert.That(((TokensRow)tagged.Single()).Tags, Is.EqualTo(["maybe"]));
+        Assert.That(LabelMap.From(tagged).Names, Is.EqualTo(["no", "maybe", "any"]));
         Assert.That(() => Read("""{"text": "a", "label": 3}""", options),
             Throws.TypeOf<BadInputException>().With.Message.Contains("the label \"3\" has no name; names are given for 0, 1, 2"));
     }
