@@ -60,6 +60,11 @@ public static class ModelFamilies
         {
             Register(type, read, "q_proj", "v_proj");
         }
+        foreach (string type in (string[])["bart", "mbart", "pegasus"])
+        {
+            Register(type, new ModelFamily((config, _, warnings) => new Bart(BartConfig.Read(config, warnings)), [ModelTask.Seq2SeqLm],
+                "q_proj", "v_proj"));
+        }
     }
 
     /// <summary>The values of "model_type" that can be loaded.</summary>

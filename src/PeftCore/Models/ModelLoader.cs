@@ -143,6 +143,10 @@ public static class ModelLoader
         {
             throw Missing(model, weights, missing);
         }
+        foreach (string name in weights.Names.Where(model.IsBuffer))
+        {
+            model.ReadBuffer(weights.Get(name), backend);
+        }
         if (model.IsTied)
         {
             unused.Remove(model.HeadTable); // It is the embedding's table again, or the model would have been declared untied.
@@ -198,7 +202,7 @@ public static class ModelLoader
     private static int BlockOf(string name)
     {
         string[] parts = name.Split('.');
-        int at = Array.FindIndex(parts, part => part is "layers" or "layer" or "h");
+        int at = Array.FindIndex(parts, part => part is "layers" or "layer" or "h" or "block");
         return at >= 0 && at + 1 < parts.Length && NumberText.TryDigits(parts[at + 1], out int block) ? block : -1;
     }
 

@@ -40,7 +40,8 @@ public static partial class ModelWriter
                     Copy(file, Path.Combine(built, name));
                 }
             }
-            var tensors = model.NamedParameters().SelectMany(p => ToFiles(model, p.Path, p.Parameter));
+            var tensors = model.NamedParameters().SelectMany(p => ToFiles(model, p.Path, p.Parameter))
+                .Concat(model.Buffers.Select(buffer => ToFile(buffer.Name, buffer.Value)));
             SafetensorsWriter.Write(Path.Combine(built, WeightsName), tensors, new Dictionary<string, string> { ["format"] = "pt" });
             JsonFile.Write(Path.Combine(built, ConfigName), ConfigOf(model, from.ConfigPath));
         }, IsOwn);

@@ -1,5 +1,6 @@
 using PeftCore.Autograd;
 using PeftCore.Backends;
+using PeftCore.Io;
 using PeftCore.Nn;
 using PeftCore.Ops;
 using PeftCore.Tensors;
@@ -121,7 +122,14 @@ public abstract class TransformerModel : Module
     internal virtual string FileName(string path) => path;
 
     /// <summary>Whether a name in a weight file is a buffer, which is not loaded.</summary>
+    /// <summary>Whether a name in a weight file is a buffer, which is no parameter.</summary>
     internal virtual bool IsBuffer(string name) => false;
+
+    /// <summary>Reads a buffer; most are computed and need not be read.</summary>
+    internal virtual void ReadBuffer(WeightEntry entry, Backend backend) { }
+
+    /// <summary>The buffers that a weight file of this model must have.</summary>
+    internal virtual IEnumerable<(string Name, Tensor Value)> Buffers => [];
 
     /// <summary>Whether a parameter belongs to the head, so that a file for another task lacks it.</summary>
     internal virtual bool IsHead(string path) => BasePrefix.Length > 0 && !path.StartsWith(BasePrefix, StringComparison.Ordinal);

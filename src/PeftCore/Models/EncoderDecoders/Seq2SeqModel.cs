@@ -93,7 +93,7 @@ internal abstract class Seq2SeqModel : TransformerModel
     internal (Tensor States, ModelInputs Inputs) Encode(ModelInputs inputs)
     {
         using var scope = new TensorScope("encoder");
-        var x = TokenEmbedding.Forward(inputs.Ids);
+        var x = EmbedTokens(inputs.Ids);
         if (VirtualTokens is { } before)
         {
             (x, inputs) = before.PrependTokens(x, inputs);
@@ -121,7 +121,7 @@ internal abstract class Seq2SeqModel : TransformerModel
             inputs = before.PrependPrefix(inputs);
         }
         CheckLength(inputs, "target");
-        var x = EmbedTarget(TokenEmbedding.Forward(inputs.Ids), inputs);
+        var x = EmbedTarget(EmbedTokens(inputs.Ids), inputs);
         var bias = DecoderBias(inputs);
         for (int i = 0; i < DecoderLayerCount; i++)
         {
@@ -145,7 +145,7 @@ internal abstract class Seq2SeqModel : TransformerModel
     /// <summary>The head's input, such as scaled hidden states.</summary>
     private protected virtual Tensor HeadInput(Tensor hidden) => hidden;
 
-    /// <summary>Finishes the embedding of the source: scale, positions, norm, dropout.</summary>
+    /// <summary>Finishes the embedding of the source: positions, norm, dropout.</summary>
     private protected abstract Tensor EmbedSource(Tensor embedded, ModelInputs inputs);
 
     /// <summary>Finishes the embedding of the target.</summary>
