@@ -11,6 +11,16 @@ internal static class DefaultTargets
     {
         ("gpt2", "IA3") => ModuleSelector.Of("c_attn", "mlp.c_proj"),
         ("gpt2", "LN_TUNING") => ModuleSelector.Of("ln_1", "ln_2", "ln_f"),
+        ("t5", "IA3") => ModuleSelector.Of("k", "v", "wo"),
+        ("mt5", "IA3") => ModuleSelector.Of("k", "v", "wi_1"),
+        ("bart" or "mbart" or "pegasus", "IA3") => ModuleSelector.Of("q_proj", "v_proj", "fc2"),
+        ("t5" or "mt5", "LN_TUNING") => ModuleSelector.Of("layer_norm", "final_layer_norm"),
+        ("bart" or "mbart" or "pegasus", "LN_TUNING") =>
+            ModuleSelector.Of("self_attn_layer_norm", "encoder_attn_layer_norm", "final_layer_norm"),
+        ("t5", "ADALORA" or "VBLORA") => ModuleSelector.Of("q", "k", "v", "o", "wi", "wo"),
+        ("mt5", "ADALORA" or "VBLORA") => ModuleSelector.Of("q", "k", "v", "o", "wi_0", "wi_1", "wo"),
+        ("bart" or "mbart" or "pegasus", "ADALORA" or "VBLORA") =>
+            ModuleSelector.Of("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"),
         ("llama" or "mistral", "IA3") => ModuleSelector.Of("k_proj", "v_proj", "down_proj"),
         (_, "IA3") => ModuleSelector.Of("q_proj", "v_proj", "down_proj"),
         ("qwen2" or "qwen3", "LN_TUNING") => ModuleSelector.Of("post_attention_layernorm"),
@@ -21,5 +31,12 @@ internal static class DefaultTargets
     };
 
     /// <summary>Default feed-forward modules of (IA)³: the output layers of the MLPs.</summary>
-    public static ModuleSelector FeedforwardFor(string modelType) => ModuleSelector.Of(modelType == "gpt2" ? "mlp.c_proj" : "down_proj");
+    public static ModuleSelector FeedforwardFor(string modelType) => modelType switch
+    {
+        "gpt2" => ModuleSelector.Of("mlp.c_proj"),
+        "t5" => ModuleSelector.Of("wo"),
+        "mt5" => ModuleSelector.Of(),
+        "bart" or "mbart" or "pegasus" => ModuleSelector.Of("fc2"),
+        _ => ModuleSelector.Of("down_proj"),
+    };
 }

@@ -135,9 +135,9 @@ public sealed record BottleneckConfig : PeftConfig
 
     internal override Adapter AttachTo(AttachContext context)
     {
-        BottleneckFields.Check(this, context.Base.LayerCount);
+        BottleneckFields.Check(this, context.Base.BlockCount);
         var adapter = context.NewAdapter(this);
-        for (int block = 0; block < context.Base.LayerCount; block++)
+        for (int block = 0; block < context.Base.BlockCount; block++)
         {
             if (LeaveOut.Contains(block))
             {
@@ -149,6 +149,11 @@ public sealed record BottleneckConfig : PeftConfig
             if (MhAdapter)
             {
                 adapter.Residuals.Add(new(path + ".attention_adapters", sums.Attention, new Bottleneck(context, this, width, 2 * block)));
+            }
+            if (MhAdapter && sums.CrossAttention is { } cross)
+            {
+                adapter.Residuals.Add(new(path + ".cross_attention_adapters", cross,
+                    new Bottleneck(context, this, width, 2 * (context.Base.BlockCount + block))));
             }
             if (OutputAdapter)
             {

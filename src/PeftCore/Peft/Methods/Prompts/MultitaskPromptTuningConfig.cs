@@ -66,6 +66,11 @@ public sealed record MultitaskPromptTuningConfig : PromptLearningConfig
 
     internal override PromptEncoder NewEncoder(AttachContext context)
     {
+        if (context.Base is Models.Seq2SeqModel)
+        {
+            throw new BadInputException($"{context.Base.ModelType} models have no multitask prompts here, because Hugging Face PEFT gives " +
+                "both of their stacks virtual tokens; prompt tuning gives them to the encoder");
+        }
         var prompt = new MultitaskPrompt(context, this);
         if (context.IsNew)
         {

@@ -15,5 +15,5 @@ internal sealed class NetworkPrompt(int count, NamedParameters weights, Func<Ten
 
     public override IEnumerable<SavedEntry> Entries => [Computed(run)];
 
-    public override Tensor Rows(int task) => run();
+    public override Tensor Rows(int task) => Read(run());
 }

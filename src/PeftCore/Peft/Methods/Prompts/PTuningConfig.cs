@@ -52,10 +52,10 @@ public sealed record PTuningConfig : PromptLearningConfig
         int columns = TokenDim!.Value, hidden = EncoderHiddenSize!.Value;
         if (!context.IsNew)
         {
-            return new EmbeddingPrompt(context.NewParameter([NumVirtualTokens, columns]));
+            return new EmbeddingPrompt(context.NewParameter([TokenRows, columns]), NumVirtualTokens);
         }
         var weights = new NamedParameters(context);
-        var table = weights.Normal("embedding.weight", [NumVirtualTokens, columns]);
+        var table = weights.Normal("embedding.weight", [TokenRows, columns]);
         var network = EncoderReparameterizationType == PromptNetwork.Lstm ? Lstm(context, weights, columns, hidden)
             : Mlp(weights, columns, hidden);
         return new NetworkPrompt(NumVirtualTokens, weights, () => network(table.Value));

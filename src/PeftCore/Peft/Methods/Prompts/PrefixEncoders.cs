@@ -7,10 +7,17 @@ namespace PeftCore.Peft.Prompts;
 
 /// <summary>Prefix tuning (Li and Liang 2021): keys and values that every attention layer prepends to its own. Those of a layer are
 /// computed inside its block, so that gradient checkpointing recomputes them with the block.</summary>
-internal abstract class PrefixEncoder(int count) : PromptEncoder(count)
+/// <param name="count">Number of keys.</param>
+/// <param name="layers">Blocks that the table has keys for.</param>
+/// <param name="stacks">1, or 2 for an encoder-decoder.</param>
+internal abstract class PrefixEncoder(int count, int layers, int stacks) : PromptEncoder(count)
 {
-    /// <summary>Keys and values of one layer, each (tokens, key columns).</summary>
-    public abstract (Tensor Keys, Tensor Values) Layer(int index);
+    /// <summary>Keys and values of one block, each (tokens, key columns). As Hugging Face PEFT cuts the table of an encoder-decoder, block l
+    /// of the decoder has those of block 2·l, counted around the table.</summary>
+    public (Tensor Keys, Tensor Values) Layer(int index) => Part(stacks * index % layers);
+
+    /// <summary>The keys and values at an index of the table.</summary>
+    protected abstract (Tensor Keys, Tensor Values) Part(int index);
 }
 
 /// <summary>Prefix tuning without a projection (P-tuning v2, Liu et al. 2022): one trained table (tokens, layers·2·key columns) with
@@ -20,7 +27,8 @@ internal sealed class TablePrefix : PrefixEncoder
     private readonly Parameter _table;
     private readonly int _columns;
 
-    public TablePrefix(AttachContext context, PrefixTuningConfig config) : base(config.NumVirtualTokens)
+    public TablePrefix(AttachContext context, PrefixTuningConfig config)
+        : base(config.NumVirtualTokens, config.NumLayers!.Value, config.NumTransformerSubmodules!.Value)
     {
         _columns = config.TokenDim!.Value;
         _table = context.NewParameter([Count, 2 * config.NumLayers!.Value * _columns]);
@@ -31,7 +39,7 @@ internal sealed class TablePrefix : PrefixEncoder
 
     public override IEnumerable<SavedEntry> Entries => Parameters.Select(SavedEntry.Of);
 
-    public override (Tensor Keys, Tensor Values) Layer(int index) =>
+    protected override (Tensor Keys, Tensor Values) Part(int index) =>
         (_table.Value.Columns(2 * index * _columns, _columns), _table.Value.Columns((2 * index + 1) * _columns, _columns));
 }
 
@@ -46,7 +54,8 @@ internal sealed class ProjectedPrefix : PrefixEncoder
     private readonly Parameter _outerBias;
     private readonly int _columns;
 
-    public ProjectedPrefix(AttachContext context, PrefixTuningConfig config) : base(config.NumVirtualTokens)
+    public ProjectedPrefix(AttachContext context, PrefixTuningConfig config)
+        : base(config.NumVirtualTokens, config.NumLayers!.Value, config.NumTransformerSubmodules!.Value)
     {
         _weights = new NamedParameters(context);
         _columns = config.TokenDim!.Value;
@@ -65,7 +74,7 @@ internal sealed class ProjectedPrefix : PrefixEncoder
 
     public override IEnumerable<SavedEntry> Entries => [Computed(() => Hidden().Linear(_outer.Value, _outerBias.Value))];
 
-    public override (Tensor Keys, Tensor Values) Layer(int index)
+    protected override (Tensor Keys, Tensor Values) Part(int index)
     {
         var both = Hidden().Linear(_outer.Value.Slice(2 * index * _columns, 2 * _columns),
             _outerBias.Value.Slice(2 * index * _columns, 2 * _columns));

@@ -40,6 +40,13 @@ public sealed record PrefixTuningConfig : PromptLearningConfig
         return (this with { EncoderHiddenSize = EncoderHiddenSize ?? TokenDim ?? ColumnsIn(context.Base) }).WithSizesOf(context);
     }
 
-    internal override PromptEncoder NewEncoder(AttachContext context) =>
-        PrefixProjection && context.IsNew ? new ProjectedPrefix(context, this) : new TablePrefix(context, this);
+    internal override PromptEncoder NewEncoder(AttachContext context)
+    {
+        if (context.Base is Seq2SeqModel model && model.DecoderLayerCount > model.LayerCount)
+        {
+            throw new BadInputException($"the decoder of this {model.ModelType} model has {model.DecoderLayerCount} blocks, and a prefix has " +
+                $"keys for the {model.LayerCount} of the encoder only, as in Hugging Face PEFT; choose prompt tuning");
+        }
+        return PrefixProjection && context.IsNew ? new ProjectedPrefix(context, this) : new TablePrefix(context, this);
+    }
 }

@@ -2,6 +2,7 @@ using PeftCore.Autograd;
 using PeftCore.Backends;
 using PeftCore.Io;
 using PeftCore.Nn;
+using PeftCore.Ops;
 using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Prompts;
@@ -55,6 +56,9 @@ internal abstract class TokenPrompt(int count) : PromptEncoder(count)
     /// <param name="task">The task of the row; 0 for adapters of one task.</param>
     /// <returns>(tokens, hidden)</returns>
     public abstract Tensor Rows(int task);
+
+    /// <summary>The rows of a table, or of a network's output, that the model reads: the first ones.</summary>
+    protected Tensor Read(Tensor rows) => rows.Shape[0] == Count ? rows : rows.Slice(0, Count);
 
     /// <exception cref="BadInputException">There is no such task.</exception>
     public virtual void CheckTask(int task) { }

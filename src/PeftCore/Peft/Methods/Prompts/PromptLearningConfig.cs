@@ -14,7 +14,7 @@ public abstract record PromptLearningConfig : PeftConfig
     /// <summary>Columns of a virtual token; null for the model's hidden size.</summary>
     internal int? TokenDim { get; init; }
 
-    /// <summary>Number of transformer stacks: 1 for a decoder; null to take it from the model.</summary>
+    /// <summary>Number of transformer stacks: 1, or 2 for an encoder-decoder; null to take it from the model.</summary>
     internal int? NumTransformerSubmodules { get; init; }
 
     /// <summary>Number of attention heads; null to take it from the model.</summary>
@@ -27,6 +27,12 @@ public abstract record PromptLearningConfig : PeftConfig
     public IReadOnlyList<string>? ModulesToSave { get; init; }
 
     internal override bool StartsAsBase => false;
+
+    /// <summary>Rows of a table of virtual tokens. For an encoder-decoder Hugging Face PEFT has as many for each stack, of which the
+    /// encoder reads the first and the decoder none.</summary>
+    private protected int TokenRows => NumVirtualTokens * NumTransformerSubmodules!.Value;
+
+    private static int StacksOf(TransformerModel model) => model is Seq2SeqModel ? 2 : 1;
 
     /// <summary>Columns of this method's virtual tokens, or keys and values, in a model.</summary>
     private protected virtual int ColumnsIn(TransformerModel model) => model.HiddenSize;
@@ -41,7 +47,7 @@ public abstract record PromptLearningConfig : PeftConfig
     private protected PromptLearningConfig WithSizesOf(AttachContext context) => this with
     {
         TokenDim = TokenDim ?? ColumnsIn(context.Base),
-        NumTransformerSubmodules = NumTransformerSubmodules ?? 1,
+        NumTransformerSubmodules = NumTransformerSubmodules ?? StacksOf(context.Base),
         NumAttentionHeads = NumAttentionHeads ?? HeadsIn(context.Base),
         NumLayers = NumLayers ?? context.Base.LayerCount,
     };
@@ -79,8 +85,8 @@ public abstract record PromptLearningConfig : PeftConfig
         {
             _ when NumVirtualTokens >= model.MaxLength =>
                 $"num_virtual_tokens is {NumVirtualTokens}, but the model's context holds {model.MaxLength} tokens; choose fewer",
-            { NumTransformerSubmodules: not 1 } =>
-                $"num_transformer_submodules is {NumTransformerSubmodules}, but this model is a decoder, which has 1",
+            _ when NumTransformerSubmodules != StacksOf(model) =>
+                $"num_transformer_submodules is {NumTransformerSubmodules}, but this {model.ModelType} model has {StacksOf(model)}",
             _ when TokenDim != ColumnsIn(model) =>
                 $"token_dim is {TokenDim}, but in this model it is {ColumnsIn(model)}; leave it out or load the model it was made for",
             _ when NumLayers != model.LayerCount =>
@@ -105,7 +111,7 @@ internal static class PromptFields
         .IntOrNull("token_dim", c => c.TokenDim, (c, v) => c with { TokenDim = v },
             "Size of a virtual token; null for the model's hidden size.", min: 1)
         .IntOrNull("num_transformer_submodules", c => c.NumTransformerSubmodules, (c, v) => c with { NumTransformerSubmodules = v },
-            "1 for a decoder; null to take it from the model.", min: 1, max: 2)
+            "2 for an encoder-decoder, 1 for others; null to take it from the model.", min: 1, max: 2)
         .IntOrNull("num_attention_heads", c => c.NumAttentionHeads, (c, v) => c with { NumAttentionHeads = v },
             "Attention heads of the model; null to take it from the model.", min: 1)
         .IntOrNull("num_layers", c => c.NumLayers, (c, v) => c with { NumLayers = v },

@@ -42,8 +42,8 @@ public sealed record PromptTuningConfig : PromptLearningConfig
 
     internal override PromptEncoder NewEncoder(AttachContext context)
     {
-        var tokens = context.NewParameter([NumVirtualTokens, TokenDim!.Value]);
+        var tokens = context.NewParameter([TokenRows, TokenDim!.Value]);
         PromptInitializer.Fill(context, tokens, Init, InitText, Tokenizer);
-        return new EmbeddingPrompt(tokens);
+        return new EmbeddingPrompt(tokens, NumVirtualTokens);
     }
 }

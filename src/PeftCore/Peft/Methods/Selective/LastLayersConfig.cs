@@ -26,7 +26,7 @@ public sealed record LastLayersConfig : PeftConfig
 
     internal override Adapter AttachTo(AttachContext context)
     {
-        int blocks = context.Base.LayerCount;
+        int blocks = context.Base.BlockCount;
         if (NumTrainedLayers > blocks)
         {
             throw new BadInputException($"num_trained_layers is {NumTrainedLayers}; this model has {blocks}, so choose 1 to {blocks}");
