@@ -56,13 +56,9 @@ internal sealed class BaseCheck(Backend backend, string directory, Expected expe
         {
             results.Add(new Comparison(name, expected.Error(name, value.ToFloats()), _tolerances.Logits));
         }
-        if (expected.Has("greedy") && Nudge is null)
+        if (Nudge is null)
         {
-            results.Add(Greedy(model));
-        }
-        if (expected.Has(BeamCheck.Name) && Nudge is null)
-        {
-            results.Add(BeamCheck.Of(model, backend, expected, PromptLength));
+            results.AddRange(Texts(model));
         }
         model.SetRequiresGrad(true);
         using var tape = new Tape();
@@ -78,6 +74,20 @@ internal sealed class BaseCheck(Backend backend, string directory, Expected expe
                 : Comparison.Unsupported(name, "no such gradient here"));
         }
         return results;
+    }
+
+    private IEnumerable<Comparison> Texts(TransformerModel model)
+    {
+        bool isDecoder = model.Task == ModelTask.CausalLm;
+        if (expected.Has("greedy"))
+        {
+            yield return isDecoder ? Greedy(model) : TargetCheck.Of(model, backend, directory, expected, "greedy", beams: 1);
+        }
+        if (expected.Has(BeamCheck.Name))
+        {
+            yield return isDecoder ? BeamCheck.Of(model, backend, expected, PromptLength)
+                : TargetCheck.Of(model, backend, directory, expected, BeamCheck.Name, BeamCheck.Beams);
+        }
     }
 
     /// <summary>Greedy decoding without a cache: each token is the argmax after all tokens so far.</summary>

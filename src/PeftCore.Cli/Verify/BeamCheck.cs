@@ -8,7 +8,7 @@ namespace PeftCore.Cli.Verify;
 internal static class BeamCheck
 {
     public const string Name = "beam3";
-    private const int Beams = 3;
+    public const int Beams = 3;
     private const int StopToken = 2;
 
     /// <summary>Compares the text after the first tokens of the reference's row with ours.</summary>

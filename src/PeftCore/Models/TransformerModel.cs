@@ -121,7 +121,6 @@ public abstract class TransformerModel : Module
     /// <summary>The name of a parameter in weight files, if it is not its path.</summary>
     internal virtual string FileName(string path) => path;
 
-    /// <summary>Whether a name in a weight file is a buffer, which is not loaded.</summary>
     /// <summary>Whether a name in a weight file is a buffer, which is no parameter.</summary>
     internal virtual bool IsBuffer(string name) => false;
 

@@ -11,7 +11,7 @@ namespace PeftCore.Models.Generation;
 /// <exception cref="BadInputException">The model does not generate text.</exception>
 internal sealed class BatchGenerator(TransformerModel model, Backend backend, int sequences = 32)
 {
-    private readonly CausalModel _model = CausalModel.Of(model);
+    private readonly TransformerModel _model = Generator.Checked(model);
 
     /// <summary>Generates texts after prompts, in their order.</summary>
     /// <param name="prompts">The prompts.</param>
@@ -23,7 +23,7 @@ internal sealed class BatchGenerator(TransformerModel model, Backend backend, in
         CancellationToken cancel = default)
     {
         options = Generator.WithStops(options ?? new GenerationOptions(), tokenizer);
-        int[][] ids = [.. prompts.Select(prompt => Generator.Encode(prompt, tokenizer))];
+        int[][] ids = [.. prompts.Select(prompt => Generator.Encode(_model, prompt, tokenizer))];
         return [.. Generate(ids, options, tokens => tokenizer.Decode([.. tokens]), cancel).Select(result => result.Text)];
     }
 

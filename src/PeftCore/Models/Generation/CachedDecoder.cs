@@ -81,7 +81,7 @@ public sealed class CachedDecoder : IStepDecoder
         using var scope = new TensorScope();
         using var quiet = Tape.Pause();
         var hidden = _model.Hidden(ModelInputs.After(_cache, _backend, ids, Sequences, Tasks));
-        _model.LogitsOf(Last(hidden)).Cast(DType.F32).Download(logits);
+        _model.LogitsOf(hidden.LastRows()).Cast(DType.F32).Download(logits);
     }
 
     /// <summary>Reads tokens of one sequence and returns the logits after each of them.</summary>
@@ -102,16 +102,4 @@ public sealed class CachedDecoder : IStepDecoder
 
     /// <summary>Frees the cache.</summary>
     public void Dispose() => _cache.Dispose();
-
-    /// <summary>(batch, length, hidden) to the last row of each sequence, (batch, hidden).</summary>
-    private Tensor Last(Tensor hidden)
-    {
-        int length = hidden.Shape[1], columns = hidden.Shape.Columns;
-        if (length == 1 || Sequences == 1)
-        {
-            return hidden.View([Sequences, columns], (long)(length - 1) * columns);
-        }
-        int[] rows = [.. Enumerable.Range(1, Sequences).Select(b => b * length - 1)];
-        return hidden.Reshape([Sequences * length, columns]).Rows(_backend.From(rows, [Sequences]));
-    }
 }

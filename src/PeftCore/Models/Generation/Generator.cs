@@ -3,15 +3,16 @@ using PeftCore.Tokenizers;
 
 namespace PeftCore.Models.Generation;
 
-/// <summary>Generates text with a causal model and its active adapters.</summary>
+/// <summary>Generates text with a causal model or an encoder-decoder and its active adapters. The prompt of an encoder-decoder is the source
+/// text, and the text is the target.</summary>
 public sealed class Generator
 {
-    private readonly CausalModel _model;
+    private readonly TransformerModel _model;
     private readonly Backend _backend;
 
     /// <summary>Creates a generator for a model.</summary>
     /// <exception cref="BadInputException">The model does not generate text.</exception>
-    public Generator(TransformerModel model, Backend backend) => (_model, _backend) = (CausalModel.Of(model), backend);
+    public Generator(TransformerModel model, Backend backend) => (_model, _backend) = (Checked(model), backend);
 
     /// <summary>Generates text after a prompt. Unless the options name stop tokens, the tokenizer's end-of-text tokens end it.</summary>
     /// <param name="prompt">The prompt.</param>
@@ -25,18 +26,23 @@ public sealed class Generator
         CancellationToken cancel = default)
     {
         options = WithStops(options ?? new GenerationOptions(), tokenizer);
-        return Generate(Encode(prompt, tokenizer), options, tokens => tokenizer.Decode([.. tokens]), onToken, cancel);
+        return Generate(Encode(_model, prompt, tokenizer), options, tokens => tokenizer.Decode([.. tokens]), onToken, cancel);
     }
 
     /// <summary>The options with the tokenizer's end-of-text tokens, unless they name stop tokens.</summary>
     internal static GenerationOptions WithStops(GenerationOptions options, Tokenizer tokenizer) =>
         options.StopTokens.Count > 0 ? options : options with { StopTokens = [.. tokenizer.StopIds] };
 
-    /// <summary>The tokens of a prompt, without the end-of-text token that some tokenizers append.</summary>
-    internal static int[] Encode(string prompt, Tokenizer tokenizer)
+    /// <summary>The model, which must generate text.</summary>
+    /// <exception cref="BadInputException">It has another task.</exception>
+    internal static TransformerModel Checked(TransformerModel model) => model is Seq2SeqModel ? Seq2SeqModel.Of(model) : CausalModel.Of(model);
+
+    /// <summary>The tokens of a prompt. A decoder's has no end-of-text token, which some tokenizers append; an encoder's text ends with
+    /// it.</summary>
+    internal static int[] Encode(TransformerModel model, string prompt, Tokenizer tokenizer)
     {
         int[] ids = [.. tokenizer.Encode(prompt).Ids];
-        return ids.Length > 1 && ids[^1] == tokenizer.EosId ? ids[..^1] : ids;
+        return model is not Seq2SeqModel && ids.Length > 1 && ids[^1] == tokenizer.EosId ? ids[..^1] : ids;
     }
 
     /// <summary>Generates tokens after a prompt.</summary>
@@ -57,31 +63,44 @@ public sealed class Generator
 
     /// <summary>A checked request for a text after a prompt.</summary>
     /// <exception cref="BadInputException">The prompt does not fit the model, or an option is out of range.</exception>
-    internal static TextRequest Request(CausalModel model, int[] prompt, GenerationOptions options,
+    internal static TextRequest Request(TransformerModel model, int[] prompt, GenerationOptions options,
         Func<IReadOnlyList<int>, string>? decode)
     {
         options.Check(canDecode: decode is not null, model.VocabularySize);
         CheckPrompt(model, prompt);
-        var request = new TextRequest(prompt, options, RoomOf(model) - prompt.Length, decode)
-        {
-            ContextNotice = generated => $"the text ends after {generated} tokens because the model's context of {model.MaxLength} is " +
-                $"full, {prompt.Length} of it taken by the prompt",
-        };
+        var request = model is Seq2SeqModel encoderDecoder ? TargetRequest(encoderDecoder, prompt, options, decode)
+            : new TextRequest(prompt, options, RoomOf(model) - prompt.Length, decode)
+            {
+                ContextNotice = generated => $"the text ends after {generated} tokens because the model's context of {model.MaxLength} is " +
+                    $"full, {prompt.Length} of it taken by the prompt",
+            };
         request.CheckLengths();
         return request;
     }
 
+    /// <summary>A request for a target text, which begins with a start token.</summary>
+    private static TextRequest TargetRequest(Seq2SeqModel model, int[] source, GenerationOptions options,
+        Func<IReadOnlyList<int>, string>? decode)
+    {
+        int start = options.DecoderStartTokenId ?? model.DecoderStartToken;
+        int prefix = model.VirtualTokens is { } before ? before.Count - before.ReadCount : 0;
+        return new TextRequest([start], options, model.MaxLength - prefix - 1, decode)
+        {
+            EncoderIds = source,
+            ContextNotice = generated => $"the text ends after {generated} tokens because the model's target texts have no more than " +
+                $"{model.MaxLength}",
+        };
+    }
+
     /// <summary>Generates texts with one batch of sequences, in evaluation mode.</summary>
-    internal static IReadOnlyList<GenerationResult> Run(CausalModel model, Backend backend, IReadOnlyList<TextRequest> requests,
+    internal static IReadOnlyList<GenerationResult> Run(TransformerModel model, Backend backend, IReadOnlyList<TextRequest> requests,
         CancellationToken cancel)
     {
         bool training = model.Mode.Training;
         model.Mode.Training = false;
         try
         {
-            var options = requests[0].Options;
-            using var decoder = new CachedDecoder(model, backend, requests.Max(request => request.Prompt.Length + request.MaxNewTokens),
-                options.KvCacheDType, requests.Count, requests.Count * options.NumBeams);
+            using var decoder = NewDecoder(model, backend, requests);
             return StepGeneration.Run(decoder, requests, cancel);
         }
         finally
@@ -90,7 +109,17 @@ public sealed class Generator
         }
     }
 
-    internal static void CheckPrompt(CausalModel model, ReadOnlySpan<int> prompt)
+    private static IStepDecoder NewDecoder(TransformerModel model, Backend backend, IReadOnlyList<TextRequest> requests)
+    {
+        var options = requests[0].Options;
+        int capacity = requests.Max(request => request.Prompt.Length + request.MaxNewTokens), largest = requests.Count * options.NumBeams;
+        return model is Seq2SeqModel encoderDecoder
+            ? new Seq2SeqDecoder(encoderDecoder, backend, [.. requests.Select(request => request.EncoderIds!)], capacity,
+                options.KvCacheDType, largest)
+            : new CachedDecoder(model, backend, capacity, options.KvCacheDType, requests.Count, largest);
+    }
+
+    internal static void CheckPrompt(TransformerModel model, ReadOnlySpan<int> prompt)
     {
         if (prompt.IsEmpty)
         {
@@ -105,6 +134,10 @@ public sealed class Generator
                     "another model");
             }
         }
+        if (model is Seq2SeqModel)
+        {
+            return; // The encoder checks its length, and the target text has a place of its own.
+        }
         if (prompt.Length >= RoomOf(model))
         {
             throw new BadInputException(
@@ -114,5 +147,5 @@ public sealed class Generator
     }
 
     /// <summary>Maximum tokens of a sequence besides virtual ones.</summary>
-    private static int RoomOf(CausalModel model) => model.MaxLength - (model.VirtualTokens?.Count ?? 0);
+    private static int RoomOf(TransformerModel model) => model.MaxLength - (model.VirtualTokens?.Count ?? 0);
 }
