@@ -26,6 +26,7 @@ public static class ModelLoader
         var spec = TaskSpec.Of(config, family.Tasks, task);
         var model = family.Declare(config, spec, warnings);
         model.HasNewHead = spec.IsNewHead;
+        model.Architecture = spec.IsNewHead ? null : ConfigChecks.ArchitectureOf(config);
         Int128 parameters = 0;
         foreach (var (_, parameter) in model.NamedParameters())
         {

@@ -47,6 +47,9 @@ public abstract class TransformerModel : Module
     /// <summary>Whether the head's matrix is the token embedding.</summary>
     public bool IsTied => VocabularyHead?.Weight == TokenEmbedding.Weight;
 
+    /// <summary>The class that config.json names; null if it names none, or that of another task.</summary>
+    internal string? Architecture { get; set; }
+
     /// <summary>Whether the head is not that of the weight file and starts with random weights.</summary>
     internal bool HasNewHead { get; set; }
 

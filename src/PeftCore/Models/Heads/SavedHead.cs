@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace PeftCore.Models;
 
 /// <summary>The names by which Hugging Face PEFT finds the head of a task: the head is new, so it is trained in full with every adapter and
@@ -23,4 +25,19 @@ internal static class SavedHead
         ModelTask.FeatureExtraction => "FEATURE_EXTRACTION",
         _ => null,
     };
+
+    /// <summary>auto_mapping in adapter_config.json, which names the class of a model without a task type; null if it is not known.</summary>
+    public static JsonElement? MappingOf(TransformerModel model)
+    {
+        if (model.Architecture is not { } name)
+        {
+            return null;
+        }
+        string library = model.ModelType.Replace('-', '_');
+        return JsonSerializer.SerializeToElement(new Dictionary<string, string>
+        {
+            ["base_model_class"] = name,
+            ["parent_library"] = $"transformers.models.{library}.modeling_{library}",
+        });
+    }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using PeftCore.Io;
 
 namespace PeftCore.Peft;
@@ -9,6 +10,9 @@ public static class CommonFields
     /// <summary>Adds the fields that every method has: task_type, base_model_name_or_path, revision.</summary>
     internal static ConfigFields<T> Common<T>(this ConfigFields<T> fields)
         where T : PeftConfig => fields
+        .Add(new("auto_mapping", "any value", "Class of the base model if there is no task type; kept for the file.",
+            (c, reader) => c with { AutoMapping = reader.Raw("auto_mapping") },
+            c => c.AutoMapping is { } value ? JsonNode.Parse(value.GetRawText()) : null))
         .Text("task_type", c => c.TaskType, (c, v) => c with { TaskType = v }, "Task the adapter is trained for, such as CAUSAL_LM.")
         .Text("base_model_name_or_path", c => c.BaseModelNameOrPath, (c, v) => c with { BaseModelNameOrPath = v },
             "Base model the adapter is trained on; not needed to load it.")

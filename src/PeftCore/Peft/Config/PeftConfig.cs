@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using PeftCore.Io;
 using PeftCore.Models;
@@ -19,6 +20,9 @@ public abstract record PeftConfig
 
     /// <summary>The task type, such as "CAUSAL_LM"; null if absent.</summary>
     internal string? TaskType { get; init; } = "CAUSAL_LM";
+
+    /// <summary>The class of the base model and its Python module, which Hugging Face PEFT writes if there is no task type.</summary>
+    internal JsonElement? AutoMapping { get; init; }
 
     /// <summary>Name or path of the base model.</summary>
     public string? BaseModelNameOrPath { get; init; }
@@ -100,7 +104,7 @@ public abstract record PeftConfig
     {
         var json = new JsonObject
         {
-            ["auto_mapping"] = null,
+            ["auto_mapping"] = AutoMapping is { } mapping ? JsonNode.Parse(mapping.GetRawText()) : null,
             ["base_model_name_or_path"] = BaseModelNameOrPath,
             ["inference_mode"] = true,
             ["peft_type"] = PeftType,
@@ -141,8 +145,40 @@ public abstract record PeftConfig
 
     /// <summary>Attaches the method to a model.</summary>
     /// <exception cref="BadInputException">A field is outside its bounds, or is invalid for the model.</exception>
-    internal Adapter Attach(AttachContext context) =>
-        FieldValues.Problem is { } problem ? throw new BadInputException(problem) : AttachTo(context);
+    internal Adapter Attach(AttachContext context)
+    {
+        if (FieldValues.Problem is { } problem)
+        {
+            throw new BadInputException(problem);
+        }
+        var adapter = AttachTo(context);
+        if (!NamesSavedModules)
+        {
+            // Without the field modules_to_save the head of a task still trains: it is new.
+            var head = context.Base.HeadModules.Where(name => SavedHead.NamesOf(context.Base.Task).Any(name.EndsWith)).ToList();
+            adapter.Swaps.AddRange(new SavedModules(context, head).Modules().Where(swap =>
+                !adapter.Swaps.Exists(other => other.Replaces(swap.Module, swap.Name))).ToList());
+        }
+        return adapter;
+    }
+
+    /// <summary>Whether the method's file has the field modules_to_save.</summary>
+    private protected virtual bool NamesSavedModules => false;
+
+    /// <summary>This configuration for a new adapter of a model: with the model's task type, and the head of a task that has one among the
+    /// modules to save, as Hugging Face PEFT does.</summary>
+    internal PeftConfig For(TransformerModel model)
+    {
+        string? type = SavedHead.TypeOf(model.Task);
+        return WithSavedModules(SavedHead.NamesOf(model.Task)) with
+        {
+            TaskType = type,
+            AutoMapping = type is null ? SavedHead.MappingOf(model) : null,
+        };
+    }
+
+    /// <summary>This configuration with further modules to save; unchanged without that field.</summary>
+    private protected virtual PeftConfig WithSavedModules(IReadOnlyList<string> names) => this;
 
     /// <summary>Creates the method's parameters and the hooks of the adapted layers.</summary>
     internal abstract Adapter AttachTo(AttachContext context);

@@ -26,6 +26,11 @@ public abstract record TargetedConfig : PeftConfig
     /// <summary>Modules whose weights are trained in full and saved with the adapter.</summary>
     public IReadOnlyList<string>? ModulesToSave { get; init; }
 
+    private protected override bool NamesSavedModules => true;
+
+    private protected override PeftConfig WithSavedModules(IReadOnlyList<string> names) =>
+        names.Count == 0 ? this : this with { ModulesToSave = [.. (ModulesToSave ?? []).Union(names)] };
+
     /// <summary>The biases that are trained.</summary>
     public BiasMode Bias { get; init; }
 

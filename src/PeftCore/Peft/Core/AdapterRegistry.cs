@@ -53,6 +53,10 @@ internal sealed class AdapterRegistry(TransformerModel model, ActiveSet set)
         {
             throw new BadInputException(problem);
         }
+        if (context.IsNew)
+        {
+            config = config.For(model);
+        }
         return set.OnPlainBase(() =>
         {
             try

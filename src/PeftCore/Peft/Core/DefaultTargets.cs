@@ -21,6 +21,17 @@ internal static class DefaultTargets
         ("mt5", "ADALORA" or "VBLORA") => ModuleSelector.Of("q", "k", "v", "o", "wi_0", "wi_1", "wo"),
         ("bart" or "mbart" or "pegasus", "ADALORA" or "VBLORA") =>
             ModuleSelector.Of("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"),
+        ("bert" or "roberta" or "xlm-roberta" or "electra", "IA3") => ModuleSelector.Of("key", "value", "output.dense"),
+        ("bert" or "roberta" or "xlm-roberta" or "electra" or "deberta-v2", "LN_TUNING") => ModuleSelector.Of("LayerNorm"),
+        ("roberta", "ADALORA") => ModuleSelector.Of("query", "key", "value", "dense"),
+        ("deberta-v2", "IA3") => ModuleSelector.Of("key_proj", "value_proj", "output.dense"),
+        ("deberta-v2", "ADALORA" or "VBLORA") => ModuleSelector.Of("query_proj", "key_proj", "value_proj", "dense"),
+        ("distilbert", "IA3") => ModuleSelector.Of("k_lin", "v_lin", "lin2"),
+        ("distilbert", "LN_TUNING") => ModuleSelector.Of("sa_layer_norm", "output_layer_norm"),
+        ("albert", "IA3") => ModuleSelector.Of("key", "value", "ffn_output"),
+        ("albert", "LN_TUNING") => ModuleSelector.Of("LayerNorm", "full_layer_layer_norm"),
+        ("modernbert", "IA3") => ModuleSelector.Of("Wqkv", "mlp.Wo"),
+        ("modernbert", "LN_TUNING") => ModuleSelector.Of("attn_norm", "mlp_norm", "final_norm"),
         ("llama" or "mistral", "IA3") => ModuleSelector.Of("k_proj", "v_proj", "down_proj"),
         (_, "IA3") => ModuleSelector.Of("q_proj", "v_proj", "down_proj"),
         ("qwen2" or "qwen3", "LN_TUNING") => ModuleSelector.Of("post_attention_layernorm"),
@@ -37,6 +48,10 @@ internal static class DefaultTargets
         "t5" => ModuleSelector.Of("wo"),
         "mt5" => ModuleSelector.Of(),
         "bart" or "mbart" or "pegasus" => ModuleSelector.Of("fc2"),
+        "bert" or "roberta" or "xlm-roberta" or "electra" or "deberta-v2" => ModuleSelector.Of("output.dense"),
+        "distilbert" => ModuleSelector.Of("lin2"),
+        "albert" => ModuleSelector.Of("ffn_output"),
+        "modernbert" => ModuleSelector.Of("mlp.Wo"),
         _ => ModuleSelector.Of("down_proj"),
     };
 }

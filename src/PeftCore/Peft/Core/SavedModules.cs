@@ -1,3 +1,4 @@
+using PeftCore.Models;
 using PeftCore.Nn;
 
 namespace PeftCore.Peft;
@@ -13,7 +14,7 @@ internal sealed class SavedModules(AttachContext context, IReadOnlyList<string> 
     /// <summary>Creates a copy of every parameter of the named modules.</summary>
     public IEnumerable<ParameterSwap> Modules()
     {
-        foreach (var (root, module) in TargetMatching.ByName(context.Base, Named(), "modules_to_save"))
+        foreach (var (root, module) in TargetMatching.EndingIn(context.Base, Named(), "modules_to_save"))
         {
             foreach (var (below, part) in module.NamedModules())
             {
@@ -26,12 +27,15 @@ internal sealed class SavedModules(AttachContext context, IReadOnlyList<string> 
         }
     }
 
-    /// <summary>The names that must exist. Hugging Face PEFT writes all possible names of a classifier ("classifier", "score"), so for a
-    /// file one existing name is enough.</summary>
+    /// <summary>The names that must exist. Hugging Face PEFT writes all possible names of a classifier ("classifier", "score"), so of
+    /// these, and of all names in a file, one that exists is enough.</summary>
     private IReadOnlyList<string> Named()
     {
-        var there = context.IsNew ? [] : names.Where(name => TargetMatching.Exists(context.Base, name)).ToList();
-        return there.Count > 0 ? there : names;
+        var head = SavedHead.NamesOf(context.Base.Task);
+        var optional = names.Where(name => !context.IsNew || head.Contains(name)).ToList();
+        return optional.Exists(IsThere) ? [.. names.Distinct().Where(name => IsThere(name) || !optional.Contains(name))] : names;
+
+        bool IsThere(string name) => TargetMatching.HasEnding(context.Base, name);
     }
 
     /// <summary>Creates a copy of every trained bias, except those of modules that are copied in full.</summary>
@@ -59,13 +63,13 @@ internal sealed class SavedModules(AttachContext context, IReadOnlyList<string> 
     public IEnumerable<ParameterSwap> BiasesOf(IEnumerable<(string Path, Module Module)> modules) =>
         modules.Select(module => Copy(module.Path, module.Module, "bias", module.Module.OwnParameter("bias")!, "bias", "bias"));
 
+    // A module or one around it ends in the name, as Hugging Face PEFT compares: "classifier" names "pre_classifier" too.
     private static bool Covers(string name, string path)
     {
-        for (int at = name.Length == 0 ? -1 : path.IndexOf(name, StringComparison.Ordinal); at >= 0; at = path.IndexOf(name, at + 1,
-            StringComparison.Ordinal))
+        for (int end = name.Length == 0 ? -1 : 0; end >= 0 && end < path.Length;)
         {
-            int end = at + name.Length;
-            if ((at == 0 || path[at - 1] == '.') && (end == path.Length || path[end] == '.'))
+            end = path.IndexOf('.', end + 1) is var dot and >= 0 ? dot : path.Length;
+            if (path.AsSpan(0, end).EndsWith(name, StringComparison.Ordinal))
             {
                 return true;
             }

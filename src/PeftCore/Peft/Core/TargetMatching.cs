@@ -69,16 +69,24 @@ internal static class TargetMatching
         return found;
     }
 
-    /// <summary>Whether a module's path is this name or ends in it.</summary>
-    public static bool Exists(TransformerModel model, string name) =>
-        model.NamedModules().Any(module => module.Path.Length > 0 && IsOrEndsIn(module.Path, name));
+    /// <summary>Whether a module's path ends in this text.</summary>
+    public static bool HasEnding(TransformerModel model, string name) =>
+        model.NamedModules().Any(module => module.Path.Length > 0 && module.Path.EndsWith(name, StringComparison.Ordinal));
 
-    /// <summary>The modules whose paths equal or end in one of these names.</summary>
-    public static IEnumerable<(string Path, Module Module)> ByName(TransformerModel model, IReadOnlyList<string> names, string field)
+    /// <summary>The modules whose paths equal one of these names or end in a dot and the name.</summary>
+    public static IEnumerable<(string Path, Module Module)> ByName(TransformerModel model, IReadOnlyList<string> names, string field) =>
+        Matching(model, names, field, IsOrEndsIn);
+
+    /// <summary>The modules whose paths end in one of these texts.</summary>
+    public static IEnumerable<(string Path, Module Module)> EndingIn(TransformerModel model, IReadOnlyList<string> names, string field) =>
+        Matching(model, names, field, (path, name) => name.Length > 0 && path.EndsWith(name, StringComparison.Ordinal));
+
+    private static IEnumerable<(string Path, Module Module)> Matching(TransformerModel model, IReadOnlyList<string> names, string field,
+        Func<string, string, bool> matching)
     {
         foreach (string name in names)
         {
-            var matches = model.NamedModules().Where(module => module.Path.Length > 0 && IsOrEndsIn(module.Path, name)).ToList();
+            var matches = model.NamedModules().Where(module => module.Path.Length > 0 && matching(module.Path, name)).ToList();
             if (matches.Count == 0)
             {
                 throw new BadInputException($"{field}: no module is called \"{name}\"{NearMiss(model, [name], _ => true)}");

@@ -34,8 +34,13 @@ public abstract record PromptLearningConfig : PeftConfig
 
     private static int StacksOf(TransformerModel model) => model is Seq2SeqModel ? 2 : 1;
 
+    private protected override bool NamesSavedModules => true;
+
+    private protected override PeftConfig WithSavedModules(IReadOnlyList<string> names) =>
+        names.Count == 0 ? this : this with { ModulesToSave = [.. (ModulesToSave ?? []).Union(names)] };
+
     /// <summary>Columns of this method's virtual tokens, or keys and values, in a model.</summary>
-    private protected virtual int ColumnsIn(TransformerModel model) => model.HiddenSize;
+    private protected virtual int ColumnsIn(TransformerModel model) => model.TokenEmbedding.Weight.Shape.Columns;
 
     /// <summary>Number of heads that this method writes for a model.</summary>
     private protected virtual int HeadsIn(TransformerModel model) => model.HeadCount;
