@@ -112,6 +112,10 @@ public sealed partial class ModelInputs
     internal Tensor Attend(int block, Heads q, Heads k, Heads v, SelfAttentionOptions options)
     {
         using var scope = new TensorScope();
+        if (Prefix is not null || Cache is not null)
+        {
+            q = SideBySide(q, q.Gather()); // Keys and values are copied, so that the fused projection need not be saved for q alone.
+        }
         if (Prefix is { } prefix)
         {
             if (v.Dim != k.Dim)

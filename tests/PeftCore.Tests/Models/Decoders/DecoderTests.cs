@@ -155,6 +155,20 @@ public sealed class DecoderTests
         Assert.That(model.BasePrefix, Is.EqualTo("model."));
     }
 
+    [Test]
+    public void Position_tables_change_when_they_are_made_anew_and_with_the_frequencies_of_a_batch()
+    {
+        var rope = new LongRope(new FloatList([1, 1]), new FloatList([2, 2]), OriginalLength: 5, CosineFactor: 1);
+        var model = Made(TinyModels.LlamaSpec with { Rope = new RopeSpec(10000, rope, 4) });
+        Logits(model);
+        long state = model.PositionTables(Length);
+        Assert.That(model.PositionTables(6), Is.EqualTo(state), "as long as the original length is exceeded");
+        Assert.That(model.PositionTables(5), Is.Not.EqualTo(state), "the other list of divisors");
+        model.Logits(ModelInputs.From(_backend, [1, 2], 1));
+        Logits(model);
+        Assert.That(model.PositionTables(Length), Is.Not.EqualTo(state), "the tables were made again");
+    }
+
     private static float[] Joined(float[][] parts, int keyHeads, bool perKeyHead)
     {
         // Rows of (out, in) weights belong to outputs, so that the order of rows is that of the outputs.
