@@ -2,7 +2,8 @@ using System.Numerics;
 
 namespace PeftCore.Kernels;
 
-/// <summary>The gated unit of experts times the routing weight: h[p, i] = w[order[p]]·f(gate, up) with gate and up in one row of x.</summary>
+/// <summary>The gated unit of experts times the routing weight: h[p, i] = w[order[p]]·f(gate, up) with gate and up in one row of
+/// x.</summary>
 internal static unsafe class RoutedGlu
 {
     private const int Block = 64; // columns at once: a whole number of vectors of any width

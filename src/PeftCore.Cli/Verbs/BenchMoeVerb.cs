@@ -8,7 +8,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Cli.Verbs;
 
-/// <summary>Times a mixture of experts beside products of as many rows with one matrix. The default is the shape of Qwen3-30B-A3B.</summary>
+/// <summary>Times a mixture of experts beside products of as many rows with one matrix. The default is the shape of
+/// Qwen3-30B-A3B.</summary>
 internal sealed class BenchMoeVerb : Verb
 {
     private readonly Option<int> _tokens = NumberOption.Whole("--tokens", "tokens", 8192);

@@ -36,8 +36,14 @@ internal sealed class ExpertLauncher(LaunchContext gpu)
 
     public void TakeColumns(Tensor x, Tensor chosen, Tensor y)
     {
-        gpu.ForEach<Kernels.Ilgpu.Portable.Experts.TakeColumns, TakeColumnsArgs>(y.Count,
-            new TakeColumnsArgs { X = gpu.F32(x), Y = gpu.F32(y), Chosen = gpu.I32(chosen), Columns = x.Shape.Columns, K = y.Shape.Columns });
+        gpu.ForEach<Kernels.Ilgpu.Portable.Experts.TakeColumns, TakeColumnsArgs>(y.Count, new TakeColumnsArgs
+        {
+            X = gpu.F32(x),
+            Y = gpu.F32(y),
+            Chosen = gpu.I32(chosen),
+            Columns = x.Shape.Columns,
+            K = y.Shape.Columns,
+        });
         gpu.Written(y);
     }
 

@@ -6,7 +6,8 @@ namespace PeftCore.Backends;
 /// <summary>The ops of particular layers: mixtures of experts and linear attention.</summary>
 public abstract partial class Backend
 {
-    // ---- Mixtures of experts. A pair is a token and one of its k experts: pair q = token·k + j. Its row is p after sorting by expert. ----
+    // ---- Mixtures of experts. A pair is a token and one of its k experts: pair q = token·k + j. Its row is p after sorting by expert.
+    // ----
 
     /// <summary>chosen[r, j] = the column of the j-th largest of scores[r, :] + bias, in descending order. Of equal scores the first counts
     /// as larger.</summary>

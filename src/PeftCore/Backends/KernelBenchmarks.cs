@@ -64,14 +64,15 @@ public static class KernelBenchmarks
     /// <param name="perToken">Experts of a token.</param>
     /// <param name="dtype">The dtype of the matrices.</param>
     /// <returns>The times of single runs in milliseconds, sorted.</returns>
-    public static (double[] Ragged, double[] Dense, double[] Layer) Experts(Backend backend, int tokens, int columns, int inner, int experts,
-        int perToken, DType dtype)
+    public static (double[] Ragged, double[] Dense, double[] Layer) Experts(Backend backend, int tokens, int columns, int inner,
+        int experts, int perToken, DType dtype)
     {
         using var scope = new TensorScope();
         int pairs = tokens * perToken;
         var activations = dtype == DType.BF16 ? backend.ActivationDType : DType.F32;
         Tensor x = Normal(backend, [tokens, columns], activations, 0), scores = Normal(backend, [tokens, experts], DType.F32, 1);
-        Tensor gateUp = Normal(backend, [experts, 2 * inner, columns], dtype, 2), down = Normal(backend, [experts, columns, inner], dtype, 3);
+        Tensor gateUp = Normal(backend, [experts, 2 * inner, columns], dtype, 2),
+            down = Normal(backend, [experts, columns, inner], dtype, 3);
         Tensor weights = backend.NewTensor([tokens, perToken]), chosen = backend.NewTensor([tokens, perToken], DType.I32);
         Tensor order = backend.NewTensor([pairs], DType.I32), position = backend.NewTensor([pairs], DType.I32),
             sorted = backend.NewTensor([pairs], DType.I32), offsets = backend.NewTensor([experts + 1], DType.I32);

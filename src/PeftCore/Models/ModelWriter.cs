@@ -67,16 +67,25 @@ public static partial class ModelWriter
 
     /// <summary>A parameter, or the tensors into which files of the family divide it.</summary>
     private static IEnumerable<SafetensorsTensor> ToFiles(TransformerModel model, string path, Parameter parameter) =>
-        model.PiecesOf(path) is { } pieces ? pieces.Select(piece => ToFile(piece.Name, piece.Of(parameter.Value))) : [ToFile(model.FileName(path), parameter)];
+        model.PiecesOf(path) is { } pieces ? pieces.Select(piece => ToFile(piece, parameter)) : [ToFile(model.FileName(path), parameter)];
+
+    private static SafetensorsTensor ToFile(WeightPiece piece, Parameter parameter) => ToFile(piece.Name, parameter.Value.DType,
+        piece.ShapeIn(parameter.Shape), stream =>
+        {
+            using var part = piece.Of(parameter.Value);
+            part.WriteTo(stream);
+        });
 
     internal static SafetensorsTensor ToFile(string name, Parameter parameter) => ToFile(name, parameter.Value);
 
-    internal static SafetensorsTensor ToFile(string name, Tensor value)
+    internal static SafetensorsTensor ToFile(string name, Tensor value) =>
+        ToFile(name, value.DType, value.Shape, stream => value.WriteTo(stream));
+
+    private static SafetensorsTensor ToFile(string name, DType dtype, Shape shape, Action<Stream> write)
     {
-        int[] shape = new int[value.Shape.Rank];
-        value.Shape.CopyTo(shape);
-        return new SafetensorsTensor(name, value.DType.ToString(), Array.ConvertAll(shape, extent => (long)extent),
-            stream => value.WriteTo(stream));
+        int[] extents = new int[shape.Rank];
+        shape.CopyTo(extents);
+        return new SafetensorsTensor(name, dtype.ToString(), Array.ConvertAll(extents, extent => (long)extent), write);
     }
 
     /// <summary>The source's configuration; a merge may have given a tied head its own table, or the tables more rows.</summary>

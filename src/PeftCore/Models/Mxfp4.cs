@@ -6,10 +6,10 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Models;
 
-/// <summary>MXFP4 weights of gpt-oss (OCP Microscaling Formats 1.0): blocks of 32 numbers of 4 bits, one sign, two exponent and one mantissa
-/// bit, with a power of two for each block. They become BF16 as they are read, which holds them exactly. A matrix (out, in) of an expert is in
-/// the file as U8 (out, in/32, 16) "…_blocks", two numbers a byte, the lower half first, and U8 (out, in/32) "…_scales"; the parameter is
-/// (in, out).</summary>
+/// <summary>MXFP4 weights of gpt-oss (OCP Microscaling Formats 1.0): blocks of 32 numbers of 4 bits, one sign, two exponent and one
+/// mantissa bit, with a power of two for each block. They become BF16 as they are read, which holds them exactly. A matrix (out, in) of an
+/// expert is in the file as U8 (out, in/32, 16) "…_blocks", two numbers a byte, the lower half first, and U8 (out, in/32) "…_scales"; the
+/// parameter is (in, out).</summary>
 internal static class Mxfp4
 {
     private const string Family = "gpt_oss", Method = "mxfp4", Blocks = "_blocks", Scales = "_scales";
@@ -50,8 +50,8 @@ internal static class Mxfp4
         for (int e = 0; e < experts; e++)
         {
             int first = e * outputs * groups;
-            Decode(blocks.Bytes.Slice(first * BlockBytes, outputs * groups * BlockBytes), scales.Bytes.Slice(first, outputs * groups), matrix,
-                inputs, outputs);
+            Decode(blocks.Bytes.Slice(first * BlockBytes, outputs * groups * BlockBytes), scales.Bytes.Slice(first, outputs * groups),
+                matrix, inputs, outputs);
             using var part = value.Unscoped([inputs, outputs], (long)e * inputs * outputs);
             backend.Upload(MemoryMarshal.AsBytes<ushort>(matrix), bf16);
             if (!ReferenceEquals(wide, bf16))

@@ -18,8 +18,8 @@ internal sealed class RecurrentCache(int batch) : IDisposable
 
     private IEnumerable<Tensor> All => _states.Values.Concat(_histories.Values);
 
-    /// <summary>F32 (sequences, value heads, dk, dv): the state of a block, which its op replaces; of the first sequences, if not all are in
-    /// use.</summary>
+    /// <summary>F32 (sequences, value heads, dk, dv): the state of a block, which its op replaces; of the first sequences, if not all are
+    /// in use.</summary>
     public Tensor State(Backend backend, int block, DeltaNetSpec spec, int sequences) =>
         Of(_states, backend, block, [batch, spec.ValueHeads, spec.KeyDim, spec.ValueDim])
             .View([sequences, spec.ValueHeads, spec.KeyDim, spec.ValueDim]);

@@ -7,8 +7,8 @@ namespace PeftCore.Nn;
 /// <summary>How routing weights come from the router's logits.</summary>
 internal enum RouterKind
 {
-    /// <summary>Softmax over the logits of the chosen experts (Mixtral; Jiang et al. 2024). Softmax over all experts, of which the chosen ones
-    /// are normalised, is the same.</summary>
+    /// <summary>Softmax over the logits of the chosen experts (Mixtral; Jiang et al. 2024). Softmax over all experts, of which the chosen
+    /// ones are normalised, is the same.</summary>
     TopKSoftmax,
 
     /// <summary>Softmax over all experts; the weights of the chosen ones do not sum to 1.</summary>
@@ -28,8 +28,8 @@ internal enum RouterKind
 internal sealed record RouterSpec(RouterKind Kind, int PerToken, bool Normalize = true, float Scale = 1, ExpertGroups Groups = default,
     bool HasBias = false);
 
-/// <summary>Chooses the experts of each token, and their weights (Shazeer et al. 2017, "Outrageously Large Neural Networks"). The weights have
-/// a gradient, the choice has none.</summary>
+/// <summary>Chooses the experts of each token, and their weights (Shazeer et al. 2017, "Outrageously Large Neural Networks"). The weights
+/// have a gradient, the choice has none.</summary>
 internal sealed class Router : Layer
 {
     private const string CorrectionName = "e_score_correction_bias";

@@ -77,7 +77,8 @@ internal static class ExpertChecks
     {
         var r = Routed(bench);
         int columns = bench.Size(5, 203);
-        Twin x = bench.Random([r.Pairs, 2 * columns], scale: 9), weights = bench.Random([r.Tokens, r.K]), h = bench.Empty([r.Pairs, columns]);
+        Twin x = bench.Random([r.Pairs, 2 * columns], scale: 9), weights = bench.Random([r.Tokens, r.K]),
+            h = bench.Empty([r.Pairs, columns]);
         bench.Run((b, t) => b.RoutedGlu<TGlu>(t(x), t(weights), t(r.Order), t(h)));
         bench.Same(h, "h", 1e-5);
         var dh = bench.Random([r.Pairs, columns]);

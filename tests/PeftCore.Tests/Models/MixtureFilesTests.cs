@@ -136,8 +136,9 @@ public sealed class MixtureFilesTests
         return logits;
     }
 
-    private static SafetensorsTensor Fused(WeightSource source, string name, long[] shape, Func<int, string[]> parts) => new(name, "F32", shape,
-        Enumerable.Range(0, (int)shape[0]).SelectMany(parts).SelectMany(part => source.Get(part + ".weight").Bytes.ToArray()).ToArray());
+    private static SafetensorsTensor Fused(WeightSource source, string name, long[] shape, Func<int, string[]> parts) =>
+        new(name, "F32", shape, Enumerable.Range(0, (int)shape[0]).SelectMany(parts)
+            .SelectMany(part => source.Get(part + ".weight").Bytes.ToArray()).ToArray());
 
     /// <summary>Writes gpt-oss with the gate_up_proj of block 0 in MXFP4, and returns its blocks and scales.</summary>
     private (byte[] Blocks, byte[] Scales) WriteMxfp4(Func<int, int> scaleRows)

@@ -71,7 +71,8 @@ public sealed class MixtureTests
         using (var scope = new TensorScope())
         {
             float[] plain = model.Logits(ModelInputs.From(backend, [3, 14, 25, 5], 1)).ToFloats();
-            float[] padded = model.Logits(ModelInputs.From(backend, [8, 8, 3, 14, 25, 5], 1, [0, 0, 1, 1, 1, 1], [0, 0, 0, 1, 2, 3])).ToFloats();
+            var inputs = ModelInputs.From(backend, [8, 8, 3, 14, 25, 5], 1, [0, 0, 1, 1, 1, 1], [0, 0, 0, 1, 2, 3]);
+            float[] padded = model.Logits(inputs).ToFloats();
             Assert.That(padded[(2 * TinyMixtures.Vocabulary)..], Is.EqualTo(plain).Within(1e-5f));
         }
         model.Dispose();
@@ -108,6 +109,7 @@ public sealed class MixtureTests
         using var backend = new CpuBackend(1);
         var peft = new PeftModel(TinyMixtures.Model("qwen3_5_text", backend));
         peft.AddAdapter(new PeftCore.Peft.Prompts.PrefixTuningConfig { NumVirtualTokens = 2 });
-        Assert.That(() => TinyMixtures.Logits(peft.Base, backend), Throws.TypeOf<BadInputException>().With.Message.Contains("prefix tuning"));
+        Assert.That(() => TinyMixtures.Logits(peft.Base, backend),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("prefix tuning"));
     }
 }

@@ -30,7 +30,13 @@ internal static class TinyMixtures
         };
         JsonObject own = family switch
         {
-            "qwen3_moe" => new() { ["head_dim"] = 8, ["num_experts"] = 5, ["norm_topk_prob"] = false, ["mlp_only_layers"] = new JsonArray(0) },
+            "qwen3_moe" => new()
+            {
+                ["head_dim"] = 8,
+                ["num_experts"] = 5,
+                ["norm_topk_prob"] = false,
+                ["mlp_only_layers"] = new JsonArray(0),
+            },
             "mixtral" => new() { ["num_local_experts"] = 4 },
             "gpt_oss" => new() { ["head_dim"] = 8, ["num_local_experts"] = 4, ["sliding_window"] = 3 },
             "deepseek_v3" => new()

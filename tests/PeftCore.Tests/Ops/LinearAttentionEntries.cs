@@ -15,7 +15,8 @@ internal static class LinearAttentionEntries
             return new OpSample([OpInput.Of("x", batch, length, columns), OpInput.Of("taps", taps, columns)],
                 t => t[0].CausalConvolution(t[1], t[0].Backend.From(positions, [batch, length])),
                 v => [.. Enumerable.Range(0, batch * length * columns).Select(i => Enumerable.Range(0, taps)
-                    .Where(d => d <= positions[i / columns]).Sum(d => v[1][(taps - 1 - d) * columns + i % columns] * v[0][i - d * columns]))]);
+                    .Where(d => d <= positions[i / columns])
+                    .Sum(d => v[1][(taps - 1 - d) * columns + i % columns] * v[0][i - d * columns]))]);
         });
         yield return new OpEntry("gated delta", ["q: *", "k: *", "v: *", "g: *", "beta: *", "positions: *"], size =>
         {

@@ -26,8 +26,8 @@ internal struct WgmmaRaggedArgs<TView> where TView : struct
 }
 
 /// <summary>c[p, :] (+)= α·a[p, :]·op(B[e]) for the rows p of each expert e, on Hopper's tensor cores: <see cref="WgmmaGemm{TMode}"/> with
-/// another tile scheduler. A tile lies in the rows of one expert; of its 128 rows those behind the expert's last are read and multiplied but
-/// not written. The readable twin is <see cref="Portable.Experts.RaggedGemm{TA, TB, TBlock}"/>.</summary>
+/// another tile scheduler. A tile lies in the rows of one expert; of its 128 rows those behind the expert's last are read and multiplied
+/// but not written. The readable twin is <see cref="Portable.Experts.RaggedGemm{TA, TB, TBlock}"/>.</summary>
 internal readonly struct WgmmaRaggedGemm : IKernel<WgmmaRaggedArgs<ArrayView<int>>>
 {
     public static void Run(WgmmaRaggedArgs<ArrayView<int>> args)
@@ -117,8 +117,9 @@ internal readonly struct WgmmaRaggedGemm : IKernel<WgmmaRaggedArgs<ArrayView<int
     }
 }
 
-/// <summary>The tile scheduler: tiles of one expert after the other, down the rows first, so that neighbouring thread blocks share a panel of
-/// the expert's matrix; a thread block takes every (number of blocks)-th tile, and finds its expert by walking over the offsets.</summary>
+/// <summary>The tile scheduler: tiles of one expert after the other, down the rows first, so that neighbouring thread blocks share a panel
+/// of the expert's matrix; a thread block takes every (number of blocks)-th tile, and finds its expert by walking over the
+/// offsets.</summary>
 internal struct RaggedTile
 {
     /// <summary>The expert; the number of experts after the last tile.</summary>

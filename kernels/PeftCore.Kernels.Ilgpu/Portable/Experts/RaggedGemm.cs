@@ -3,7 +3,8 @@ using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 
 namespace PeftCore.Kernels.Ilgpu.Portable.Experts;
 
-/// <summary>Operands of ragged products; c has the elements of a. Element (p, n) of op(B) of expert e is B[e·BExpert + p·BRow + n·BColumn].</summary>
+/// <summary>Operands of ragged products; c has the elements of a. Element (p, n) of op(B) of expert e is B[e·BExpert + p·BRow +
+/// n·BColumn].</summary>
 internal struct RaggedGemmArgs<TA, TB>
     where TA : unmanaged
     where TB : unmanaged
@@ -17,8 +18,8 @@ internal struct RaggedGemmArgs<TA, TB>
     public float Alpha;
 }
 
-/// <summary>c[p, :] (+)= α·a[p, :]·op(B[e]) for the rows p of each expert e, all experts in one launch: a thread block finds its expert from
-/// the offsets, and a tile never spans two. The grid has as many rows of tiles as any routing can need; those beyond the last tile do
+/// <summary>c[p, :] (+)= α·a[p, :]·op(B[e]) for the rows p of each expert e, all experts in one launch: a thread block finds its expert
+/// from the offsets, and a tile never spans two. The grid has as many rows of tiles as any routing can need; those beyond the last tile do
 /// nothing. This is the readable twin of the tensor-core kernel.</summary>
 internal readonly struct RaggedGemm<TA, TB, TBlock> : IKernel<RaggedGemmArgs<TA, TB>>
     where TA : unmanaged, IElement<TA>

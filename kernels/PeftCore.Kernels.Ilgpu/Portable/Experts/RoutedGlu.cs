@@ -10,8 +10,8 @@ internal struct RoutedGluArgs<TElement> where TElement : unmanaged
     public int Columns, Accumulate;
 }
 
-/// <summary>h[p, i] = weights[order[p]]·f(gate, up); a thread per element. Consecutive threads read consecutive elements, so that BF16 pairs
-/// share a sector.</summary>
+/// <summary>h[p, i] = weights[order[p]]·f(gate, up); a thread per element. Consecutive threads read consecutive elements, so that BF16
+/// pairs share a sector.</summary>
 internal readonly struct RoutedGlu<TGlu, TElement> : IKernel<RoutedGluArgs<TElement>>
     where TGlu : struct, IGluFormula
     where TElement : unmanaged, IElement<TElement>

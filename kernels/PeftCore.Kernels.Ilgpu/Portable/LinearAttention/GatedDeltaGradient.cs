@@ -2,9 +2,9 @@ using ILGPU;
 
 namespace PeftCore.Kernels.Ilgpu.Portable.LinearAttention;
 
-/// <summary>Gradients of the gated delta rule: one thread block per batch row and key head. States are recomputed from those at the starts of
-/// chunks. For each token, threads first take columns of the state and then rows of it. O holds do; States has room for the starts of all
-/// chunks and for the states of one chunk's tokens.</summary>
+/// <summary>Gradients of the gated delta rule: one thread block per batch row and key head. States are recomputed from those at the starts
+/// of chunks. For each token, threads first take columns of the state and then rows of it. O holds do; States has room for the starts of
+/// all chunks and for the states of one chunk's tokens.</summary>
 internal readonly struct DeltaBackward : IKernel<DeltaArgs>
 {
     public static void Run(DeltaArgs args)

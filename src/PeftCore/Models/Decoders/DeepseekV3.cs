@@ -4,8 +4,9 @@ using PeftCore.Nn;
 namespace PeftCore.Models;
 
 /// <summary>DeepSeek-V3 (DeepSeek-AI 2024, "DeepSeek-V3 Technical Report"): multi-head latent attention, dense MLPs in the first blocks and
-/// mixtures of experts in the others, whose router has sigmoids, groups, and a bias for the choice, and whose MLP has a part that all tokens
-/// share. Files hold one linear layer an expert; so does what is saved. Their layers for multi-token prediction are left out.</summary>
+/// mixtures of experts in the others, whose router has sigmoids, groups, and a bias for the choice, and whose MLP has a part that all
+/// tokens share. Files hold one linear layer an expert; so does what is saved. Their layers for multi-token prediction are left
+/// out.</summary>
 internal static class DeepseekV3
 {
     /// <summary>Reads a config.json.</summary>
@@ -17,7 +18,8 @@ internal static class DeepseekV3
         var latent = LatentSpec.Read(config);
         if (config.IntOrNull("head_dim") is { } headDim && headDim != latent.RopeDim)
         {
-            throw config.Error("head_dim", $"is {headDim}, but deepseek_v3 models turn qk_rope_head_dim = {latent.RopeDim} columns of a head");
+            throw config.Error("head_dim",
+                $"is {headDim}, but deepseek_v3 models turn qk_rope_head_dim = {latent.RopeDim} columns of a head");
         }
         var family = new FamilyFields
         {

@@ -24,7 +24,8 @@ internal sealed record ExpertSpec
     /// biases.</summary>
     public bool IsGptOss { get; init; }
 
-    /// <summary>The names of the tensors of weight files with one linear layer an expert; null if files hold the fused parameters.</summary>
+    /// <summary>The names of the tensors of weight files with one linear layer an expert; null if files hold the fused
+    /// parameters.</summary>
     public ExpertNames? FileNames { get; init; }
 
     /// <summary>The tensors of which a weight file makes the parameter at a path; null if it has the parameter itself.</summary>
@@ -53,7 +54,8 @@ internal sealed record ExpertNames(string Mlp, string Gate, string Up, string Do
         return rest switch
         {
             GateUpPath => [.. Enumerable.Range(0, experts).SelectMany(e => (WeightPiece[])
-                [new($"{block}.experts.{e}.{Gate}.weight", 2L * e, 2 * experts), new($"{block}.experts.{e}.{Up}.weight", 2L * e + 1, 2 * experts)])],
+                [new($"{block}.experts.{e}.{Gate}.weight", 2L * e, 2 * experts),
+                    new($"{block}.experts.{e}.{Up}.weight", 2L * e + 1, 2 * experts)])],
             DownPath => [.. Enumerable.Range(0, experts).Select(e => new WeightPiece($"{block}.experts.{e}.{Down}.weight", e, experts))],
             _ when Mlp != "mlp" => [new($"{block}.{rest}", 0, 1)],
             _ => null,

@@ -83,7 +83,8 @@ internal sealed class GatedDeltaNet : TokenMixer
         var operands = new DeltaTensors(Normalize(qkv.Columns(0, _s.Keys), 1f / _s.KeyDim),
             Normalize(qkv.Columns(_s.Keys, _s.Keys), 1 / MathF.Sqrt(_s.KeyDim)), qkv.Columns(2 * _s.Keys, _s.Values), g, beta,
             inputs.Positions);
-        var o = operands.GatedDelta(_s.KeyHeads, _s.ValueHeads, inputs.Cache?.Recurrent.State(x.Backend, _index, _s, x.Shape[0])); // (B, T, Hv·Dv)
+        var o = operands.GatedDelta(_s.KeyHeads, _s.ValueHeads,
+            inputs.Cache?.Recurrent.State(x.Backend, _index, _s, x.Shape[0])); // (B, T, Hv·Dv)
         Shape perHead = [(int)(o.Count / _s.ValueDim), _s.ValueDim];
         var normed = _norm.Forward(o.Reshape(perHead));
         var gated = parts[1].Cast(DType.F32).Reshape(perHead).Gate<Silu>(normed);

@@ -3,9 +3,9 @@ using PeftCore.Nn;
 
 namespace PeftCore.Models;
 
-/// <summary>gpt-oss (OpenAI 2025, "gpt-oss-120b &amp; gpt-oss-20b Model Card"): a mixture of experts in every block, windows in every second
-/// one, a sink in each head's softmax, biases everywhere, and a clamped SwiGLU. Experts are stored fused; those in MXFP4 become BF16 as they
-/// are read.</summary>
+/// <summary>gpt-oss (OpenAI 2025, "gpt-oss-120b &amp; gpt-oss-20b Model Card"): a mixture of experts in every block, windows in every
+/// second one, a sink in each head's softmax, biases everywhere, and a clamped SwiGLU. Experts are stored fused; those in MXFP4 become BF16
+/// as they are read.</summary>
 internal static class GptOss
 {
     private const double Limit = 7;

@@ -5,8 +5,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Models;
 
-/// <summary>A mixture of experts in place of an MLP (Shazeer et al. 2017): each token passes the k experts that its router chooses, and the MLP
-/// that all tokens share, if there is one. Rows are sorted by expert, so that one product runs all experts.</summary>
+/// <summary>A mixture of experts in place of an MLP (Shazeer et al. 2017): each token passes the k experts that its router chooses, and the
+/// MLP that all tokens share, if there is one. Rows are sorted by expert, so that one product runs all experts.</summary>
 internal sealed class MixtureOfExperts : Layer
 {
     private readonly Router _router;

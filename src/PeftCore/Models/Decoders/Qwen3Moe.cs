@@ -3,8 +3,8 @@ using PeftCore.Nn;
 
 namespace PeftCore.Models;
 
-/// <summary>Qwen3-MoE (Yang et al. 2025, "Qwen3 Technical Report"): Qwen3 with a mixture of experts in every decoder_sparse_step-th block but
-/// those that mlp_only_layers names. Files hold one linear layer an expert; so does what is saved.</summary>
+/// <summary>Qwen3-MoE (Yang et al. 2025, "Qwen3 Technical Report"): Qwen3 with a mixture of experts in every decoder_sparse_step-th block
+/// but those that mlp_only_layers names. Files hold one linear layer an expert; so does what is saved.</summary>
 internal static class Qwen3Moe
 {
     /// <summary>Reads a config.json.</summary>

@@ -22,7 +22,8 @@ internal static class RoutedGluOp
             Check.OneDevice("routed glu", x, weights, routing.Order);
             if (x.Shape.Rows != routing.Pairs || weights.Count != routing.Pairs || x.Shape.Columns % 2 != 0)
             {
-                throw new ShapeException("routed glu", $"needs {routing.Pairs} rows of gates and ups and as many weights, got {x.Shape} and " +
+                throw new ShapeException("routed glu",
+                    $"needs {routing.Pairs} rows of gates and ups and as many weights, got {x.Shape} and " +
                     $"{weights.Shape}");
             }
             var h = x.NewLike(x.Shape.WithColumns(x.Shape.Columns / 2));

@@ -22,7 +22,8 @@ internal static class CausalConvolutionOp
             if (x.Shape.Rank != 3 || taps.Shape.Rank != 2 || taps.Shape.Columns != x.Shape.Columns || positions.Count != x.Shape.Rows)
             {
                 throw new ShapeException("causal convolution",
-                    $"needs x (batch, length, columns), taps (taps, columns) and positions, got {x.Shape}, {taps.Shape}, {positions.Shape}");
+                    "needs x (batch, length, columns), taps (taps, columns) and positions, " +
+                    $"got {x.Shape}, {taps.Shape}, {positions.Shape}");
             }
             var y = x.NewLike(x.Shape);
             x.Backend.CausalConvolution(x, taps, positions, y);

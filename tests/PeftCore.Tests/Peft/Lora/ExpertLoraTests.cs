@@ -36,7 +36,8 @@ public sealed class ExpertLoraTests
     public void Names_follow_the_nested_wrappers_of_peft()
     {
         _model.AddAdapter(Config);
-        Assert.That(_model.Parameters.Select(p => p.Name).Where(name => name.Contains("layers.0", StringComparison.Ordinal)), Is.EqualTo(new[]
+        var names = _model.Parameters.Select(p => p.Name).Where(name => name.Contains("layers.0", StringComparison.Ordinal));
+        Assert.That(names, Is.EqualTo(new[]
         {
             "base_model.model.model.layers.0.mlp.experts.base_layer.lora_A.default.weight",
             "base_model.model.model.layers.0.mlp.experts.base_layer.lora_B.default.weight",

@@ -92,8 +92,8 @@ internal sealed class LoraExpertLayer : LayerAdapter
 /// <summary>A parameter that target_parameters selects.</summary>
 /// <param name="Path">Its path, such as "model.layers.0.mlp.experts.gate_up_proj".</param>
 /// <param name="Layer">The layer that holds it.</param>
-/// <param name="Owner">The path that its adapter has in PEFT: that of the module, with ".base_layer" for each further parameter of the module
-/// whose wrapper PEFT puts around this one's.</param>
+/// <param name="Owner">The path that its adapter has in PEFT: that of the module, with ".base_layer" for each further parameter of the
+/// module whose wrapper PEFT puts around this one's.</param>
 internal sealed record ExpertTarget(string Path, ExpertLinear Layer, string Owner)
 {
     /// <summary>The parameters that a configuration selects: those whose path is one of the names or ends in it.</summary>
@@ -110,7 +110,8 @@ internal sealed record ExpertTarget(string Path, ExpertLinear Layer, string Owne
         {
             if (!all.Exists(module => IsNamed(module.Path, name)))
             {
-                throw new BadInputException($"target_parameters: no fused matrix of experts in this {context.Base.ModelType} model is called " +
+                throw new BadInputException(
+                    $"target_parameters: no fused matrix of experts in this {context.Base.ModelType} model is called " +
                     $"\"{name}\"; " + (all.Count == 0 ? "it has none: name linear layers in target_modules"
                         : $"it has {string.Join(", ", all.Select(module => LastTwo(module.Path)).Distinct())}"));
             }
