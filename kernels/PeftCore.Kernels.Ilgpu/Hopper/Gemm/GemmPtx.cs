@@ -102,9 +102,10 @@ internal sealed partial class GemmPtx(GemmShape shape)
     private void Load(StringBuilder text, string[] a)
     {
         string depthOfB = a.Length > 6 ? a[6] : a[2];
-        text.Append("{\n.reg .u32 bar, at, row, column;\n.reg .u64 map;\n");
+        text.Append("{\n.reg .u32 bar, at, row, column, index;\n.reg .u64 map;\n");
         Add(text, $"mad.lo.u32 bar, {a[0]}, 8, fulls;\nmbarrier.arrive.expect_tx.shared::cta.b64 _, [bar], {shape.StageBytes};\n");
-        Add(text, $"mad.lo.u32 at, {a[0]}, {shape.StageBytes}, sbase;\nmad.wide.u32 map, {a[1]}, {MapBytes}, maps;\n");
+        Add(text, $"mad.lo.u32 at, {a[0]}, {shape.StageBytes}, sbase;\nmov.u32 index, {a[1]};\n");
+        Add(text, $"mad.wide.u32 map, index, {MapBytes}, maps;\n");
         for (int block = 0; block < (shape.TransposeA ? 2 : 1); block++)
         {
             Add(text, $"add.u32 row, {a[3]}, {64 * block};\n");
