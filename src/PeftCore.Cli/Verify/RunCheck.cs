@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using PeftCore.Autograd;
 using PeftCore.Backends;
 using PeftCore.Cli.Session;
@@ -13,14 +14,24 @@ namespace PeftCore.Cli.Verify;
 internal sealed class RunCheck(Backend backend, string directory, Expected expected, string? baseModel, Action<string>? warn)
 {
     private readonly Tolerances _tolerances = Tolerances.Of(backend);
-    private const double LearningRate = 2e-3;
+    private const double UsualLearningRate = 2e-3;
+
+    // Rows of an evaluation batch: the whole one would need much memory.
+    private const int EvaluatedRows = 64;
+
+    private bool Classifies => expected.Has("train_labels");
 
     public List<Comparison> Run()
     {
         using var scope = new TensorScope();
-        var model = new PeftModel(BaseLoading.Load(FixtureInputs.BaseOf(directory, baseModel), backend, null, warn));
+        var model = new PeftModel(BaseLoading.Load(FixtureInputs.BaseOf(directory, baseModel), backend, null, warn, Classifies
+            ? new TaskOptions { Task = ModelTask.SequenceClassification, Labels = Classes() } : null));
         try
         {
+            foreach (var (path, parameter) in model.Base.NamedParameters().Where(p => expected.Has("base." + p.Path)))
+            {
+                Fill(parameter, expected.Floats("base." + path)); // The head that the base lacks.
+            }
             model.Load(directory, trainable: true);
             foreach (var (name, parameter) in model.Parameters)
             {
@@ -37,42 +48,95 @@ internal sealed class RunCheck(Backend backend, string directory, Expected expec
 
     private List<Comparison> Run(PeftModel model)
     {
-        var results = new List<Comparison> { new("eval_before", expected.Error("eval_before", [Evaluate(model)]), _tolerances.RunLosses) };
-        int steps = expected.Extent("train_batches", 0), rows = expected.Extent("train_batches", 1),
-            length = expected.Extent("train_batches", 2);
-        int[] batches = expected.Ints("train_batches");
+        var results = new List<Comparison> { Evaluated("eval_before", model) };
         float[] reference = expected.Floats("losses");
         using var optimizer = new AdamW(model.Parameters, new AdamWOptions());
         double worst = 0;
-        for (int step = 0; step < steps; step++)
+        double learningRate = expected.Has("learning_rate") ? expected.Floats("learning_rate")[0] : UsualLearningRate;
+        for (int step = 0; step < reference.Length; step++)
         {
-            float loss = Step(model, batches.AsSpan(step * rows * length, rows * length), rows);
-            optimizer.Step(LearningRate);
+            float loss = Step(model, step);
+            optimizer.Step(learningRate);
             optimizer.FreeGradients();
             double error = Math.Abs(loss - reference[step]) / Math.Abs(reference[step]);
             worst = double.IsNaN(error) ? double.PositiveInfinity : Math.Max(worst, error);
         }
-        results.Add(new Comparison("losses", worst, _tolerances.RunLosses, $"{steps} steps, the worst of them"));
-        results.Add(new Comparison("eval_after", expected.Error("eval_after", [Evaluate(model)]), _tolerances.RunLosses));
+        results.Add(new Comparison("losses", worst, _tolerances.RunLosses, $"{reference.Length} steps, the worst of them"));
+        results.Add(Evaluated("eval_after", model));
         return results;
     }
 
-    private float Step(PeftModel model, ReadOnlySpan<int> ids, int rows)
+    private float Step(PeftModel model, int step)
     {
         using var scope = new TensorScope();
         using var tape = new Tape();
-        var loss = model.Base.Loss(ModelInputs.From(backend, ids, rows), Targets.FromLabels(backend, ids, rows));
+        var loss = Loss(model.Base, "train_", step, Classifies ? expected.Extent("train_input_ids", 1) : expected.Extent("train_batches", 1));
         tape.Backward(loss);
         return loss.Item();
     }
 
-    private float Evaluate(PeftModel model)
+    /// <summary>The loss of the held-out rows; for classes also their accuracy.</summary>
+    private Comparison Evaluated(string name, PeftModel model)
     {
-        using var scope = new TensorScope();
-        int[] ids = expected.Ints("eval_batch");
-        int rows = expected.Extent("eval_batch", 0);
-        return Tape.NoGrad(() => model.Base.Loss(ModelInputs.From(backend, ids, rows), Targets.FromLabels(backend, ids, rows))).Item();
+        if (!Classifies)
+        {
+            using var scope = new TensorScope();
+            float loss = Tape.NoGrad(() => Loss(model.Base, "eval_", 0, expected.Extent("eval_batch", 0))).Item();
+            return new Comparison(name, expected.Error(name, [loss]), _tolerances.RunLosses);
+        }
+        int rows = expected.Extent("eval_input_ids", 0), classes = model.Base.Labels.Count;
+        int[] labels = expected.Ints("eval_labels");
+        double sum = 0;
+        int right = 0;
+        for (int first = 0; first < rows; first += EvaluatedRows)
+        {
+            using var scope = new TensorScope();
+            int count = Math.Min(EvaluatedRows, rows - first);
+            float[] logits = Tape.NoGrad(() => model.Base.Logits(Inputs(model.Base, "eval_", first, count))).ToFloats();
+            for (int row = 0; row < count; row++)
+            {
+                var scores = logits.AsSpan(row * classes, classes);
+                int label = labels[first + row];
+                right += TensorPrimitives.IndexOfMax(scores) == label ? 1 : 0;
+                float largest = TensorPrimitives.Max(scores);
+                double total = 0;
+                foreach (float score in scores)
+                {
+                    total += Math.Exp(score - largest);
+                }
+                sum += largest + Math.Log(total) - scores[label];
+            }
+        }
+        return new Comparison(name, expected.Error(name, [(float)(sum / rows), (float)right / rows]), _tolerances.RunLosses,
+            $"loss and accuracy, {right} of {rows}");
     }
+
+    private Tensor Loss(TransformerModel model, string prefix, int batch, int rows)
+    {
+        if (!Classifies)
+        {
+            int[] all = expected.Ints(prefix == "train_" ? "train_batches" : "eval_batch");
+            int size = prefix == "train_" ? rows * expected.Extent("train_batches", 2) : all.Length;
+            var ids = all.AsSpan(batch * size, size);
+            return model.Loss(ModelInputs.From(backend, ids, rows), Targets.FromLabels(backend, ids, rows));
+        }
+        int[] labels = expected.Ints(prefix + "labels").AsSpan(batch * rows, rows).ToArray();
+        return model.Loss(Inputs(model, prefix, batch * rows, rows), model.ToTargets(labels, rows));
+    }
+
+    private ModelInputs Inputs(TransformerModel model, string prefix, int first, int rows)
+    {
+        int[] ids = expected.Ints(prefix + "input_ids");
+        int length = expected.Extent(prefix + "input_ids", prefix == "train_" ? 2 : 1);
+        return model.ToInputs(new InputArrays
+        {
+            Ids = ids.AsSpan(first * length, rows * length).ToArray(),
+            Mask = expected.Ints(prefix + "attention_mask").AsSpan(first * length, rows * length).ToArray(),
+            BatchSize = rows,
+        });
+    }
+
+    private string[] Classes() => [.. Enumerable.Range(0, expected.Extent("base.classifier.weight", 0)).Select(id => $"LABEL_{id}")];
 
     private static void Fill(Parameter parameter, float[] values) => parameter.Value.Upload(values);
 }

@@ -168,6 +168,7 @@ public sealed class Batch
     internal Targets ToTargets(TransformerModel model, int? denominator = null) => model.Task switch
     {
         ModelTask.CausalLm => Models.Targets.FromShifted(model.Backend, Targets, TrainableTokens, BatchSize, denominator),
+        ModelTask.SequenceClassification when Scores is { } scores => Models.Targets.FromValues(model.Backend, scores, denominator),
         ModelTask.SequenceClassification => model.ToTargets(ClassLabels, BatchSize, denominator),
         ModelTask.QuestionAnswering when Spans is { } spans => model.ToTargets(spans, BatchSize, denominator),
         ModelTask.Seq2SeqLm when DecoderLabels is { } labels => model.ToTargets(labels, BatchSize, denominator),

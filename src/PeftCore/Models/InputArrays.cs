@@ -19,6 +19,9 @@ public sealed record InputArrays
     /// decoder.</summary>
     public int[]? Labels { get; init; }
 
+    /// <summary>(B, T): 1 for a token, 0 for padding that is attended to as a token; null if <see cref="Mask"/> says it.</summary>
+    internal int[]? Tokens { get; init; }
+
     /// <summary>(B, T): positions; null to count the tokens of each row.</summary>
     internal int[]? Positions { get; init; }
 

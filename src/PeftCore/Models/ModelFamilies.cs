@@ -7,6 +7,8 @@ public static class ModelFamilies
 {
     private static readonly Lock Registering = new();
 
+    private static readonly ModelTask[] DecoderTasks = [ModelTask.CausalLm, ModelTask.SequenceClassification];
+
     private static readonly ModelTask[] EncoderTasks =
     [
         ModelTask.MaskedLm, ModelTask.SequenceClassification, ModelTask.TokenClassification, ModelTask.QuestionAnswering,
@@ -45,13 +47,15 @@ public static class ModelFamilies
         Register("electra", Electra.Read, "query", "value");
         Register("deberta-v2", DebertaV2.Read, "query_proj", "value_proj");
         Register("albert", Albert.Read, "query", "value");
+        Register("modernbert", new ModelFamily((config, task, warnings) => new ModernBert(ModernBert.Read(config, warnings), task),
+            EncoderTasks, "Wqkv"));
         Register("qwen3_moe", Qwen3Moe.Read, "q_proj", "v_proj");
         Register("mixtral", Mixtral.Read, "q_proj", "v_proj");
         Register("gpt_oss", GptOss.Read, "q_proj", "v_proj");
         Register("deepseek_v3", DeepseekV3.Read, "q_b_proj", "kv_b_proj", "o_proj");
         Register("qwen3_5_text", Qwen35.Read, "q_proj", "v_proj");
-        Register("falcon", new ModelFamily((config, task, warnings) => new Decoder(Falcon.Read(config, warnings, task.AsEager)),
-            [ModelTask.CausalLm], "query_key_value"));
+        Register("falcon", new ModelFamily((config, task, warnings) =>
+            Decoder.Of(Falcon.Read(config, warnings, task.AsEager), config, task), DecoderTasks, "query_key_value"));
         Register("mpt", Mpt.Read, "Wqkv");
         Register("gpt_neox", GptNeoX.Read, "query_key_value");
         Register("bloom", Bloom.Read, "query_key_value");
@@ -97,7 +101,8 @@ public static class ModelFamilies
 
     private static void Register(string modelType, Func<ConfigReader, ICollection<string>?, DecoderSpec> read,
         params IReadOnlyList<string> targetModules) =>
-        Register(modelType, (config, warnings) => new Decoder(read(config, warnings)), targetModules);
+        Register(modelType, new ModelFamily((config, task, warnings) => Decoder.Of(read(config, warnings), config, task), DecoderTasks,
+            targetModules));
 
     private static void Register(string modelType, Func<ConfigReader, EncoderSpec> read, params IReadOnlyList<string> targetModules) =>
         Register(modelType, new ModelFamily((config, task, _) => new PostNormEncoder(read(config), task), EncoderTasks, targetModules));

@@ -6,7 +6,7 @@ namespace PeftCore.Models;
 public sealed partial class ModelInputs
 {
     /// <summary>(batch, tokens): 1 for a token, 0 for padding; null without padding.</summary>
-    private int[]? Mask { get; init; }
+    private int[]? Mask { get; set; }
 
     /// <summary>(batch, tokens): 0 for tokens of the first text, 1 for those of the second; null for zeros.</summary>
     private int[]? Types { get; init; }

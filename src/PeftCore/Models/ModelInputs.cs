@@ -196,6 +196,14 @@ public sealed partial class ModelInputs
         return new ModelInputs(backend.From(ids, [batch, length]), where, keys) { Tasks = tasks };
     }
 
+    /// <summary>Inputs of a decoder.</summary>
+    internal static ModelInputs Causal(Backend backend, InputArrays arrays)
+    {
+        var inputs = From(backend, arrays.Ids, arrays.BatchSize, arrays.Mask, arrays.Positions, arrays.Ranges, arrays.Tasks);
+        inputs.Mask = arrays.Mask ?? arrays.Tokens;
+        return inputs;
+    }
+
     /// <summary>Inputs that continue the sequences of a cache.</summary>
     internal static ModelInputs After(KvCache cache, Backend backend, ReadOnlySpan<int> ids, int batch = 1,
         IReadOnlyList<int>? tasks = null)

@@ -1,3 +1,4 @@
+using PeftCore.Backends;
 using PeftCore.Io;
 
 namespace PeftCore.Models;
@@ -56,6 +57,13 @@ internal sealed record TaskSpec(ModelTask Task, IReadOnlyList<string> Labels, bo
         return new TaskSpec(task, labels, isNew, task == ModelTask.SequenceClassification ? ProblemIn(config, labels.Count)
             : ClassificationProblem.SingleLabel, options?.AsEagerTransformers ?? false);
     }
+
+    /// <summary>The targets of labels that stand at the positions that predict them; numbers, in regression.</summary>
+    public Targets ToTargets(Backend backend, ReadOnlySpan<int> labels, int batchSize, float? denominator) =>
+        Task == ModelTask.CausalLm ? Targets.FromLabels(backend, labels, batchSize, denominator)
+        : Task == ModelTask.SequenceClassification && Problem == ClassificationProblem.Regression
+            ? Targets.FromValues(backend, Array.ConvertAll(labels.ToArray(), label => (float)label), denominator)
+        : Targets.Unshifted(backend, labels, batchSize, denominator);
 
     /// <summary>The task's name in the tool and in messages.</summary>
     public static string NameOf(ModelTask task) => task switch

@@ -95,6 +95,9 @@ public abstract class TransformerModel : Module
     /// <summary>Number of blocks that <see cref="ResidualsOf"/> counts: those of an encoder, then those of a decoder.</summary>
     internal virtual int BlockCount => LayerCount;
 
+    /// <summary>Whether learned keys and values may come before those of the tokens, as in prefix tuning.</summary>
+    internal virtual bool TakesPrefix => true;
+
     /// <summary>The residual additions of a block.</summary>
     /// <exception cref="BadInputException">The family does not name them.</exception>
     internal virtual BlockResiduals ResidualsOf(int block) => throw new BadInputException(
@@ -165,8 +168,7 @@ public abstract class TransformerModel : Module
     public virtual IReadOnlyList<(string Name, Tensor Value)> Outputs(ModelInputs inputs) => [("logits", Logits(inputs))];
 
     /// <summary>Uploads the inputs of a batch.</summary>
-    public virtual ModelInputs ToInputs(InputArrays arrays) => ModelInputs.From(Backend, arrays.Ids, arrays.BatchSize, arrays.Mask,
-        arrays.Positions, arrays.Ranges, arrays.Tasks);
+    public virtual ModelInputs ToInputs(InputArrays arrays) => ModelInputs.Causal(Backend, arrays);
 
     /// <summary>Uploads the targets of a batch.</summary>
     /// <param name="labels">As in Hugging Face's files, row by row: a label of each token, a class of each row, or the first and then the

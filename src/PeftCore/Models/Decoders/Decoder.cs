@@ -1,3 +1,4 @@
+using PeftCore.Io;
 using PeftCore.Nn;
 using PeftCore.Ops;
 using PeftCore.Tensors;
@@ -9,6 +10,7 @@ namespace PeftCore.Models;
 /// idea is litgpt's: one model, its families as rows of switches.</summary>
 internal sealed class Decoder : CausalModel
 {
+    private readonly TaskSpec _task;
     private readonly DecoderPositions _positionTables;
     private readonly Linear? _embeddingIn;
     private readonly Linear? _embeddingOut;
@@ -17,9 +19,11 @@ internal sealed class Decoder : CausalModel
     private readonly DecoderBlock[] _blocks;
 
     /// <summary>Declares the model without weights; a loader or an initialiser sets them.</summary>
-    public Decoder(DecoderSpec spec)
+    /// <param name="spec">Sizes and switches.</param>
+    /// <param name="task">The task of the head; null for a language model.</param>
+    public Decoder(DecoderSpec spec, TaskSpec? task = null)
     {
-        Spec = spec;
+        (Spec, _task) = (spec, task ?? TaskSpec.CausalLm);
         var names = spec.Names;
         int embedding = spec.EmbeddingSize == 0 ? spec.HiddenSize : spec.EmbeddingSize;
         _positionTables = new DecoderPositions(spec);
@@ -37,6 +41,12 @@ internal sealed class Decoder : CausalModel
         var layers = Body(names.Layers, new ModuleList());
         _blocks = [.. Enumerable.Range(0, spec.Layers).Select(i => layers.Append(new DecoderBlock(spec, i, _positionTables)))];
         FinalNorm = names.FinalNorm is { } last ? Body(last, spec.Norm.Create(spec.HiddenSize, spec.Epsilon)) : new Identity();
+        if (_task.Task == ModelTask.SequenceClassification)
+        {
+            Head = Add("score", new Linear(embedding, _task.LabelCount));
+            OtherHead = new SequenceClassificationHead((hidden, inputs) => hidden.LastTokens(inputs), Head.Forward, _task.Problem);
+            return;
+        }
         Head = AddPath(names.Head, new Linear(embedding, spec.VocabularySize, spec.HeadBias));
         if (spec.TieEmbeddings)
         {
@@ -46,8 +56,19 @@ internal sealed class Decoder : CausalModel
         T Body<T>(string name, T child) where T : Module => AddPath(names.Body + "." + name, child);
     }
 
+    /// <summary>Declares the model of a configuration, with the head of a task.</summary>
+    public static Decoder Of(DecoderSpec spec, ConfigReader config, TaskSpec task) => new(task.Task == ModelTask.CausalLm ? spec
+        : spec with { PaddingToken = config.IntOrNull("pad_token_id", min: 0, max: spec.VocabularySize - 1) }, task);
+
     /// <summary>The switches.</summary>
     public DecoderSpec Spec { get; }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<string> Labels => _task.Labels;
+
+    internal override TaskHead? OtherHead { get; }
+
+    internal override IReadOnlyList<string> HeadModules => OtherHead is null ? [] : [Head.Name];
 
     /// <inheritdoc/>
     public override string ModelType => Spec.ModelType;
@@ -88,7 +109,7 @@ internal sealed class Decoder : CausalModel
     /// <inheritdoc/>
     private protected override float LogitSoftCap => Spec.LogitSoftCap;
 
-    internal override CausalModel Untied() => new Decoder(Spec with { TieEmbeddings = false });
+    internal override CausalModel Untied() => new Decoder(Spec with { TieEmbeddings = false }, _task);
 
     internal override string HeadTable => FileName(Spec.Names.Head + ".weight");
 
@@ -96,8 +117,24 @@ internal sealed class Decoder : CausalModel
         && path.StartsWith(names.Head + ".", StringComparison.Ordinal) ? head + path[names.Head.Length..] : path;
 
     /// <inheritdoc/>
-    public override ModelInputs ToInputs(InputArrays arrays) => base.ToInputs(Spec.PositionsOfMask && arrays is { Mask: { } mask, Positions: null }
-        ? arrays with { Positions = PositionsOf(mask, arrays.BatchSize) } : arrays);
+    public override ModelInputs ToInputs(InputArrays arrays)
+    {
+        if (Spec.PositionsOfMask && arrays is { Mask: { } mask, Positions: null })
+        {
+            arrays = arrays with { Positions = PositionsOf(mask, arrays.BatchSize) };
+        }
+        return base.ToInputs(OtherHead is null || arrays.Mask is not null ? arrays : arrays with { Tokens = TokensOf(arrays) });
+    }
+
+    /// <inheritdoc/>
+    public override Targets ToTargets(ReadOnlySpan<int> labels, int batchSize, float? denominator = null) =>
+        _task.ToTargets(Backend, labels, batchSize, denominator);
+
+    /// <summary>1 for a token, 0 for padding, told apart by their ids, as transformers does to find the last token of a row.</summary>
+    private int[]? TokensOf(InputArrays arrays) => Spec.PaddingToken is { } padding ? Array.ConvertAll(arrays.Ids, id => id == padding ? 0 : 1)
+        : arrays.BatchSize == 1 ? null : throw new BadInputException(
+            "the last token of each row is classified, and without pad_token_id in config.json it is not known which tokens are padding; " +
+            "add it, give a mask, or classify one text at a time");
 
     internal override BlockResiduals ResidualsOf(int block) => _blocks[block].Residuals;
 

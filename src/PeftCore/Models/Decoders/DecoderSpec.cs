@@ -78,6 +78,9 @@ internal sealed record DecoderSpec
     /// <summary>Elements of a head, D.</summary>
     public required int HeadDim { get; init; }
 
+    /// <summary>The padding token; null if the configuration names none.</summary>
+    public int? PaddingToken { get; init; }
+
     /// <summary>Longest sequence.</summary>
     public required int MaxLength { get; init; }
 

@@ -134,6 +134,10 @@ internal abstract class EncoderModel : TransformerModel
     /// <inheritdoc/>
     public override ModelInputs ToInputs(InputArrays arrays) => ModelInputs.Bidirectional(Backend, arrays);
 
+    /// <inheritdoc/>
+    public override Targets ToTargets(ReadOnlySpan<int> labels, int batchSize, float? denominator = null) =>
+        TaskSpec.ToTargets(Backend, labels, batchSize, denominator);
+
     // A pooler is part of the body in weight files, but only heads use it.
     internal override bool IsHead(string path) => base.IsHead(path) || path.StartsWith(BasePrefix + "pooler.", StringComparison.Ordinal);
 

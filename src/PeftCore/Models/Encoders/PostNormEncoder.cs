@@ -51,6 +51,9 @@ internal sealed class PostNormEncoder : EncoderModel
 
     internal override TransformerModel Untied() => new PostNormEncoder(Spec with { TieEmbeddings = false }, TaskSpec);
 
+    // Keys of a prefix have no distance from the tokens.
+    internal override bool TakesPrefix => _relative is null;
+
     internal override long PositionTables(int length) => _relative?.Version ?? 0;
 
     internal override BlockResiduals ResidualsOf(int block) => BlockOf(block).Residuals;

@@ -23,7 +23,8 @@ internal sealed class SequenceClassificationHead(Func<Tensor, ModelInputs, Tenso
     {
         if (problem != ClassificationProblem.Regression)
         {
-            return base.Loss(hidden, inputs, targets);
+            return targets.Values is null ? base.Loss(hidden, inputs, targets) : throw new BadInputException(
+                "the targets are numbers to predict, but the head chooses between classes; load it with one label for a regression");
         }
         using var scope = new TensorScope();
         var values = targets.Values ?? throw new BadInputException("regression learns numbers, but the targets are classes; give scores");

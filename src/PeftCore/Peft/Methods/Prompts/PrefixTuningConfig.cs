@@ -31,6 +31,11 @@ public sealed record PrefixTuningConfig : PromptLearningConfig
 
     internal override PromptLearningConfig Resolved(AttachContext context)
     {
+        if (!context.Base.TakesPrefix)
+        {
+            throw new BadInputException($"prefix tuning puts keys before those of the tokens, but the attention of {context.Base.ModelType} " +
+                "models depends on the distances between keys and queries, which those do not have; use prompt tuning or P-tuning");
+        }
         if (NumAttentionHeads is { } heads && heads != HeadsIn(context.Base))
         {
             context.Warnings?.Add(
