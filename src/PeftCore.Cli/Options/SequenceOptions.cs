@@ -16,6 +16,11 @@ internal record SequenceOptions : VerbOptions
 
     public int? MaxSeqLength { get; init; }
 
+    public int? MaxTargetLength { get; init; }
+
+    /// <summary>Help text of --max-target-length.</summary>
+    public const string TargetLengthHelp = "longest target of an encoder-decoder, in tokens";
+
     public bool MaskPrompt { get; init; } = true;
 
     public string? ChatTemplate { get; init; }
@@ -61,6 +66,8 @@ internal static class SequenceRows
             aliases: ["per-device-train-batch-size"])
         .Whole("max-seq-length", o => o.MaxSeqLength, (o, v) => o with { MaxSeqLength = v }, "longest sequence, in tokens", min: 1,
             fallback: "the model's limit, at most 1024")
+        .Whole("max-target-length", o => o.MaxTargetLength, (o, v) => o with { MaxTargetLength = v }, SequenceOptions.TargetLengthHelp,
+            min: 2, fallback: "--max-seq-length")
         .Bool("mask-prompt", o => o.MaskPrompt, (o, v) => o with { MaskPrompt = v }, "learn from answers only, not from prompts")
         .Text("chat-template", o => o.ChatTemplate, (o, v) => o with { ChatTemplate = v },
             "how conversations become text, instead of the model's own template", value: NamedTemplate.Value)

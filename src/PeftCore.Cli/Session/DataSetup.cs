@@ -33,12 +33,18 @@ internal sealed class DataSetup
         _encoding = new EncodeOptions
         {
             MaxSeqLength = MaxLength,
+            MaxTargetLength = TargetLengthOf(session.Declared, options),
             MaskPrompt = options.MaskPrompt,
             ChatTemplate = template,
             Task = session.Model.Base.Task,
             Labels = session.Model.Base.Labels,
         };
         _maskPromptPlace = options.Given.IsMeant("mask-prompt") ? options.Given.PlaceOf("mask-prompt") : null;
+        if (options is TrainOptions { Packing: true } && _encoding.Task != ModelTask.CausalLm)
+        {
+            throw new BadInputException($"--packing puts several texts into one row, which models for {TaskNames.Of(_encoding.Task)} cannot " +
+                "keep apart; leave it out.");
+        }
         (_batchSize, _seed, _packing) = (options.BatchSize, options.Seed, options is TrainOptions { Packing: true });
     }
 
@@ -56,6 +62,23 @@ internal sealed class DataSetup
                 "it.");
         }
         return asked ?? Math.Min(most, UsualLength);
+    }
+
+    /// <summary>The maximum length of a target, --max-target-length or --max-seq-length; null for a model without targets.</summary>
+    public static int? TargetLengthOf(TransformerModel model, SequenceOptions options)
+    {
+        if (model.Task != ModelTask.Seq2SeqLm)
+        {
+            return options.MaxTargetLength is null ? null : throw new BadInputException(
+                $"--max-target-length is {options.MaxTargetLength}, but this {model.ModelType} model is for {TaskNames.Of(model.Task)}, which " +
+                "has no target texts; leave it out.");
+        }
+        if (options.MaxTargetLength > model.MaxLength)
+        {
+            throw new BadInputException($"--max-target-length is {options.MaxTargetLength}, but the model allows target texts of " +
+                $"{model.MaxLength} tokens; lower it.");
+        }
+        return options.MaxTargetLength ?? LengthOf(model, options.MaxSeqLength);
     }
 
     /// <summary>Reads a file or a directory and prints the warnings.</summary>

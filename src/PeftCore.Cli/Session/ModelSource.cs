@@ -55,10 +55,17 @@ internal sealed record ModelSource(TrainOptions Options, string? Config, PeftCon
 
     /// <summary>Plans a step without allocating weights.</summary>
     public MemoryPlan Plan() => MemoryPlan.Of(backend => new TrainableAdapter(Build(backend)), Options.BatchSize, Length(), Trainer(),
-        Options.Activations, Options.UsePackedWeights, Options.MaxMemory?.Bytes ?? long.MaxValue, Options.ChunkBytes);
+        Options.Activations, Options.UsePackedWeights, Options.MaxMemory?.Bytes ?? long.MaxValue, Options.ChunkBytes,
+        TargetLength());
 
     /// <summary>The sequence length: --max-seq-length, or the default for the model.</summary>
-    public int Length()
+    public int Length() =>
+        DataSetup.LengthOf(Declared(), Options.MaxSeqLength, AdapterSetup.PlacesOf(AdapterSetup.ConfigOf(Options)));
+
+    /// <summary>The length of an encoder-decoder's targets; 0 for other models.</summary>
+    public int TargetLength() => DataSetup.TargetLengthOf(Declared(), Options) ?? 0;
+
+    private TransformerModel Declared()
     {
         if (Config is not null && Options.Model is not null)
         {
@@ -67,7 +74,7 @@ internal sealed record ModelSource(TrainOptions Options, string? Config, PeftCon
         var config = Config is { } file ? ConfigReader.Open(file)
             : ModelDirectory.Open(Options.Model
                 ?? throw new BadInputException("expected --model DIR or --config FILE, the model to plan for.")).OpenConfig();
-        return DataSetup.LengthOf(ModelLoader.Declare(config), Options.MaxSeqLength, AdapterSetup.PlacesOf(AdapterSetup.ConfigOf(Options)));
+        return ModelLoader.Declare(config);
     }
 
     private TrainerOptions Trainer() => new()

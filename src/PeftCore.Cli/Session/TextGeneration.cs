@@ -1,3 +1,4 @@
+using PeftCore.Models;
 using PeftCore.Models.Generation;
 using PeftCore.Tokenizers;
 
@@ -25,10 +26,12 @@ internal sealed class TextGeneration(ModelSession session, int task = 0)
             token => show?.Invoke(token.Text), stop));
     }
 
-    /// <summary>The prompt's tokens, without the end token that some tokenizers append to every text.</summary>
+    /// <summary>The prompt's tokens. A decoder's have no end token, which some tokenizers append to every text; an encoder's end with
+    /// it.</summary>
     private int[] Prompt(string prompt, bool isRendered)
     {
         int[] ids = [.. _tokenizer.Encode(prompt, addSpecialTokens: !isRendered).Ids];
-        return ids.Length > 1 && ids[^1] == _tokenizer.EosId && !isRendered ? ids[..^1] : ids;
+        bool continues = session.Model.Base.Task != ModelTask.Seq2SeqLm;
+        return continues && ids.Length > 1 && ids[^1] == _tokenizer.EosId && !isRendered ? ids[..^1] : ids;
     }
 }

@@ -54,7 +54,7 @@ internal sealed class BenchStepVerb : Verb
         };
         using var optimizer = trainer.NewOptimizer(trainable);
         using var step = trainer.NewStep(trainable, optimizer);
-        var batch = MemoryPlan.FullBatch(trainable, options.BatchSize, source.Length(), options.Seed);
+        var batch = MemoryPlan.FullBatch(trainable, options.BatchSize, source.Length(), options.Seed, source.TargetLength());
         List<Data.Batch> batches = [.. Enumerable.Repeat(batch, options.GradientAccumulationSteps)];
         var times = Time(step, batches, options, call);
         double median = times.Order().ElementAt(times.Count / 2), best = times.Min();

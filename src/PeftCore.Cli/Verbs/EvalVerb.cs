@@ -22,6 +22,7 @@ internal sealed class EvalVerb : Verb
     private readonly Option<string?> _data = new("--data") { Description = "data to evaluate on", HelpName = "FILE|DIR" };
     private readonly Option<int> _batchSize = NumberOption.Whole("--batch-size", "sequences at once", 8);
     private readonly Option<int?> _length = NumberOption.WholeOrNone("--max-seq-length", "longest sequence, in tokens");
+    private readonly Option<int?> _targetLength = NumberOption.WholeOrNone("--max-target-length", SequenceOptions.TargetLengthHelp);
     private readonly Option<bool> _maskPrompt = new("--mask-prompt")
     {
         Description = "count answers only, not prompts [default: true]",
@@ -62,7 +63,7 @@ internal sealed class EvalVerb : Verb
 
     public EvalVerb() : base("eval", "Measure loss, perplexity and, with labels, accuracy and F1.")
     {
-        foreach (var option in (Option[])[_model, _adapter, _rows, _data, _fields, _labelNames, _batchSize, _length, _maskPrompt,
+        foreach (var option in (Option[])[_model, _adapter, _rows, _data, _fields, _labelNames, _batchSize, _length, _targetLength, _maskPrompt,
             _template, _dtype, _cache])
         {
             Add(option);
@@ -81,6 +82,7 @@ internal sealed class EvalVerb : Verb
         {
             BatchSize = call.Value(_batchSize),
             MaxSeqLength = call.Value(_length),
+            MaxTargetLength = call.Value(_targetLength),
             MaskPrompt = call.Value(_maskPrompt),
             ChatTemplate = call.Value(_template),
             Fields = call.Value(_fields),
@@ -89,7 +91,8 @@ internal sealed class EvalVerb : Verb
         NoteGiven(call, _maskPrompt, options);
         var setup = new DataSetup(session, options, session.Model.Base.VirtualTokenCount);
         var rows = setup.Open(data, call).ForEvaluation();
-        var result = Evaluation.Run(session.Model.Base, setup.Loader(setup.Encode(rows, call), train: false).Epoch(), call.Stop);
+        var examples = setup.Encode(rows, call);
+        var result = Evaluation.Run(session.Model.Base, setup.Loader(examples, train: false).Epoch(), call.Stop);
         double loss = RunFailedException.Finite(result.Loss, $"the loss on {data}");
         var report = new JsonReport().Add("loss", loss).Add("perplexity", result.Perplexity).Add("tokens", result.Tokens);
         foreach (var (name, value) in result.Metrics)
@@ -99,6 +102,17 @@ internal sealed class EvalVerb : Verb
         call.Say(FormattableString.Invariant(
             $"loss {loss:0.0000}  perplexity {PerplexityText.Of(result)}{MetricsText.Of(result)}  over {result.Tokens:N0} tokens"));
         call.Note(PerplexityText.Note(result));
+        if (session.Model.Base.Task == ModelTask.Seq2SeqLm)
+        {
+            var scores = Evaluation.OfTexts(session.Model.Base, examples, session.Tokenizer, options.BatchSize, call.Stop);
+            foreach (var (name, value) in scores.Where(score => !result.Metrics.ContainsKey(score.Key)))
+            {
+                report.Add(name, value);
+            }
+            call.Say($"{string.Join("  ", scores.Select(score => FormattableString.Invariant($"{score.Key} {score.Value:0.0000}")))}  over " +
+                FormattableString.Invariant($"{examples.Count:N0} generated texts"));
+            return VerbResult.Done(report);
+        }
         if (session.Model.Base.Task == ModelTask.CausalLm && rows.All(row => row.HasLabel))
         {
             var classes = Classification.Run(session.Model.Base, setup.EncodeClasses(rows), call.Stop,

@@ -3,6 +3,7 @@ using System.Globalization;
 using PeftCore.Cli.Options;
 using PeftCore.Cli.Output;
 using PeftCore.Cli.Session;
+using PeftCore.Models;
 using PeftCore.Models.Generation;
 
 namespace PeftCore.Cli.Verbs;
@@ -12,7 +13,7 @@ internal sealed class GenerateVerb : Verb
 {
     private readonly Settings<SamplingOptions> _settings = new(SettingRules.Generate);
 
-    public GenerateVerb() : base("generate", "Continue a text.") => _settings.AddTo(this);
+    public GenerateVerb() : base("generate", "Continue a text, or write the target of a source text.") => _settings.AddTo(this);
 
     public override VerbResult Run(Invocation call)
     {
@@ -26,12 +27,14 @@ internal sealed class GenerateVerb : Verb
         var chosen = options.ToGeneration(session.Directory, call.Terminal.Note);
         var clock = Stopwatch.StartNew();
         var people = call.Terminal.Json ? call.Terminal.Error : call.Terminal.Output;
-        people.Write(prompt);
+        // A decoder's text goes on from the prompt; that of an encoder-decoder is a text of its own.
+        string before = session.Model.Base.Task == ModelTask.Seq2SeqLm ? "" : prompt;
+        people.Write(before);
         var result = generation.Continue(prompt, chosen, piece => people.Write(piece), call.Stop);
         people.WriteLine();
         foreach (var other in result.Alternatives)
         {
-            people.WriteLine(prompt + other.Text);
+            people.WriteLine(before + other.Text);
         }
         double rate = result.Tokens.Count / clock.Elapsed.TotalSeconds;
         call.Terminal.Note(string.Create(CultureInfo.InvariantCulture,

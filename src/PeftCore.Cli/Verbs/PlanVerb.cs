@@ -31,9 +31,9 @@ internal sealed class PlanVerb : Verb
         var options = _settings.Read(call);
         var source = new ModelSource(options, call.Value(_config), Warn: call.Terminal.Warn);
         var plan = source.Plan();
-        int length = source.Length();
+        int length = source.Length(), targets = source.TargetLength();
         double flops = plan.ForwardFlops + plan.BackwardFlops;
-        call.Say($"{plan.Parameters:N0} parameters, {plan.TrainableParameters:N0} of them train; batch {options.BatchSize} × {length}");
+        call.Say($"{plan.Parameters:N0} parameters, {plan.TrainableParameters:N0} of them train; batch {options.BatchSize} × {length}{(targets > 0 ? $" to {targets}" : "")}");
         if (source.Unknown is { } unknown)
         {
             call.Say(unknown);
@@ -51,6 +51,10 @@ internal sealed class PlanVerb : Verb
         call.Say(string.Create(CultureInfo.InvariantCulture,
             $"{flops / 1e9:N1} GFLOP a step: {plan.ForwardFlops / 1e9:N1} forward, {plan.BackwardFlops / 1e9:N1} backward"));
         var report = Report(plan, options, length);
+        if (targets > 0)
+        {
+            report.Add("max_target_length", targets);
+        }
         if (MemoryRefusal.Of(plan, options.MaxMemory) is { } refusal)
         {
             call.Say($"this does not fit: {refusal}");

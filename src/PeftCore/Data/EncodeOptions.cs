@@ -28,7 +28,7 @@ public sealed record EncodeOptions
     public ChatTemplate? ChatTemplate { get; init; }
 
     /// <summary>Maximum tokens of a target of an encoder-decoder; null for <see cref="MaxSeqLength"/>.</summary>
-    internal int? MaxTargetLength { get; init; }
+    public int? MaxTargetLength { get; init; }
 
     /// <summary>Tokens of a context that two windows share, in question answering; null for 128, or half a window if that is
     /// less.</summary>

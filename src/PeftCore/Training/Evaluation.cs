@@ -2,7 +2,9 @@ using PeftCore.Autograd;
 using PeftCore.Backends;
 using PeftCore.Data;
 using PeftCore.Models;
+using PeftCore.Models.Generation;
 using PeftCore.Tensors;
+using PeftCore.Tokenizers;
 using PeftCore.Training.Metrics;
 
 namespace PeftCore.Training;
@@ -68,11 +70,35 @@ public static class Evaluation
         }
     }
 
+    /// <summary>The metrics of the target texts that an encoder-decoder writes for source texts: accuracy (equal texts), ROUGE and
+    /// BLEU.</summary>
+    /// <param name="model">The model, with its active adapters.</param>
+    /// <param name="examples">Encoded pairs of source and target.</param>
+    /// <param name="tokenizer">The model's tokenizer.</param>
+    /// <param name="batchSize">Texts at once.</param>
+    /// <param name="cancel">Cancels between two tokens.</param>
+    /// <exception cref="BadInputException">The model does not generate text, or an example has no target.</exception>
+    /// <exception cref="OperationCanceledException">The evaluation was cancelled.</exception>
+    public static IReadOnlyDictionary<string, double> OfTexts(TransformerModel model, IReadOnlyList<Example> examples, Tokenizer tokenizer,
+        int batchSize = 8, CancellationToken cancel = default)
+    {
+        int[][] targets = [.. examples.Select(example => example.TargetIds
+            ?? throw new BadInputException("an example has no target text to compare a generated one with"))];
+        var options = new GenerationOptions
+        {
+            MaxNewTokens = targets.Max(target => target.Length),
+            StopTokens = [.. tokenizer.StopIds],
+        };
+        var texts = new BatchGenerator(model, model.Backend, batchSize)
+            .Generate([.. examples.Select(example => example.Ids)], options, tokens => tokenizer.Decode([.. tokens]), cancel);
+        return TextScores.Of([.. texts.Select(text => text.Text)], [.. targets.Select(target => tokenizer.Decode(target))]);
+    }
+
     private static double MeanLoss(TransformerModel model, Batch batch, TaskMeter? meter)
     {
         using var scope = new TensorScope();
         var inputs = batch.ToInputs(model);
-        meter?.Add(batch, model.Logits(inputs).ToFloats());
+        meter?.Add(batch, meter.ReadsLogits ? model.Logits(inputs).ToFloats() : []);
         return model.Loss(inputs, batch.ToTargets(model)).Item();
     }
 }

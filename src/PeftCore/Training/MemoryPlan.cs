@@ -1,6 +1,7 @@
 using PeftCore.Autograd;
 using PeftCore.Backends;
 using PeftCore.Data;
+using PeftCore.Models;
 using PeftCore.Tensors;
 
 namespace PeftCore.Training;
@@ -59,10 +60,12 @@ public sealed class MemoryPlan
     /// <param name="memoryLimit">The most bytes that the device's arena may reserve. Near its limit an arena takes smaller chunks; if the
     /// run fits only so, <see cref="ReservedBytes"/> is what it then takes. It is larger than the limit if the run does not fit.</param>
     /// <param name="chunkBytes">Bytes of a chunk of the device's arena.</param>
+    /// <param name="targetLength">Tokens of a target of an encoder-decoder; 0 for <paramref name="length"/>.</param>
     public static MemoryPlan Of(Func<Backend, ITrainable> build, int batchSize, int length, TrainerOptions? options = null,
-        DType activations = DType.F32, bool packWeights = false, long memoryLimit = long.MaxValue, long chunkBytes = Arena.DefaultChunk) =>
+        DType activations = DType.F32, bool packWeights = false, long memoryLimit = long.MaxValue, long chunkBytes = Arena.DefaultChunk,
+        int targetLength = 0) =>
         // The second micro batch runs while the first one's gradients are live; a third needs no more than the second.
-        Of(build, trainable => [.. Enumerable.Repeat(FullBatch(trainable, batchSize, length),
+        Of(build, trainable => [.. Enumerable.Repeat(FullBatch(trainable, batchSize, length, targetLength: targetLength),
             Math.Min(2, options?.GradientAccumulationSteps ?? 1))],
             options, new PlannedDevice(activations, packWeights, memoryLimit, chunkBytes));
 
@@ -80,19 +83,27 @@ public sealed class MemoryPlan
             new PlannedDevice(activations, packWeights, memoryLimit, chunkBytes));
 
     /// <summary>A batch without padding or masked labels: the worst case of its size. Benchmarks run it too.</summary>
-    public static Batch FullBatch(ITrainable trainable, int batchSize, int length, ulong seed = 0)
+    /// <param name="trainable">The model.</param>
+    /// <param name="batchSize">Rows.</param>
+    /// <param name="length">Tokens of a row.</param>
+    /// <param name="seed">Seed of the tokens.</param>
+    /// <param name="targetLength">Tokens of a target of an encoder-decoder; 0 for <paramref name="length"/>.</param>
+    public static Batch FullBatch(ITrainable trainable, int batchSize, int length, ulong seed = 0, int targetLength = 0)
     {
+        var model = trainable.Model;
+        bool hasTarget = model.Task == ModelTask.Seq2SeqLm;
         var rows = new Example[batchSize];
         for (int row = 0; row < batchSize; row++)
         {
-            int[] ids = new int[length];
-            for (int i = 0; i < length; i++)
-            {
-                ids[i] = (int)(Kernels.Philox.Next(seed, (ulong)row, (ulong)i).X % (uint)trainable.Model.VocabularySize);
-            }
-            rows[row] = new Example(ids, ids);
+            int[] ids = Tokens(row, 0, length);
+            rows[row] = hasTarget
+                ? Example.Unlabelled(ids) with { TargetIds = Tokens(row, length, targetLength > 0 ? targetLength : length) }
+                : new Example(ids, ids);
         }
         return new Collator(padId: 0).Collate(rows);
+
+        int[] Tokens(int row, int first, int count) => [.. Enumerable.Range(first, count)
+            .Select(i => (int)(Kernels.Philox.Next(seed, (ulong)row, (ulong)i).X % (uint)model.VocabularySize))];
     }
 
     private static MemoryPlan Of(Func<Backend, ITrainable> build, Func<ITrainable, IReadOnlyList<Batch>> microBatches,

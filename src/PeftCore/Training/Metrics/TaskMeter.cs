@@ -12,6 +12,7 @@ internal abstract class TaskMeter
         ModelTask.SequenceClassification => [.. ClassMeter.Names, .. ClassMeter.NumberNames],
         ModelTask.TokenClassification => TagMeter.Names,
         ModelTask.QuestionAnswering => AnswerMeter.Names,
+        ModelTask.Seq2SeqLm => TargetMeter.Names,
         _ => [],
     };
 
@@ -24,12 +25,16 @@ internal abstract class TaskMeter
         ModelTask.SequenceClassification => new ClassMeter(),
         ModelTask.TokenClassification => new TagMeter(model.Labels),
         ModelTask.QuestionAnswering => new AnswerMeter(),
+        ModelTask.Seq2SeqLm => new TargetMeter(model),
         _ => null,
     };
 
+    /// <summary>Whether the predictions are in the logits; otherwise the meter computes them itself.</summary>
+    public virtual bool ReadsLogits => true;
+
     /// <summary>Adds the predictions of a batch.</summary>
     /// <param name="batch">The batch.</param>
-    /// <param name="logits">The logits of the model. Rows of virtual tokens, which come first, are left out.</param>
+    /// <param name="logits">The logits of the model; empty if it reads none. Rows of virtual tokens, which come first, are left out.</param>
     public abstract void Add(Batch batch, float[] logits);
 
     /// <summary>The metrics of all batches by name.</summary>
