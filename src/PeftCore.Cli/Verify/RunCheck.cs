@@ -7,6 +7,7 @@ using PeftCore.Nn;
 using PeftCore.Optim;
 using PeftCore.Peft;
 using PeftCore.Tensors;
+using Tensor = PeftCore.Tensors.Tensor;
 
 namespace PeftCore.Cli.Verify;
 
