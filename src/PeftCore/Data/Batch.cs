@@ -6,6 +6,7 @@ namespace PeftCore.Data;
 /// <see cref="Collator"/> makes it; <see cref="ToInputs"/> and <see cref="ToTargets"/> upload it.</summary>
 public sealed class Batch
 {
+    private int _textsOfSample = 1;
     private int[]? _ranges;
     private int[]? _typeIds;
     private int[]? _spans;
@@ -107,7 +108,15 @@ public sealed class Batch
 
     /// <summary>How many texts of a sample the batch holds, one block of B / Parts rows after the other: anchors, positives and, if there
     /// are three, negatives of contrastive training; otherwise 1.</summary>
-    internal int Parts { get; set; } = 1;
+    internal int Parts
+    {
+        get => _textsOfSample;
+        set
+        {
+            _textsOfSample = value;
+            CountTargets();
+        }
+    }
 
     /// <summary>The task of each row, 0 for a row without one; null if no row has one.</summary>
     internal int[]? TaskIds { get; set; } // (B)
@@ -170,6 +179,7 @@ public sealed class Batch
         ModelTask.CausalLm => Models.Targets.FromShifted(model.Backend, Targets, TrainableTokens, BatchSize, denominator),
         ModelTask.SequenceClassification when Scores is { } scores => Models.Targets.FromValues(model.Backend, scores, denominator),
         ModelTask.SequenceClassification => model.ToTargets(ClassLabels, BatchSize, denominator),
+        ModelTask.FeatureExtraction => model.ToTargets([.. Enumerable.Range(0, BatchSize / Parts)], BatchSize / Parts, denominator),
         ModelTask.QuestionAnswering when Spans is { } spans => model.ToTargets(spans, BatchSize, denominator),
         ModelTask.Seq2SeqLm when DecoderLabels is { } labels => model.ToTargets(labels, BatchSize, denominator),
         _ => model.ToTargets(Labels, BatchSize, denominator),
@@ -245,7 +255,7 @@ public sealed class Batch
     private void CountTargets()
     {
         int tokens = Count(DecoderLabels ?? Targets);
-        TrainableTokens = Spans?.Length ?? (tokens > 0 ? tokens : Scores?.Length ?? BatchSize - ClassLabels.AsSpan().Count(-1));
+        TrainableTokens = Parts > 1 ? BatchSize / Parts : Spans?.Length ?? (tokens > 0 ? tokens : Scores?.Length ?? BatchSize - ClassLabels.AsSpan().Count(-1));
     }
 
     private static int Count(int[] labels) => labels.Length - labels.AsSpan().Count(Example.Masked);

@@ -7,7 +7,8 @@ public static class ModelFamilies
 {
     private static readonly Lock Registering = new();
 
-    private static readonly ModelTask[] DecoderTasks = [ModelTask.CausalLm, ModelTask.SequenceClassification];
+    private static readonly ModelTask[] DecoderTasks =
+        [ModelTask.CausalLm, ModelTask.SequenceClassification, ModelTask.FeatureExtraction];
 
     private static readonly ModelTask[] EncoderTasks =
     [

@@ -30,6 +30,7 @@ public sealed partial class ModelInputs
             IsCausal = false,
             Tasks = arrays.Tasks,
             Mask = arrays.Mask,
+            Holes = arrays.Ranges is null ? HolesOf(arrays.Mask, batch, length) : null,
             Types = arrays.TokenTypes,
         };
     }

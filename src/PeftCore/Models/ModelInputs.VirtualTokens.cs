@@ -33,6 +33,7 @@ public sealed partial class ModelInputs
             CrossCache = CrossCache,
             CrossRows = CrossRows,
             Mask = Mask,
+            Holes = Holes,
             Types = Types,
         };
     }
@@ -64,6 +65,7 @@ public sealed partial class ModelInputs
             CrossCache = CrossCache,
             CrossRows = CrossRows,
             Mask = Mask,
+            Holes = Holes,
             Types = Types,
         };
     }

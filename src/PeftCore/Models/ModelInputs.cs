@@ -131,8 +131,9 @@ public sealed partial class ModelInputs
             var (keys, values) = cache.Append(block, k.Gather(), v.Gather());
             (k, v) = (SideBySide(k, keys), SideBySide(v, values));
         }
+        var bias = WithHoles(options.Bias, k.Tensor.Shape[1]);
         return scope.Return(q.Attend(k, v,
-            new AttentionOptions(options.Scale, Windowed(options.Window), options.SoftCap, options.Slopes, options.Bias, options.Sinks,
+            new AttentionOptions(options.Scale, Windowed(options.Window), options.SoftCap, options.Slopes, bias, options.Sinks,
                 options.Dropout)));
 
         static Heads SideBySide(Heads heads, Tensor tensor) => new(tensor, heads.Count, heads.Dim);
@@ -149,7 +150,7 @@ public sealed partial class ModelInputs
         for (int i = 0; i < mask.Length; i++)
         {
             int key = KeyOffset + i % Length;
-            mask[i] = _ranges[2 * i] <= key && key < _ranges[2 * i + 1] ? 1 : 0;
+            mask[i] = _ranges[2 * i] <= key && key < _ranges[2 * i + 1] && !IsHole(i / Length, i % Length - VirtualPlaces) ? 1 : 0;
         }
         return mask.Contains(0) ? Ids.Backend.From(mask, [mask.Length]) : null;
     }
@@ -178,7 +179,7 @@ public sealed partial class ModelInputs
     /// <param name="backend">The device.</param>
     /// <param name="ids">batch·length token ids, row by row.</param>
     /// <param name="batch">Rows.</param>
-    /// <param name="mask">1 for a token, 0 for padding; null without padding. The ones of a row must be contiguous.</param>
+    /// <param name="mask">1 for a token, 0 for padding; null without padding.</param>
     /// <param name="positions">Positions; null for 0, 1, 2 … in each row.</param>
     /// <param name="ranges">The keys [first, end) of each token, two numbers a token; null to derive them from the mask.</param>
     /// <param name="tasks">The task of each row, for adapters with several tasks; null without tasks.</param>
@@ -193,7 +194,11 @@ public sealed partial class ModelInputs
         int[] where = positions.IsEmpty ? Counting(batch, length) : positions.ToArray();
         int[]? keys = !ranges.IsEmpty ? ranges.ToArray() : mask.IsEmpty || mask.IndexOf(0) < 0 ? null
             : RangesOf(mask, batch, length, causal: true);
-        return new ModelInputs(backend.From(ids, [batch, length]), where, keys) { Tasks = tasks };
+        return new ModelInputs(backend.From(ids, [batch, length]), where, keys)
+        {
+            Tasks = tasks,
+            Holes = ranges.IsEmpty ? HolesOf(mask, batch, length) : null,
+        };
     }
 
     /// <summary>Inputs of a decoder.</summary>
@@ -248,6 +253,8 @@ public sealed partial class ModelInputs
         return positions;
     }
 
+    /// <summary>The keys from the first token of a row to its last, or to the token itself. Padding between them is left out by
+    /// <see cref="HoleBias"/>.</summary>
     private static int[] RangesOf(ReadOnlySpan<int> mask, int batch, int length, bool causal)
     {
         int[] ranges = new int[2 * batch * length];
@@ -256,11 +263,6 @@ public sealed partial class ModelInputs
             var row = mask.IsEmpty ? mask : mask.Slice(b * length, length);
             int first = Math.Max(0, row.IndexOf(1));
             int end = mask.IsEmpty ? length : row.LastIndexOf(1) + 1;
-            if (!mask.IsEmpty && row[first..end].IndexOf(0) >= 0)
-            {
-                throw new ShapeException("inputs",
-                    $"the attention mask of row {b} has a hole; padding must stand before or after the tokens");
-            }
             for (int t = 0; t < length; t++)
             {
                 ranges[2 * (b * length + t)] = first;

@@ -13,6 +13,10 @@ public sealed class TaskOptions
     /// Falcon adds ALiBi twice. For comparisons with numbers computed by it.</summary>
     public bool AsEagerTransformers { get; init; }
 
+    /// <summary>How the hidden states of a text become its embedding, for feature extraction: "mean", "cls" or "last"; null for the mean in
+    /// encoders and the last token in decoders.</summary>
+    public string? Pooling { get; init; }
+
     /// <summary>Seed of the weights of a new head.</summary>
     public ulong Seed { get; init; }
 }

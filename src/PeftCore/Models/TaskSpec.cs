@@ -9,8 +9,9 @@ namespace PeftCore.Models;
 /// <param name="IsNewHead">Whether the weight file has another head, or none, so that this one starts with random weights.</param>
 /// <param name="Problem">What a head that classifies sequences learns.</param>
 /// <param name="AsEager">See <see cref="TaskOptions.AsEagerTransformers"/>.</param>
+/// <param name="Pooling">See <see cref="TaskOptions.Pooling"/>.</param>
 internal sealed record TaskSpec(ModelTask Task, IReadOnlyList<string> Labels, bool IsNewHead = false,
-    ClassificationProblem Problem = ClassificationProblem.SingleLabel, bool AsEager = false)
+    ClassificationProblem Problem = ClassificationProblem.SingleLabel, bool AsEager = false, string? Pooling = null)
 {
     /// <summary>A causal language model with the head of its file.</summary>
     public static TaskSpec CausalLm { get; } = new(ModelTask.CausalLm, []);
@@ -42,6 +43,10 @@ internal sealed record TaskSpec(ModelTask Task, IReadOnlyList<string> Labels, bo
     {
         var named = NamedIn(config);
         var task = options?.Task ?? named ?? tasks[0];
+        if (options?.Pooling is not null && task != ModelTask.FeatureExtraction)
+        {
+            throw new BadInputException($"pooling makes embeddings of texts, but the task is {NameOf(task)}; choose feature-extraction");
+        }
         if (!tasks.Contains(task))
         {
             string type = config.String("model_type");
@@ -55,7 +60,7 @@ internal sealed record TaskSpec(ModelTask Task, IReadOnlyList<string> Labels, bo
         bool isNew = task == ModelTask.FeatureExtraction || (named is { } other && other != task)
             || (options?.Labels is { } given && named == task && given.Count != LabelsIn(config).Length);
         return new TaskSpec(task, labels, isNew, task == ModelTask.SequenceClassification ? ProblemIn(config, labels.Count)
-            : ClassificationProblem.SingleLabel, options?.AsEagerTransformers ?? false);
+            : ClassificationProblem.SingleLabel, options?.AsEagerTransformers ?? false, options?.Pooling);
     }
 
     /// <summary>The targets of labels that stand at the positions that predict them; numbers, in regression.</summary>

@@ -11,6 +11,7 @@ namespace PeftCore.Models;
 internal sealed class Decoder : CausalModel
 {
     private readonly TaskSpec _task;
+    private readonly Linear? _head;
     private readonly DecoderPositions _positionTables;
     private readonly Linear? _embeddingIn;
     private readonly Linear? _embeddingOut;
@@ -41,19 +42,25 @@ internal sealed class Decoder : CausalModel
         var layers = Body(names.Layers, new ModuleList());
         _blocks = [.. Enumerable.Range(0, spec.Layers).Select(i => layers.Append(new DecoderBlock(spec, i, _positionTables)))];
         FinalNorm = names.FinalNorm is { } last ? Body(last, spec.Norm.Create(spec.HiddenSize, spec.Epsilon)) : new Identity();
-        if (_task.Task == ModelTask.SequenceClassification)
+        if (IsBare)
         {
-            Head = Add("score", new Linear(embedding, _task.LabelCount));
-            OtherHead = new SequenceClassificationHead((hidden, inputs) => hidden.LastTokens(inputs), Head.Forward, _task.Problem);
+            OtherHead = new EmbeddingHead(EmbeddingHead.ModeOf(_task.Pooling, isDecoder: true));
             return;
         }
-        Head = AddPath(names.Head, new Linear(embedding, spec.VocabularySize, spec.HeadBias));
+        if (_task.Task == ModelTask.SequenceClassification)
+        {
+            _head = Add("score", new Linear(embedding, _task.LabelCount));
+            OtherHead = new SequenceClassificationHead((hidden, inputs) => hidden.LastTokens(inputs), _head.Forward, _task.Problem);
+            return;
+        }
+        _head = AddPath(names.Head, new Linear(embedding, spec.VocabularySize, spec.HeadBias));
         if (spec.TieEmbeddings)
         {
-            Head.Tie(TokenEmbedding.Weight);
+            _head.Tie(TokenEmbedding.Weight);
         }
 
-        T Body<T>(string name, T child) where T : Module => AddPath(names.Body + "." + name, child);
+        // A bare model has no name of its own in front.
+        T Body<T>(string name, T child) where T : Module => AddPath((names.Body + "." + name)[(IsBare ? BodyName.Length + 1 : 0)..], child);
     }
 
     /// <summary>Declares the model of a configuration, with the head of a task.</summary>
@@ -68,7 +75,7 @@ internal sealed class Decoder : CausalModel
 
     internal override TaskHead? OtherHead { get; }
 
-    internal override IReadOnlyList<string> HeadModules => OtherHead is null ? [] : [Head.Name];
+    internal override IReadOnlyList<string> HeadModules => OtherHead is null || IsBare ? [] : [Head.Name];
 
     /// <inheritdoc/>
     public override string ModelType => Spec.ModelType;
@@ -86,10 +93,23 @@ internal sealed class Decoder : CausalModel
     public override Embedding TokenEmbedding { get; }
 
     /// <inheritdoc/>
-    public override Linear Head { get; }
+    public override Linear Head => _head ?? throw new BadInputException(
+        $"this {ModelType} model returns hidden states, so it has no layer over the vocabulary; load a language model");
+
+    internal override Linear? OutputLayer => _head;
+
+    private bool IsBare => _task.Task == ModelTask.FeatureExtraction;
+
+    private string BodyName => Spec.Names.Body.Split('.')[0];
 
     /// <inheritdoc/>
-    public override string BasePrefix => Spec.Names.Body.Split('.')[0] + ".";
+    public override string BasePrefix => IsBare ? "" : BodyName + ".";
+
+    internal override string MissingPrefix => IsBare ? BodyName + "." : "";
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<(string Name, Tensor Value)> Outputs(ModelInputs inputs) =>
+        IsBare ? [("last_hidden_state", Hidden(inputs))] : base.Outputs(inputs);
 
     /// <inheritdoc/>
     public override Layer FinalNorm { get; }

@@ -81,7 +81,7 @@ internal abstract class EncoderModel : TransformerModel
             ModelTask.TokenClassification => new TokenClassificationHead(_headLayers.Run),
             ModelTask.QuestionAnswering => new SpanHead(_headLayers.Run),
             ModelTask.MaskedLm => new MaskedLmHead(_headLayers.Run),
-            _ => null,
+            _ => new EmbeddingHead(EmbeddingHead.ModeOf(TaskSpec.Pooling, isDecoder: false)),
         };
     }
 
@@ -103,14 +103,14 @@ internal abstract class EncoderModel : TransformerModel
     public override Tensor Logits(ModelInputs inputs)
     {
         using var scope = new TensorScope();
-        return scope.Return(HeadOfTask.Logits(Hidden(inputs), inputs));
+        return scope.Return(_head!.Logits(Hidden(inputs), inputs));
     }
 
     /// <inheritdoc/>
     public override Tensor Loss(ModelInputs inputs, Targets targets)
     {
         using var scope = new TensorScope();
-        return scope.Return(WithPenalty(HeadOfTask.Loss(Hidden(inputs), inputs, targets), targets));
+        return scope.Return(WithPenalty(_head!.Loss(Hidden(inputs), inputs, targets), targets));
     }
 
     /// <inheritdoc/>
@@ -160,9 +160,6 @@ internal abstract class EncoderModel : TransformerModel
 
     /// <summary>What follows the last block.</summary>
     protected virtual Tensor Finish(Tensor x) => x;
-
-    private TaskHead HeadOfTask => _head ?? throw new BadInputException(
-        $"this {ModelType} model returns hidden states, which have no loss of their own; load it for a task, or train it on pairs of texts");
 
     private Tensor Pool(Tensor hidden, ModelInputs inputs) => Spec.PoolsMean ? hidden.MeanOfTokens(inputs) : hidden.FirstTokens();
 

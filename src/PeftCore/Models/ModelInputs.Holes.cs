@@ -1,0 +1,67 @@
+using PeftCore.Backends;
+using PeftCore.Ops;
+using PeftCore.Tensors;
+
+namespace PeftCore.Models;
+
+public sealed partial class ModelInputs
+{
+    private Tensor? _holeBias;
+
+    /// <summary>(batch, tokens): 1 for a token, 0 for padding, if some row has padding between its tokens, which no range can leave out;
+    /// null otherwise.</summary>
+    private int[]? Holes { get; init; }
+
+    /// <summary>A bias of attention with −∞ for keys that are padding between tokens.</summary>
+    /// <param name="bias">F32 (batch or 1, heads or 1, length, keys), the first extent optional; or null.</param>
+    /// <param name="keys">Keys: those of these tokens are the last, and those of virtual tokens and prefixes come before them.</param>
+    private Tensor? WithHoles(Tensor? bias, int keys)
+    {
+        if (Holes is null)
+        {
+            return bias;
+        }
+        if (Cache is not null)
+        {
+            throw new BadInputException("a text with padding between its tokens cannot be continued with a cache; leave the padding out");
+        }
+        int heads = bias is null ? 1 : bias.Shape[^3];
+        _holeBias ??= HoleBias(heads, keys).SameScope(Ids);
+        if (bias is null)
+        {
+            return _holeBias;
+        }
+        using var scope = new TensorScope();
+        int rows = bias.Shape.Rank == 4 ? bias.Shape[0] : 1;
+        var each = bias.Reshape([rows, heads, Length, keys]);
+        var all = rows == Batch ? each : Tensor.Concat([.. Enumerable.Repeat(each, Batch)]);
+        return scope.Return(all + _holeBias);
+    }
+
+    /// <summary>F32 (batch, heads, length, keys): −∞ for keys that are padding, 0 for others.</summary>
+    private Tensor HoleBias(int heads, int keys)
+    {
+        float[] bias = new float[Batch * heads * Length * keys];
+        for (int i = 0; i < bias.Length; i++)
+        {
+            bias[i] = IsHole(i / (keys * Length * heads), i % keys - (keys - Ids.Shape[1])) ? float.NegativeInfinity : 0;
+        }
+        return Ids.Backend.From(bias, [Batch, heads, Length, keys]);
+    }
+
+    private bool IsHole(int row, int token) => Holes is not null && token >= 0 && Holes[row * Ids.Shape[1] + token] == 0;
+
+    private static int[]? HolesOf(ReadOnlySpan<int> mask, int batch, int length)
+    {
+        for (int b = 0; b < batch && !mask.IsEmpty; b++)
+        {
+            var row = mask.Slice(b * length, length);
+            int first = row.IndexOf(1);
+            if (first >= 0 && row[first..(row.LastIndexOf(1) + 1)].Contains(0))
+            {
+                return mask.ToArray();
+            }
+        }
+        return null;
+    }
+}
