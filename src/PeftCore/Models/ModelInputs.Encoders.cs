@@ -5,6 +5,14 @@ namespace PeftCore.Models;
 
 public sealed partial class ModelInputs
 {
+    private Uploaded? _tableRows;
+    private Uploaded? _types;
+    private Uploaded? _lastTokens;
+    private Uploaded? _meanWeights;
+
+    /// <summary>The token ids on the host; null in inputs that no batch was made from.</summary>
+    private int[]? IdsOnHost { get; set; }
+
     /// <summary>(batch, tokens): 1 for a token, 0 for padding; null without padding.</summary>
     private int[]? Mask { get; set; }
 
@@ -29,6 +37,7 @@ public sealed partial class ModelInputs
         {
             IsCausal = false,
             Tasks = arrays.Tasks,
+            IdsOnHost = arrays.Ids,
             Mask = arrays.Mask,
             Holes = arrays.Ranges is null ? HolesOf(arrays.Mask, batch, length) : null,
             Types = arrays.TokenTypes,
@@ -44,29 +53,41 @@ public sealed partial class ModelInputs
             zeros.Backend.Zero(zeros);
             return zeros;
         }
-        int tokens = Ids.Shape[1], places = VirtualPlaces;
-        int[] all = new int[Batch * Length];
-        for (int b = 0; b < Batch; b++)
+        if (_types is null)
         {
-            Types.AsSpan(b * tokens, tokens).CopyTo(all.AsSpan(b * Length + places));
+            int tokens = Ids.Shape[1], places = VirtualPlaces;
+            int[] all = new int[Batch * Length];
+            for (int b = 0; b < Batch; b++)
+            {
+                Types.AsSpan(b * tokens, tokens).CopyTo(all.AsSpan(b * Length + places));
+            }
+            _types = new Uploaded(Ids.Backend.From(all, [Batch, Length]).SameScope(Ids), all);
         }
-        return Ids.Backend.From(all, [Batch, Length]);
+        return _types.Tensor;
     }
 
     /// <summary>I32 (batch): the row of each row's last token among those of (batch·length, C) hidden states.</summary>
     internal Tensor LastTokenRows()
     {
-        int[] rows = new int[Batch];
-        for (int b = 0; b < Batch; b++)
+        if (_lastTokens is null)
         {
-            rows[b] = b * Length + VirtualPlaces + LastToken(b);
+            int[] rows = new int[Batch];
+            for (int b = 0; b < Batch; b++)
+            {
+                rows[b] = b * Length + VirtualPlaces + LastToken(b);
+            }
+            _lastTokens = new Uploaded(Ids.Backend.From(rows, [Batch]).SameScope(Ids), rows);
         }
-        return Ids.Backend.From(rows, [Batch]);
+        return _lastTokens.Tensor;
     }
 
     /// <summary>F32 (batch, 1, length): 1/n for the n tokens of a row, 0 for padding and virtual tokens.</summary>
     internal Tensor MeanWeights()
     {
+        if (_meanWeights is not null)
+        {
+            return _meanWeights.Tensor;
+        }
         int tokens = Ids.Shape[1], places = VirtualPlaces;
         float[] weights = new float[Batch * Length];
         for (int b = 0; b < Batch; b++)
@@ -77,7 +98,26 @@ public sealed partial class ModelInputs
                 weights[b * Length + places + t] = Mask is null || Mask[b * tokens + t] != 0 ? 1f / Math.Max(1, count) : 0;
             }
         }
-        return Ids.Backend.From(weights, [Batch, 1, Length]);
+        _meanWeights = new Uploaded(Ids.Backend.From(weights, [Batch, 1, Length]).SameScope(Ids), weights);
+        return _meanWeights.Tensor;
+    }
+
+    /// <summary>Everything that is uploaded of these inputs so far, with its values on the host; null if it cannot be uploaded again for
+    /// other inputs of the same shape: there is a decoder, a cache or padding between tokens.</summary>
+    internal IReadOnlyList<Uploaded>? Uploads()
+    {
+        if (IdsOnHost is null || Holes is not null || Cache is not null || Decoder is not null)
+        {
+            return null;
+        }
+        var all = new List<Uploaded> { new(Ids, IdsOnHost), new(Positions, _positions) };
+        if (Ranges is not null)
+        {
+            all.Add(new(Ranges, _ranges!));
+        }
+        all.AddRange(_windowed.OrderBy(window => window.Key).Select(window => window.Value));
+        all.AddRange(new[] { _tableRows, _types, _lastTokens, _meanWeights }.OfType<Uploaded>());
+        return all;
     }
 
     /// <summary>The last token of a row that is not padding; the first if all are.</summary>
@@ -87,3 +127,8 @@ public sealed partial class ModelInputs
         return Mask is null ? tokens - 1 : Math.Max(0, Mask.AsSpan(row * tokens, tokens).LastIndexOf(1));
     }
 }
+
+/// <summary>A tensor and the values it was made from, I32 or F32.</summary>
+/// <param name="Tensor">On the device.</param>
+/// <param name="Values">On the host: int[] or float[].</param>
+internal sealed record Uploaded(Tensor Tensor, Array Values);

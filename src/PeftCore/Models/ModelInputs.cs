@@ -9,7 +9,7 @@ public sealed partial class ModelInputs
 {
     private readonly int[] _positions;
     private readonly int[]? _ranges;
-    private readonly Dictionary<int, Tensor> _windowed = []; // by window
+    private readonly Dictionary<int, Uploaded> _windowed = []; // by window
 
     private ModelInputs(Tensor ids, int[] positions, int[]? ranges)
     {
@@ -78,10 +78,11 @@ public sealed partial class ModelInputs
         }
         if (!_windowed.TryGetValue(window, out var ranges))
         {
-            ranges = WindowRanges(window);
+            int[] values = WindowRanges(window);
+            ranges = new Uploaded(Ids.Backend.From(values, [Batch, Length, 2]).SameScope(Ids), values);
             _windowed.Add(window, ranges);
         }
-        return ranges;
+        return ranges.Tensor;
     }
 
     /// <summary>Causal self-attention of one block over these inputs, and over what comes before them: the keys and values of a prefix
@@ -168,8 +169,19 @@ public sealed partial class ModelInputs
     }
 
     /// <summary>The positions plus an offset, as rows of a table that has other rows first.</summary>
-    internal Tensor PositionsFrom(int offset) => offset == 0 ? Positions
-        : Ids.Backend.From(Array.ConvertAll(_positions, p => p + offset), [Batch, Length]);
+    internal Tensor PositionsFrom(int offset)
+    {
+        if (offset == 0)
+        {
+            return Positions;
+        }
+        if (_tableRows is null)
+        {
+            int[] rows = Array.ConvertAll(_positions, p => p + offset);
+            _tableRows = new Uploaded(Ids.Backend.From(rows, [Batch, Length]).SameScope(Ids), rows);
+        }
+        return _tableRows.Tensor;
+    }
 
     /// <summary>F32 (batch·length): the factor of each query.</summary>
     internal Tensor QueryGrowth(QueryGrowth growth) => Ids.Backend.From(
@@ -205,7 +217,7 @@ public sealed partial class ModelInputs
     internal static ModelInputs Causal(Backend backend, InputArrays arrays)
     {
         var inputs = From(backend, arrays.Ids, arrays.BatchSize, arrays.Mask, arrays.Positions, arrays.Ranges, arrays.Tasks);
-        inputs.Mask = arrays.Mask ?? arrays.Tokens;
+        (inputs.Mask, inputs.IdsOnHost) = (arrays.Mask ?? arrays.Tokens, arrays.Ids);
         return inputs;
     }
 
@@ -224,7 +236,7 @@ public sealed partial class ModelInputs
         return new ModelInputs(backend.From(ids, [batch, length]), positions, ranges) { Cache = cache, KeyOffset = start, Tasks = tasks };
     }
 
-    private Tensor WindowRanges(int window)
+    private int[] WindowRanges(int window)
     {
         int[] ranges = new int[2 * Batch * Length];
         for (int i = 0; i < ranges.Length; i += 2)
@@ -240,7 +252,7 @@ public sealed partial class ModelInputs
             var (first, last) = _ranges is null ? (0, end) : (_ranges[i], _ranges[i + 1]);
             (ranges[i], ranges[i + 1]) = (Math.Min(Math.Max(first, end - window), last), last);
         }
-        return Ids.Backend.From(ranges, [Batch, Length, 2]).SameScope(Ids);
+        return ranges;
     }
 
     private static int[] Counting(int batch, int length)

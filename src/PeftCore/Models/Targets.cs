@@ -15,6 +15,9 @@ public sealed class Targets
     private readonly int[] _shifted; // (B, T)
     private readonly int[] _firstLabels; // (B), or empty if all are masked
     private readonly bool _isMean;
+    private readonly int[] _tokens;
+    private readonly int[]? _rows;
+    private readonly float[]? _values;
 
     private Targets(Backend backend, int[] shifted, int count, int batch, float? denominator, int[] firstLabels)
     {
@@ -31,10 +34,12 @@ public sealed class Targets
             CompactRows(shifted, tokens, rows);
             Tokens = backend.From(tokens, [count]);
             Rows = backend.From(rows, [count]);
+            (_tokens, _rows) = (tokens, rows);
         }
         else
         {
             Tokens = backend.From(shifted, [batch, shifted.Length / batch]);
+            _tokens = shifted;
         }
         InverseCount = backend.From([1 / Denominator], [1]);
     }
@@ -44,8 +49,9 @@ public sealed class Targets
         (_shifted, _firstLabels, _isMean) = ([], [], denominator is null);
         Denominator = denominator ?? values.Length;
         Weight = values.Length / Denominator;
+        (_values, _tokens) = (values, [0]);
         Values = backend.From(values, [values.Length, 1]);
-        Tokens = backend.From([0], [1]);
+        Tokens = backend.From(_tokens, [1]);
         InverseCount = backend.From([1 / Denominator], [1]);
     }
 
@@ -110,6 +116,13 @@ public sealed class Targets
     /// <param name="denominator">The denominator of the sum of losses; null for the number of rows.</param>
     internal static Targets FromValues(Backend backend, ReadOnlySpan<float> values, float? denominator = null) =>
         new(backend, values.ToArray(), denominator);
+
+    /// <summary>Everything that is uploaded of these targets, with its values on the host.</summary>
+    internal IReadOnlyList<Uploaded> Uploads() =>
+    [
+        new(Tokens, _tokens), new(InverseCount, new[] { 1 / Denominator }),
+        .. Rows is null ? [] : new[] { new Uploaded(Rows, _rows!) }, .. Values is null ? [] : new[] { new Uploaded(Values, _values!) },
+    ];
 
     /// <summary>These targets for rows with virtual tokens before them.</summary>
     /// <param name="counts">Virtual tokens of each row.</param>

@@ -12,7 +12,8 @@ internal sealed class CapturedGraph : IDisposable
     private ICapturedGraph? _graph;
     private int _longest;
     private long _positionTables;
-    private StaticInputs _inputs = null!;
+    private StaticInputs? _inputs;
+    private StaticUploads? _uploads;
     private StaticTensor[] _outputs = [];
 
     /// <summary>For each parameter: the address of its value, the address of its gradient before the pass (0 without one), and the index in
@@ -28,7 +29,9 @@ internal sealed class CapturedGraph : IDisposable
         var trainable = eager.Trainable;
         Tensor? loss = null;
         _longest = inputs.Longest;
-        _inputs = new StaticInputs(inputs, targets, device.Arena);
+        bool isLanguageModel = trainable.Model.Task == ModelTask.CausalLm;
+        _inputs = isLanguageModel ? new StaticInputs(inputs, targets, device.Arena) : null;
+        _uploads = isLanguageModel ? null : new StaticUploads(inputs, targets, device.Arena);
         _parameters = [.. trainable.Parameters.Select(p => (p.Parameter.Value.Storage.Address, AddressOf(p.Parameter.Gradient), -1))];
         var graph = device.Capture(() => loss = eager.ForwardBackward(inputs, targets), trainable.Model.Mode.Step);
         _positionTables = trainable.Model.PositionTables(_longest);
@@ -54,13 +57,22 @@ internal sealed class CapturedGraph : IDisposable
     /// <summary>Uploads a batch and launches the graph.</summary>
     /// <returns>The loss; null, with nothing done, if a tensor is not at its captured address, the batch needs other tables of rotary
     /// positions, or the address of a static tensor is in use.</returns>
-    public Tensor? Launch(ITrainable trainable, Batch batch, int targets)
+    public Tensor? Launch(ITrainable trainable, Batch batch, int targets) =>
+        CanLaunch(trainable, batch.LongestPosition + 1) && _inputs!.Fill(batch, targets) ? Launch(trainable) : null;
+
+    /// <summary>Uploads a batch of another task and launches the graph.</summary>
+    /// <param name="trainable">The model and its parameters.</param>
+    /// <param name="longest">One past the largest position.</param>
+    /// <param name="uploads">The values of the batch, whose own tensors are freed.</param>
+    /// <returns>As of the other overload.</returns>
+    public Tensor? Launch(ITrainable trainable, int longest, IReadOnlyList<Uploaded> uploads) =>
+        CanLaunch(trainable, longest) && _uploads!.Fill(uploads) ? Launch(trainable) : null;
+
+    private bool CanLaunch(ITrainable trainable, int longest) => ParametersAreInPlace(trainable) && longest <= _longest
+        && trainable.Model.PositionTables(longest) == _positionTables;
+
+    private Tensor? Launch(ITrainable trainable)
     {
-        if (!ParametersAreInPlace(trainable) || batch.LongestPosition >= _longest
-            || trainable.Model.PositionTables(batch.LongestPosition + 1) != _positionTables || !_inputs.Fill(batch, targets))
-        {
-            return null;
-        }
         try
         {
             if (!_graph!.Replay(_outputs, trainable.Model.Mode.Step))
@@ -70,7 +82,8 @@ internal sealed class CapturedGraph : IDisposable
         }
         finally
         {
-            _inputs.Free();
+            _inputs?.Free();
+            _uploads?.Free();
         }
         for (int i = 0; i < _parameters.Length; i++)
         {

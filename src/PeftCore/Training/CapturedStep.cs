@@ -40,9 +40,13 @@ internal sealed class CapturedStep : ITrainingStep
 
     public Tensor ForwardBackward(Batch batch, int targets)
     {
-        if (!_device.CanCapture || Trainable.Model.Task != ModelTask.CausalLm || Trainable.CaptureKey is not { } trainable)
+        if (!_device.CanCapture || Trainable.CaptureKey is not { } trainable)
         {
             return _eager.ForwardBackward(batch, targets);
+        }
+        if (Trainable.Model.Task != ModelTask.CausalLm)
+        {
+            return OfTask(batch, targets, trainable);
         }
         var key = new Key(batch.BatchSize, batch.Length, batch.CausalRanges is not null,
             Targets.CompactedRows(batch.TrainableTokens, batch.Targets.Length), Accumulates, Trainable.Model.Mode.Seed, trainable);
@@ -66,6 +70,49 @@ internal sealed class CapturedStep : ITrainingStep
         {
             graph.Dispose();
             return _eager.ForwardBackward(batch, targets);
+        }
+        GraphLaunches++;
+        return loss;
+    }
+
+    /// <summary>A pass of a task other than language modelling. What the model uploads is known only from its inputs, so these are made
+    /// first, and made again in the static tensors.</summary>
+    private Tensor OfTask(Batch batch, int denominator, string trainable)
+    {
+        var model = Trainable.Model;
+        int longest;
+        IReadOnlyList<Uploaded>? uploads;
+        CapturedGraph? graph;
+        using (var scope = new TensorScope())
+        {
+            var (inputs, targets) = (batch.ToInputs(model), batch.ToTargets(model, denominator));
+            (longest, uploads) = (inputs.Longest, StaticUploads.Of(inputs, targets));
+            if (uploads is null)
+            {
+                return _eager.ForwardBackward(inputs, targets);
+            }
+            var key = new Key(batch.BatchSize, batch.Length, inputs.Ranges is not null, (int)(targets.Rows?.Count ?? 0), Accumulates,
+                model.Mode.Seed, trainable + StaticUploads.ShapesOf(uploads));
+            bool seen = _graphs.TryGetValue(key, out graph);
+            if (!seen && _graphs.Count < _device.MaxGraphs)
+            {
+                _graphs.Add(key, new CapturedGraph());
+            }
+            if (graph is not { IsCaptured: true })
+            {
+                // The first pass runs eagerly; so does every one that needs the host.
+                var result = graph is null ? _eager.ForwardBackward(inputs, targets) : graph.Capture(_eager, _device, inputs, targets);
+                if (graph is { IsCaptured: false })
+                {
+                    _graphs[key] = null;
+                }
+                return result;
+            }
+        }
+        if (graph.Launch(Trainable, longest, uploads) is not { } loss)
+        {
+            graph.Dispose();
+            return _eager.ForwardBackward(batch, denominator);
         }
         GraphLaunches++;
         return loss;

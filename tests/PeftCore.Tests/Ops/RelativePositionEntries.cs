@@ -16,6 +16,26 @@ internal static class RelativePositionEntries
                 t => t[0].RelativeBias(t[0].Backend.From(pairs, [queries, keys])),
                 v => [.. Enumerable.Range(0, heads).SelectMany(h => pairs.Select(bucket => v[0][bucket * heads + h]))]);
         });
+        yield return new OpEntry("head products", ["x: rows", "rows: x"], size =>
+        {
+            var (batch, length, heads, dim, rows) =
+                size.Pick((1, 1, 1, 1, 1), (2, 3, 2, 5, 4), (2, 3, 2, 3, 3), (3, 33, 3, 16, 41), (2, 0, 2, 3, 4));
+            int columns = heads * dim;
+            return new OpSample([OpInput.Of("x", batch, length, columns), OpInput.Of("rows", rows, columns)],
+                t => t[0].HeadProducts(t[1], heads, 0.5f), v =>
+                {
+                    double[] y = new double[batch * heads * length * rows];
+                    for (int at = 0; at < y.Length; at++)
+                    {
+                        int r = at % rows, token = at / rows % length, head = at / rows / length % heads, b = at / rows / length / heads;
+                        for (int d = head * dim; d < (head + 1) * dim; d++)
+                        {
+                            y[at] += 0.5 * v[0][(b * length + token) * columns + d] * v[1][r * columns + d];
+                        }
+                    }
+                    return y;
+                });
+        });
         yield return Gather("relative gather", transpose: false);
         yield return Gather("relative gather, transposed", transpose: true);
     }

@@ -50,7 +50,7 @@ internal sealed class Decoder : CausalModel
         if (_task.Task == ModelTask.SequenceClassification)
         {
             _head = Add("score", new Linear(embedding, _task.LabelCount));
-            OtherHead = new SequenceClassificationHead((hidden, inputs) => hidden.LastTokens(inputs), _head.Forward, _task.Problem);
+            OtherHead = new SequenceClassificationHead(PoolingMode.Last, _head.Forward, _task.Problem);
             return;
         }
         _head = AddPath(names.Head, new Linear(embedding, spec.VocabularySize, spec.HeadBias));
@@ -143,7 +143,9 @@ internal sealed class Decoder : CausalModel
         {
             arrays = arrays with { Positions = PositionsOf(mask, arrays.BatchSize) };
         }
-        return base.ToInputs(OtherHead is null || arrays.Mask is not null ? arrays : arrays with { Tokens = TokensOf(arrays) });
+        var inputs = base.ToInputs(OtherHead is null || arrays.Mask is not null ? arrays : arrays with { Tokens = TokensOf(arrays) });
+        OtherHead?.Upload(inputs);
+        return inputs;
     }
 
     /// <inheritdoc/>

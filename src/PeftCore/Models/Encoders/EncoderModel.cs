@@ -77,7 +77,8 @@ internal abstract class EncoderModel : TransformerModel
         Spec.Head(_headLayers, Spec, TaskSpec);
         _head = Task switch
         {
-            ModelTask.SequenceClassification => new SequenceClassificationHead(Pool, _headLayers.Run, TaskSpec.Problem),
+            ModelTask.SequenceClassification => new SequenceClassificationHead(
+                Spec.PoolsMean ? PoolingMode.Mean : PoolingMode.First, _headLayers.Run, TaskSpec.Problem),
             ModelTask.TokenClassification => new TokenClassificationHead(_headLayers.Run),
             ModelTask.QuestionAnswering => new SpanHead(_headLayers.Run),
             ModelTask.MaskedLm => new MaskedLmHead(_headLayers.Run),
@@ -132,7 +133,25 @@ internal abstract class EncoderModel : TransformerModel
     }
 
     /// <inheritdoc/>
-    public override ModelInputs ToInputs(InputArrays arrays) => ModelInputs.Bidirectional(Backend, arrays);
+    public override ModelInputs ToInputs(InputArrays arrays)
+    {
+        var inputs = ModelInputs.Bidirectional(Backend, arrays);
+        // What the pass reads is uploaded before it, so that the pass can be captured.
+        if (Spec.PositionRows > 0)
+        {
+            inputs.PositionsFrom(Spec.PositionOffset);
+        }
+        if (Spec.TokenTypes > 0)
+        {
+            inputs.TokenTypes();
+        }
+        UploadWindows(inputs);
+        _head!.Upload(inputs);
+        return inputs;
+    }
+
+    /// <summary>Uploads the ranges of blocks with a window.</summary>
+    protected virtual void UploadWindows(ModelInputs inputs) { }
 
     /// <inheritdoc/>
     public override Targets ToTargets(ReadOnlySpan<int> labels, int batchSize, float? denominator = null) =>
@@ -160,8 +179,6 @@ internal abstract class EncoderModel : TransformerModel
 
     /// <summary>What follows the last block.</summary>
     protected virtual Tensor Finish(Tensor x) => x;
-
-    private Tensor Pool(Tensor hidden, ModelInputs inputs) => Spec.PoolsMean ? hidden.MeanOfTokens(inputs) : hidden.FirstTokens();
 
     private string WithBody(string path) => path.Replace("{body}.", BasePrefix, StringComparison.Ordinal);
 }

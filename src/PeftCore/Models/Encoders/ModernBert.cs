@@ -98,6 +98,15 @@ internal sealed class ModernBert : EncoderModel
     /// <inheritdoc/>
     protected override Tensor Finish(Tensor x) => _finalNorm.Forward(x);
 
+    /// <inheritdoc/>
+    protected override void UploadWindows(ModelInputs inputs)
+    {
+        foreach (int window in _modern.Windows.Distinct())
+        {
+            inputs.Windowed(window);
+        }
+    }
+
     private protected override void OnDispose()
     {
         _full.Dispose();

@@ -4,19 +4,6 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Models;
 
-/// <summary>The state or states of a row that its embedding is made of.</summary>
-internal enum PoolingMode
-{
-    /// <summary>The mean over the tokens.</summary>
-    Mean,
-
-    /// <summary>The first token, such as [CLS].</summary>
-    First,
-
-    /// <summary>The last token.</summary>
-    Last,
-}
-
 /// <summary>Embeds texts: one vector for each row. Training takes similar texts together and others apart (Henderson et al. 2017; multiple
 /// negatives ranking loss): in a batch of anchors, their positives, and perhaps negatives, each anchor chooses its positive among all of them
 /// by a softmax over 20·cosine similarity.</summary>
@@ -31,12 +18,9 @@ internal sealed class EmbeddingHead(PoolingMode mode) : TaskHead
     public override ModelTask Task => ModelTask.FeatureExtraction;
 
     /// <summary>The embeddings, (B, C).</summary>
-    public override Tensor Logits(Tensor hidden, ModelInputs inputs) => mode switch
-    {
-        PoolingMode.Mean => hidden.MeanOfTokens(inputs),
-        PoolingMode.Last => hidden.LastTokens(inputs),
-        _ => hidden.FirstTokens(),
-    };
+    public override Tensor Logits(Tensor hidden, ModelInputs inputs) => hidden.Pool(mode, inputs);
+
+    public override void Upload(ModelInputs inputs) => inputs.UploadPooling(mode);
 
     /// <summary>The ranking loss. Targets are 0, 1, … for the anchors; the rows are the anchors, their positives in the same order, and
     /// perhaps as many negatives.</summary>

@@ -3,11 +3,32 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Models;
 
+/// <summary>The state or states of a row that its embedding is made of.</summary>
+internal enum PoolingMode
+{
+    /// <summary>The mean over the tokens.</summary>
+    Mean,
+
+    /// <summary>The first token, such as [CLS].</summary>
+    First,
+
+    /// <summary>The last token.</summary>
+    Last,
+}
+
 /// <summary>One vector for each row of hidden states: (B, T, C) to (B, C).</summary>
 internal static class Pooling
 {
     extension(Tensor hidden)
     {
+        /// <summary>The vectors, (B, C).</summary>
+        public Tensor Pool(PoolingMode mode, ModelInputs inputs) => mode switch
+        {
+            PoolingMode.Mean => hidden.MeanOfTokens(inputs),
+            PoolingMode.Last => hidden.LastTokens(inputs),
+            _ => hidden.FirstTokens(),
+        };
+
         /// <summary>The hidden state of the first token of each row, such as [CLS].</summary>
         public Tensor FirstTokens()
         {
@@ -26,6 +47,22 @@ internal static class Pooling
             var weights = inputs.MeanWeights(); // (B, 1, T)
             var mean = weights.MatMulEach(hidden.Cast(DType.F32)).Cast(hidden.DType); // (B, 1, C)
             return scope.Return(mean.Reshape([hidden.Shape[0], hidden.Shape[2]]));
+        }
+    }
+
+    extension(ModelInputs inputs)
+    {
+        /// <summary>Uploads what pooling reads beside hidden states.</summary>
+        public void UploadPooling(PoolingMode mode)
+        {
+            if (mode == PoolingMode.Mean)
+            {
+                inputs.MeanWeights();
+            }
+            else if (mode == PoolingMode.Last)
+            {
+                inputs.LastTokenRows();
+            }
         }
     }
 }

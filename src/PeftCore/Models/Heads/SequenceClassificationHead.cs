@@ -5,18 +5,20 @@ namespace PeftCore.Models;
 
 /// <summary>Classifies a sequence by one of its hidden states, or by their mean; or predicts a number for it (regression): mean of
 /// (y − target)².</summary>
-/// <param name="pool">(B, T, C) to (B, C).</param>
+/// <param name="pooling">(B, T, C) to (B, C).</param>
 /// <param name="classify">(B, C) to (B, classes): the layers of the head.</param>
 /// <param name="problem">What the head learns.</param>
-internal sealed class SequenceClassificationHead(Func<Tensor, ModelInputs, Tensor> pool, Func<Tensor, Tensor> classify,
+internal sealed class SequenceClassificationHead(PoolingMode pooling, Func<Tensor, Tensor> classify,
     ClassificationProblem problem = ClassificationProblem.SingleLabel) : TaskHead
 {
     public override ModelTask Task => ModelTask.SequenceClassification;
 
+    public override void Upload(ModelInputs inputs) => inputs.UploadPooling(pooling);
+
     public override Tensor Logits(Tensor hidden, ModelInputs inputs)
     {
         using var scope = new TensorScope();
-        return scope.Return(classify(pool(hidden, inputs)));
+        return scope.Return(classify(hidden.Pool(pooling, inputs)));
     }
 
     public override Tensor Loss(Tensor hidden, ModelInputs inputs, Targets targets)

@@ -10,6 +10,9 @@ internal abstract class TaskHead
     /// <summary>The task.</summary>
     public abstract ModelTask Task { get; }
 
+    /// <summary>Uploads what the head reads beside hidden states.</summary>
+    public virtual void Upload(ModelInputs inputs) { }
+
     /// <summary>The logits of the task.</summary>
     /// <param name="hidden">(B, T, C), after the final norm.</param>
     /// <param name="inputs">The inputs.</param>

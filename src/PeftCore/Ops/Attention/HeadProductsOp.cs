@@ -68,6 +68,12 @@ internal static class HeadProductsOp
             var dy = context.GradOutput();
             var dx = context.GradInput(0, out bool addX);
             var dp = context.GradInput(1, out bool addP);
+            if (dy.Count == 0)
+            {
+                Clear(dx, addX);
+                Clear(dp, addP);
+                return;
+            }
             for (int b = 0; b < dy.Shape[0]; b++)
             {
                 if (dx is not null)
@@ -78,6 +84,15 @@ internal static class HeadProductsOp
                 {
                     dy.Backend.MatMulBatched(_layout.Products(b).GradientOfB(addP || b > 0), _x!, dy, dp);
                 }
+            }
+        }
+
+        // No product writes the gradient of a factor of nothing.
+        private static void Clear(Tensor? gradient, bool accumulate)
+        {
+            if (gradient is not null && !accumulate)
+            {
+                gradient.Backend.Zero(gradient);
             }
         }
     }
