@@ -178,7 +178,9 @@ public sealed class Batch
     {
         ModelTask.CausalLm => Models.Targets.FromShifted(model.Backend, Targets, TrainableTokens, BatchSize, denominator),
         ModelTask.SequenceClassification when Scores is { } scores => Models.Targets.FromValues(model.Backend, scores, denominator),
-        ModelTask.SequenceClassification => model.ToTargets(ClassLabels, BatchSize, denominator),
+        ModelTask.SequenceClassification => model.ToTargets(
+            ClassLabels.Contains(-1) ? Array.ConvertAll(ClassLabels, label => label < 0 ? Example.Masked : label) : ClassLabels, BatchSize,
+            denominator),
         ModelTask.FeatureExtraction => model.ToTargets([.. Enumerable.Range(0, BatchSize / Parts)], BatchSize / Parts, denominator),
         ModelTask.QuestionAnswering when Spans is { } spans => model.ToTargets(spans, BatchSize, denominator),
         ModelTask.Seq2SeqLm when DecoderLabels is { } labels => model.ToTargets(labels, BatchSize, denominator),

@@ -49,8 +49,14 @@ internal abstract class EncoderModel : TransformerModel
 
     internal override Linear? OutputLayer => Task == ModelTask.FeatureExtraction ? null : _headLayers!.Last;
 
-    internal override IReadOnlyList<string> HeadModules => [.. Children.Select(child => child.Key)
-        .Where(name => SavedHead.NamesOf(Task).Any(end => name.EndsWith(end, StringComparison.Ordinal)))];
+    internal override IReadOnlyList<string> HeadModules
+    {
+        get
+        {
+            var ends = SavedHead.NamesOf(this);
+            return [.. Children.Select(child => child.Key).Where(name => ends.Any(end => name.EndsWith(end, StringComparison.Ordinal)))];
+        }
+    }
 
     internal override string HeadTable => _headLayers!.VocabularyPath is { } path ? path + ".weight" : base.HeadTable;
 

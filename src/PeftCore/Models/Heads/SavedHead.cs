@@ -6,8 +6,15 @@ namespace PeftCore.Models;
 /// saved in its file. A module belongs to the head if its path ends in one of these names.</summary>
 internal static class SavedHead
 {
-    /// <summary>The names for a task; empty for tasks over the vocabulary and without a head.</summary>
-    public static IReadOnlyList<string> NamesOf(ModelTask task) => task switch
+    /// <summary>The names for a model: those of its task, or that of its last layer if no module has one of them.</summary>
+    public static IReadOnlyList<string> NamesOf(TransformerModel model)
+    {
+        var names = NamesOf(model.Task);
+        return names.Count == 0 || model.NamedModules().Any(module => names.Any(name => module.Path.EndsWith(name, StringComparison.Ordinal)))
+            ? names : [model.OutputLayer!.Name];
+    }
+
+    private static IReadOnlyList<string> NamesOf(ModelTask task) => task switch
     {
         ModelTask.SequenceClassification or ModelTask.TokenClassification => ["classifier", "score"],
         ModelTask.QuestionAnswering => ["qa_outputs"],

@@ -155,8 +155,7 @@ public abstract record PeftConfig
         if (!NamesSavedModules)
         {
             // Without the field modules_to_save the head of a task still trains: it is new.
-            var head = context.Base.HeadModules.Where(name => SavedHead.NamesOf(context.Base.Task).Any(name.EndsWith)).ToList();
-            adapter.Swaps.AddRange(new SavedModules(context, head).Modules().Where(swap =>
+            adapter.Swaps.AddRange(new SavedModules(context, context.Base.HeadModules).Modules().Where(swap =>
                 !adapter.Swaps.Exists(other => other.Replaces(swap.Module, swap.Name))).ToList());
         }
         return adapter;
@@ -170,7 +169,7 @@ public abstract record PeftConfig
     internal PeftConfig For(TransformerModel model)
     {
         string? type = SavedHead.TypeOf(model.Task);
-        return WithSavedModules(SavedHead.NamesOf(model.Task)) with
+        return WithSavedModules(SavedHead.NamesOf(model)) with
         {
             TaskType = type,
             AutoMapping = type is null ? SavedHead.MappingOf(model) : null,

@@ -31,7 +31,7 @@ internal sealed class SavedModules(AttachContext context, IReadOnlyList<string> 
     /// these, and of all names in a file, one that exists is enough.</summary>
     private IReadOnlyList<string> Named()
     {
-        var head = SavedHead.NamesOf(context.Base.Task);
+        var head = SavedHead.NamesOf(context.Base);
         var optional = names.Where(name => !context.IsNew || head.Contains(name)).ToList();
         return optional.Exists(IsThere) ? [.. names.Distinct().Where(name => IsThere(name) || !optional.Contains(name))] : names;
 
