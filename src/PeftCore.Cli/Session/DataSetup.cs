@@ -42,8 +42,8 @@ internal sealed class DataSetup
         _maskPromptPlace = options.Given.IsMeant("mask-prompt") ? options.Given.PlaceOf("mask-prompt") : null;
         if (options is TrainOptions { Packing: true } && _encoding.Task != ModelTask.CausalLm)
         {
-            throw new BadInputException($"--packing puts several texts into one row, which models for {TaskNames.Of(_encoding.Task)} cannot " +
-                "keep apart; leave it out.");
+            throw new BadInputException("--packing puts several texts into one row, which models for " +
+                $"{TaskNames.Of(_encoding.Task)} cannot keep apart; leave it out.");
         }
         (_batchSize, _seed, _packing) = (options.BatchSize, options.Seed, options is TrainOptions { Packing: true });
     }
@@ -70,8 +70,8 @@ internal sealed class DataSetup
         if (model.Task != ModelTask.Seq2SeqLm)
         {
             return options.MaxTargetLength is null ? null : throw new BadInputException(
-                $"--max-target-length is {options.MaxTargetLength}, but this {model.ModelType} model is for {TaskNames.Of(model.Task)}, which " +
-                "has no target texts; leave it out.");
+                $"--max-target-length is {options.MaxTargetLength}, but this {model.ModelType} model is for " +
+                $"{TaskNames.Of(model.Task)}, which has no target texts; leave it out.");
         }
         if (options.MaxTargetLength > model.MaxLength)
         {

@@ -39,7 +39,8 @@ public static class ModelFamilies
         Register("phi3", Phi3.Read, "qkv_proj");
         foreach (string type in (string[])["t5", "mt5"])
         {
-            Register(type, new ModelFamily((config, _, warnings) => new T5(T5Config.Read(config, warnings)), [ModelTask.Seq2SeqLm], "q", "v"));
+            Register(type, new ModelFamily((config, _, warnings) => new T5(T5Config.Read(config, warnings)), [ModelTask.Seq2SeqLm],
+                "q", "v"));
         }
         Register("bert", Bert.Read, "query", "value");
         Register("roberta", Roberta.Read, "query", "value");

@@ -19,6 +19,9 @@ public sealed partial class ModelInputs
     /// <summary>(B, 2): the hidden states [first, end) of each row; null without an encoder.</summary>
     private int[]? CrossRows { get; init; }
 
+    /// <summary>The tensors that a pass reads, in a fixed order, without those of <see cref="Decoder"/>.</summary>
+    internal IEnumerable<Tensor> Tensors => new[] { Ids, Positions, Ranges, CrossRanges, _buckets }.OfType<Tensor>();
+
     /// <summary>The key of the first token.</summary>
     internal int FirstKey => KeyOffset;
 
@@ -58,7 +61,8 @@ public sealed partial class ModelInputs
     }
 
     /// <summary>I32 (length, keys): the buckets of the relative positions of all pairs.</summary>
-    internal Tensor RelativeBuckets(RelativeBuckets buckets) => _buckets ??= buckets.Of(Ids.Backend, Length, KeyCount, FirstKey).SameScope(Ids);
+    internal Tensor RelativeBuckets(RelativeBuckets buckets) =>
+        _buckets ??= buckets.Of(Ids.Backend, Length, KeyCount, FirstKey).SameScope(Ids);
 
     /// <summary>(B, 2): the keys [first, end) of each row of an encoder.</summary>
     internal int[] RowKeys()
@@ -67,7 +71,8 @@ public sealed partial class ModelInputs
         for (int b = 0; b < Batch; b++)
         {
             // Every token of a row attends to all of them.
-            (rows[2 * b], rows[2 * b + 1]) = _ranges is null ? (0, KeyOffset + Length) : (_ranges[2 * b * Length], _ranges[2 * b * Length + 1]);
+            (rows[2 * b], rows[2 * b + 1]) = _ranges is null ? (0, KeyOffset + Length)
+                : (_ranges[2 * b * Length], _ranges[2 * b * Length + 1]);
         }
         return rows;
     }

@@ -12,7 +12,7 @@ internal sealed class CapturedGraph : IDisposable
     private ICapturedGraph? _graph;
     private int _longest;
     private long _positionTables;
-    private StaticInputs? _inputs;
+    private IStaticInputs? _inputs;
     private StaticUploads? _uploads;
     private StaticTensor[] _outputs = [];
 
@@ -29,9 +29,10 @@ internal sealed class CapturedGraph : IDisposable
         var trainable = eager.Trainable;
         Tensor? loss = null;
         _longest = inputs.Longest;
-        bool isLanguageModel = trainable.Model.Task == ModelTask.CausalLm;
-        _inputs = isLanguageModel ? new StaticInputs(inputs, targets, device.Arena) : null;
-        _uploads = isLanguageModel ? null : new StaticUploads(inputs, targets, device.Arena);
+        _uploads = trainable.Model.Task is ModelTask.CausalLm or ModelTask.Seq2SeqLm ? null
+            : new StaticUploads(inputs, targets, device.Arena);
+        _inputs = _uploads is not null ? null : inputs.Decoder is null ? new StaticInputs(inputs, targets, device.Arena)
+            : new StaticPairs(trainable.Model, inputs, targets, device.Arena);
         _parameters = [.. trainable.Parameters.Select(p => (p.Parameter.Value.Storage.Address, AddressOf(p.Parameter.Gradient), -1))];
         var graph = device.Capture(() => loss = eager.ForwardBackward(inputs, targets), trainable.Model.Mode.Step);
         _positionTables = trainable.Model.PositionTables(_longest);

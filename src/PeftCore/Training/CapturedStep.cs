@@ -21,12 +21,13 @@ internal sealed class CapturedStep : ITrainingStep
     /// <summary>The key of a captured graph: everything that it depends on besides the contents of its static tensors.</summary>
     /// <param name="Batch">Number of rows.</param>
     /// <param name="Length">Tokens of a row.</param>
+    /// <param name="TargetLength">Tokens of a target; 0 without a decoder of its own.</param>
     /// <param name="HasRanges">Whether attention reads ranges.</param>
     /// <param name="CompactedRows">Positions the loss is computed for; 0 for all.</param>
     /// <param name="Accumulates">Whether the parameters have gradients that the pass adds to.</param>
     /// <param name="Seed">Seed of dropout.</param>
     /// <param name="Trainable">The trainable's own key.</param>
-    private readonly record struct Key(int Batch, int Length, bool HasRanges, int CompactedRows, bool Accumulates, ulong Seed,
+    private readonly record struct Key(int Batch, int Length, int TargetLength, bool HasRanges, int CompactedRows, bool Accumulates, ulong Seed,
         string Trainable);
 
     public ITrainable Trainable => _eager.Trainable;
@@ -44,12 +45,13 @@ internal sealed class CapturedStep : ITrainingStep
         {
             return _eager.ForwardBackward(batch, targets);
         }
-        if (Trainable.Model.Task != ModelTask.CausalLm)
+        if (Trainable.Model.Task is not (ModelTask.CausalLm or ModelTask.Seq2SeqLm))
         {
             return OfTask(batch, targets, trainable);
         }
-        var key = new Key(batch.BatchSize, batch.Length, batch.CausalRanges is not null,
-            Targets.CompactedRows(batch.TrainableTokens, batch.Targets.Length), Accumulates, Trainable.Model.Mode.Seed, trainable);
+        var key = new Key(batch.BatchSize, batch.Length, batch.TargetLength, batch.CausalRanges is not null,
+            Targets.CompactedRows(batch.TrainableTokens, (batch.DecoderLabels ?? batch.Targets).Length), Accumulates,
+            Trainable.Model.Mode.Seed, trainable);
         if (!_graphs.TryGetValue(key, out var graph))
         {
             if (_graphs.Count < _device.MaxGraphs)
@@ -91,7 +93,7 @@ internal sealed class CapturedStep : ITrainingStep
             {
                 return _eager.ForwardBackward(inputs, targets);
             }
-            var key = new Key(batch.BatchSize, batch.Length, inputs.Ranges is not null, (int)(targets.Rows?.Count ?? 0), Accumulates,
+            var key = new Key(batch.BatchSize, batch.Length, 0, inputs.Ranges is not null, (int)(targets.Rows?.Count ?? 0), Accumulates,
                 model.Mode.Seed, trainable + StaticUploads.ShapesOf(uploads));
             bool seen = _graphs.TryGetValue(key, out graph);
             if (!seen && _graphs.Count < _device.MaxGraphs)

@@ -153,7 +153,7 @@ internal sealed record BartConfig
         {
             if (config.Float(name, 0, min: 0, max: 1) is var p and > 0)
             {
-                warnings?.Add(config.Sentence(name, $"is {p.ToString(System.Globalization.CultureInfo.InvariantCulture)}: no block is left out in training here"));
+                warnings?.Add(config.Sentence(name, FormattableString.Invariant($"is {p}: no block is left out in training here")));
             }
         }
         ForeignFields.Compare(config, warnings, ("d_model", ["hidden_size", "n_embd"]),

@@ -10,6 +10,8 @@ namespace PeftCore.Models;
 /// <param name="bidirectional">Whether keys after the query have buckets of their own; otherwise they share that of distance 0.</param>
 internal sealed class RelativeBuckets(int count, int maxDistance, bool bidirectional)
 {
+    private (int Queries, int Keys, int First, int[] Buckets) _last = (0, 0, 0, []);
+
     /// <summary>The bucket of key position − query position.</summary>
     public int Of(int relative)
     {
@@ -34,6 +36,15 @@ internal sealed class RelativeBuckets(int count, int maxDistance, bool bidirecti
     /// <returns>I32 (queries, keys)</returns>
     public Tensor Of(Backend backend, int queries, int keys, int firstQuery)
     {
+        if ((_last.Queries, _last.Keys, _last.First) != (queries, keys, firstQuery))
+        {
+            _last = (queries, keys, firstQuery, Compute(queries, keys, firstQuery));
+        }
+        return backend.From(_last.Buckets, [queries, keys]);
+    }
+
+    private int[] Compute(int queries, int keys, int firstQuery)
+    {
         int lowest = -(firstQuery + queries - 1);
         int[] byDistance = [.. Enumerable.Range(lowest, queries + keys - 1 + firstQuery).Select(Of)];
         int[] buckets = new int[queries * keys];
@@ -41,6 +52,6 @@ internal sealed class RelativeBuckets(int count, int maxDistance, bool bidirecti
         {
             byDistance.AsSpan(-(firstQuery + i) - lowest, keys).CopyTo(buckets.AsSpan(i * keys));
         }
-        return backend.From(buckets, [queries, keys]);
+        return buckets;
     }
 }

@@ -61,6 +61,15 @@ internal sealed class T5 : Seq2SeqModel
     internal override bool IsBuffer(string name) => name is "encoder.embed_tokens.weight" or "decoder.embed_tokens.weight"
         || name.EndsWith(".EncDecAttention.relative_attention_bias.weight", StringComparison.Ordinal);
 
+    public override ModelInputs ToInputs(InputArrays arrays)
+    {
+        var inputs = base.ToInputs(arrays);
+        // Made before the pass, so that it can be captured as a graph.
+        inputs.RelativeBuckets(_encoder.Buckets);
+        inputs.Decoder!.RelativeBuckets(_decoder.Buckets);
+        return inputs;
+    }
+
     private protected override Tensor HeadInput(Tensor hidden) => _config.ScaleHead ? hidden * (1 / MathF.Sqrt(HiddenSize)) : hidden;
 
     private protected override Tensor EmbedSource(Tensor embedded, ModelInputs inputs) => Dropout(embedded, ModelSite.SourceEmbedding);

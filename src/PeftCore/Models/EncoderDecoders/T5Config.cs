@@ -130,7 +130,8 @@ internal sealed record T5Config
         string activation = text == "gated-gelu" ? "gelu_new" : name;
         if (!Activations.Names.Contains(activation))
         {
-            throw config.Error(Field, $"is \"{text}\", expected an activation, or gated- and an activation, of {string.Join(", ", Activations.Names)}");
+            throw config.Error(Field,
+                $"is \"{text}\", expected an activation, or gated- and an activation, of {string.Join(", ", Activations.Names)}");
         }
         if (config.StringOrNull("dense_act_fn") is { } other && other != activation)
         {
