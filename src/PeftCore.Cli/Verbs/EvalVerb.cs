@@ -63,8 +63,8 @@ internal sealed class EvalVerb : Verb
 
     public EvalVerb() : base("eval", "Measure loss, perplexity and, with labels, accuracy and F1.")
     {
-        foreach (var option in (Option[])[_model, _adapter, _rows, _data, _fields, _labelNames, _batchSize, _length, _targetLength, _maskPrompt,
-            _template, _dtype, _cache])
+        foreach (var option in (Option[])[_model, _adapter, _rows, _data, _fields, _labelNames, _batchSize, _length, _targetLength,
+            _maskPrompt, _template, _dtype, _cache])
         {
             Add(option);
         }
@@ -109,8 +109,8 @@ internal sealed class EvalVerb : Verb
             {
                 report.Add(name, value);
             }
-            call.Say($"{string.Join("  ", scores.Select(score => FormattableString.Invariant($"{score.Key} {score.Value:0.0000}")))}  over " +
-                FormattableString.Invariant($"{examples.Count:N0} generated texts"));
+            string values = string.Join("  ", scores.Select(score => FormattableString.Invariant($"{score.Key} {score.Value:0.0000}")));
+            call.Say(FormattableString.Invariant($"{values}  over {examples.Count:N0} generated texts"));
             return VerbResult.Done(report);
         }
         if (session.Model.Base.Task == ModelTask.CausalLm && rows.All(row => row.HasLabel))

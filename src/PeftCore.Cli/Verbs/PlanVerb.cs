@@ -33,7 +33,8 @@ internal sealed class PlanVerb : Verb
         var plan = source.Plan();
         int length = source.Length(), targets = source.TargetLength();
         double flops = plan.ForwardFlops + plan.BackwardFlops;
-        call.Say($"{plan.Parameters:N0} parameters, {plan.TrainableParameters:N0} of them train; batch {options.BatchSize} × {length}{(targets > 0 ? $" to {targets}" : "")}");
+        string shape = $"{options.BatchSize} × {length}{(targets > 0 ? $" to {targets}" : "")}";
+        call.Say($"{plan.Parameters:N0} parameters, {plan.TrainableParameters:N0} of them train; batch {shape}");
         if (source.Unknown is { } unknown)
         {
             call.Say(unknown);

@@ -27,8 +27,8 @@ internal sealed class CapturedStep : ITrainingStep
     /// <param name="Accumulates">Whether the parameters have gradients that the pass adds to.</param>
     /// <param name="Seed">Seed of dropout.</param>
     /// <param name="Trainable">The trainable's own key.</param>
-    private readonly record struct Key(int Batch, int Length, int TargetLength, bool HasRanges, int CompactedRows, bool Accumulates, ulong Seed,
-        string Trainable);
+    private readonly record struct Key(int Batch, int Length, int TargetLength, bool HasRanges, int CompactedRows,
+        bool Accumulates, ulong Seed, string Trainable);
 
     public ITrainable Trainable => _eager.Trainable;
 

@@ -34,7 +34,8 @@ internal abstract class TaskMeter
 
     /// <summary>Adds the predictions of a batch.</summary>
     /// <param name="batch">The batch.</param>
-    /// <param name="logits">The logits of the model; empty if it reads none. Rows of virtual tokens, which come first, are left out.</param>
+    /// <param name="logits">The logits of the model; empty if it reads none. Rows of virtual tokens, which come first, are left
+    /// out.</param>
     public abstract void Add(Batch batch, float[] logits);
 
     /// <summary>The metrics of all batches by name.</summary>
