@@ -2,6 +2,7 @@ using System.Diagnostics;
 using PeftCore.Cli.Options;
 using PeftCore.Data;
 using PeftCore.Io;
+using PeftCore.Models;
 using PeftCore.Models.Generation;
 using PeftCore.Training;
 
@@ -105,6 +106,11 @@ internal sealed class Comparison
     /// <summary>Samples text from the base. The rise of the loss on it estimates KL(base ‖ adapted) per token.</summary>
     private List<Example> Written()
     {
+        if (_session.Model.Base.Task == ModelTask.Seq2SeqLm)
+        {
+            throw new BadInputException("compare samples texts of the base from nothing, which an encoder-decoder does not write; give " +
+                "--base-text FILE, sources and targets of the kind that the base was trained on.");
+        }
         var generator = new Generator(_session.Model.Base, _session.Backend);
         int start = _session.Tokenizer.BosId ?? _session.Tokenizer.EosId ?? 0;
         return [.. Enumerable.Range(0, BaseTexts).Select(number =>

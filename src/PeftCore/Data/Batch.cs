@@ -214,12 +214,17 @@ public sealed class Batch
         return count;
     }
 
+    /// <summary>Whether a row or a target has padding.</summary>
+    internal bool HasPadding => Tokens < InputIds.Length || DecoderLabels.AsSpan().Contains(Example.Masked);
+
     /// <summary>Creates a batch of one row without padding.</summary>
     /// <param name="row">Its index.</param>
     internal Batch Row(int row)
     {
         int length = Lengths[row], start = row * Length;
-        var alone = new Batch(1, length, TargetLength)
+        var target = DecoderLabels.AsSpan(row * TargetLength, TargetLength);
+        target = target[..(target.LastIndexOfAnyExcept(Example.Masked) + 1)];
+        var alone = new Batch(1, length, target.Length)
         {
             CausalRanges = CausalRanges?[(2 * start)..(2 * (start + length))],
             TaskIds = TaskIds?[row..(row + 1)],
@@ -231,7 +236,7 @@ public sealed class Batch
         Labels.AsSpan(start, length).CopyTo(alone.Labels);
         Targets.AsSpan(start, length).CopyTo(alone.Targets);
         Positions.AsSpan(start, length).CopyTo(alone.Positions);
-        DecoderLabels?.AsSpan(row * TargetLength, TargetLength).CopyTo(alone.DecoderLabels);
+        target.CopyTo(alone.DecoderLabels);
         alone.Lengths[0] = length;
         alone.ClassLabels[0] = ClassLabels[row];
         alone.CountTargets();

@@ -1,5 +1,6 @@
 using PeftCore.Autograd;
 using PeftCore.Data;
+using PeftCore.Models;
 using PeftCore.Peft;
 using PeftCore.Peft.Lora;
 using PeftCore.Tensors;
@@ -34,7 +35,7 @@ public static class LoraCalibration
             return;
         }
         List<Batch> data = [.. batches];
-        RefuseTooFew(lora, data, Batch.TargetCount(data));
+        RefuseTooFew(lora, data, Batch.TargetCount(data), Masks(lora, model));
         var mode = model.Base.Mode;
         bool training = mode.Training;
         mode.Training = false; // Dropout would add noise to the statistics.
@@ -58,10 +59,10 @@ public static class LoraCalibration
     }
 
     /// <summary>Throws if there are fewer tokens than the rank, because their covariance then has too few directions.</summary>
-    private static void RefuseTooFew(LoraConfig config, List<Batch> data, int targets)
+    private static void RefuseTooFew(LoraConfig config, List<Batch> data, int targets, bool masks)
     {
         string init = config.InitName;
-        int tokens = data.Sum(batch => Masks(config) ? batch.TrainableTokens : batch.Tokens),
+        int tokens = data.Sum(batch => masks ? batch.TrainableTokens : batch.Tokens),
             rank = Math.Max(config.Rank, config.RankPattern.Select(pattern => pattern.Value).DefaultIfEmpty().Max());
         if (config.Init == LoraInit.LoraGa && targets == 0)
         {
@@ -73,12 +74,13 @@ public static class LoraCalibration
         {
             throw new BadInputException(
                 $"{init} with rank {rank} looks at more than {rank} tokens of training " +
-                $"data{(Masks(config) ? " that are learned" : "")}, but there are {tokens}; add data, or lower the rank");
+                $"data{(masks ? " that are learned" : "")}, but there are {tokens}; add data, or lower the rank");
         }
     }
 
-    /// <summary>Whether tokens with masked labels are left out.</summary>
-    private static bool Masks(LoraConfig config) => config is { Init: LoraInit.Eva, Calibration.UseLabelMask: true };
+    /// <summary>Whether tokens with masked labels are left out. Other tasks than a decoder's have no label for each token.</summary>
+    private static bool Masks(LoraConfig config, PeftModel model) =>
+        config is { Init: LoraInit.Eva, Calibration.UseLabelMask: true } && model.Base.Task == ModelTask.CausalLm;
 
     private static void Look(PeftModel model, Batch batch, LoraConfig config)
     {
@@ -89,11 +91,11 @@ public static class LoraCalibration
             {
                 using var scope = new TensorScope();
                 int[] learned = [.. Enumerable.Range(0, row.Labels.Length).Where(i => row.Labels[i] != Example.Masked)];
-                if (Masks(config))
+                if (Masks(config, model))
                 {
                     model.Set.Observer!.Only = learned;
                 }
-                if (!Masks(config) || learned.Length > 0)
+                if (!Masks(config, model) || learned.Length > 0)
                 {
                     model.Base.Logits(row.ToInputs(model.Base));
                 }
@@ -110,7 +112,7 @@ public static class LoraCalibration
     /// <summary>A batch without padding: the batch itself, or its rows one by one.</summary>
     private static IEnumerable<Batch> Rows(Batch batch)
     {
-        if (batch.Tokens == batch.BatchSize * batch.Length)
+        if (!batch.HasPadding)
         {
             yield return batch;
             yield break;
