@@ -29,6 +29,9 @@ internal record SequenceOptions : VerbOptions
 
     public string? LabelNames { get; init; }
 
+    /// <summary>Help text of --task.</summary>
+    public const string TaskHelp = "what the model's head learns; a head of another task than the model's is new";
+
     /// <summary>Help text of --fields.</summary>
     public const string FieldsHelp = "new names of columns; without a name the column is dropped";
 

@@ -15,7 +15,7 @@ internal static class SettingRules
     /// <summary>Settings of a training run that do not change the memory or time of a step.</summary>
     private static readonly string[] OfRuns =
     [
-        "data", "fields", "label-names", "output-dir", "mask-prompt", "packing", "init-batches", "lr-scheduler-type", "warmup-steps", "warmup-ratio", "num-epochs",
+        "data", "fields", "output-dir", "mask-prompt", "packing", "init-batches", "lr-scheduler-type", "warmup-steps", "warmup-ratio", "num-epochs",
         "max-steps", "eval-steps", "save-steps",
         "save-total-limit", "load-best-model-at-end", "metric-for-best-model", "early-stopping-patience", "validation-split", "logging-steps",
         "resume-from-checkpoint",
@@ -46,10 +46,13 @@ internal static class SettingRules
             ? "unless --init-lora-weights is eva, corda or lora_ga" : null),
     ];
 
-    public static NoEffect<TrainOptions>[] Plan { get; } =
-        [.. OfTraining, new([.. OfRuns, "learning-rate", "seed", "no-replay"], _ => "on what a step takes, so none on its plan")];
+    private static readonly NoEffect<TrainOptions> NoClasses = new(["label-names"], options =>
+        options.Task is null || !TaskChoice.HasLabels(TaskNames.Parse(options.Task)) ? "without --task seq-cls or token-cls" : null);
 
-    public static NoEffect<TrainOptions>[] BenchStep { get; } = [.. OfTraining, new(OfRuns, _ => "on the time of a step")];
+    public static NoEffect<TrainOptions>[] Plan { get; } =
+        [.. OfTraining, NoClasses, new([.. OfRuns, "learning-rate", "seed", "no-replay"], _ => "on what a step takes, so none on its plan")];
+
+    public static NoEffect<TrainOptions>[] BenchStep { get; } = [.. OfTraining, NoClasses, new(OfRuns, _ => "on the time of a step")];
 
     private static readonly NoEffect<SamplingOptions>[] OfGeneration =
     [

@@ -1,4 +1,5 @@
 using PeftCore.Cli.Output;
+using PeftCore.Cli.Session;
 using PeftCore.Ilgpu;
 using PeftCore.Peft;
 using PeftCore.Peft.Lora;
@@ -18,6 +19,8 @@ internal sealed record TrainOptions : SequenceOptions, ISettings<TrainOptions>
             "training data: a file, or a directory with train, valid and test files", value: "FILE|DIR")
         .Text("output-dir", o => o.OutputDir, (o, v) => o with { OutputDir = v }, "where the adapter, the log and checkpoints go",
             value: "DIR")
+        .Text("task", o => o.Task, (o, v) => o with { Task = v }, SequenceOptions.TaskHelp, choices: [.. TaskNames.All],
+            fallback: "that of the model's architecture")
         .Text("method", o => o.Method, (o, v) => o with { Method = v }, "how to fine-tune", value: "NAME")
         .Text("method-options", o => o.MethodOptions, (o, v) => o with { MethodOptions = v },
             "fields of the method's adapter_config.json, such as r=16,alpha=32", value: "a=1,b=2", isList: true)
@@ -114,6 +117,8 @@ internal sealed record TrainOptions : SequenceOptions, ISettings<TrainOptions>
     public string? Data { get; init; }
 
     public string? OutputDir { get; init; }
+
+    public string? Task { get; init; }
 
     public string Method { get; init; } = "lora";
 

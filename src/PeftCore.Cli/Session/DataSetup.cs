@@ -15,7 +15,7 @@ internal sealed class DataSetup
 
     private readonly ModelSession _session;
     private readonly Tokenizer _tokenizer;
-    private readonly EncodeOptions _encoding;
+    private EncodeOptions _encoding;
     private readonly SequenceOptions _options;
     private readonly int _batchSize;
     private readonly ulong _seed;
@@ -36,8 +36,8 @@ internal sealed class DataSetup
             MaxTargetLength = TargetLengthOf(session.Declared, options),
             MaskPrompt = options.MaskPrompt,
             ChatTemplate = template,
-            Task = session.Model.Base.Task,
-            Labels = session.Model.Base.Labels,
+            Task = session.Declared.Task,
+            Labels = session.Declared.Labels,
         };
         _maskPromptPlace = options.Given.IsMeant("mask-prompt") ? options.Given.PlaceOf("mask-prompt") : null;
         if (options is TrainOptions { Packing: true } && _encoding.Task != ModelTask.CausalLm)
@@ -98,6 +98,16 @@ internal sealed class DataSetup
         Readers = ParquetRows.Readers(warnings, named: options.LabelNames is not null),
         Warnings = warnings,
     };
+
+    /// <summary>Gives a new head that classifies the classes of the training data, unless its task already has names.</summary>
+    public void TakeLabels(IReadOnlyList<DataRow> rows)
+    {
+        if (_session.LacksLabels)
+        {
+            _session.SetLabels(LabelMap.From(rows).Names);
+            _encoding = _encoding with { Labels = _session.Declared.Labels };
+        }
+    }
 
     /// <summary>Encodes rows as samples and prints the warnings.</summary>
     public List<Example> Encode(IReadOnlyList<DataRow> rows, Invocation call)

@@ -19,14 +19,14 @@ internal sealed class ModelSession : IDisposable
     private readonly Func<PeftModel> _load;
     private PeftModel? _model;
 
-    private ModelSession(Backend backend, string directory, DType? dtype, Action<string>? warn, int? rows)
+    private ModelSession(Backend backend, string directory, DType? dtype, Action<string>? warn, int? rows, TaskOptions? task)
     {
-        (Backend, Directory) = (backend, directory);
-        Declared = ModelLoader.Declare(ModelDirectory.Open(directory).OpenConfig());
+        (Backend, Directory, Task) = (backend, directory, task);
+        Declared = Declare();
         Rows = rows ?? Declared.VocabularySize;
         _load = () =>
         {
-            var model = new PeftModel(BaseLoading.Load(directory, backend, dtype, warn));
+            var model = new PeftModel(BaseLoading.Load(directory, backend, dtype, warn, Task));
             if (rows is { } count)
             {
                 model.ResizeTokenEmbeddings(count);
@@ -40,7 +40,14 @@ internal sealed class ModelSession : IDisposable
     public string Directory { get; }
 
     /// <summary>The model as its configuration declares it, without weights.</summary>
-    public TransformerModel Declared { get; }
+    public TransformerModel Declared { get; private set; }
+
+    /// <summary>The task the model is loaded for; null for that of its architecture.</summary>
+    public TaskOptions? Task { get; private set; }
+
+    /// <summary>Whether the model gets a new head whose classes the data decide.</summary>
+    public bool LacksLabels => Task is { Task: { } task, Labels: null } && TaskChoice.HasLabels(task)
+        && ModelLoader.Declare(ModelDirectory.Open(Directory).OpenConfig()).Task != task && Declared.Labels.Count > 1;
 
     /// <summary>The model; its weights are loaded at the first use.</summary>
     public PeftModel Model => _model ??= _load();
@@ -56,9 +63,11 @@ internal sealed class ModelSession : IDisposable
     /// <param name="dtype">Dtype of the weights; null to keep that of the file.</param>
     /// <param name="warn">Receives a sentence for each contradiction in the files.</param>
     /// <param name="rows">Number of rows of the token tables; null for that of the file.</param>
-    public static ModelSession Open(Backend backend, string? directory, DType? dtype = null, Action<string>? warn = null, int? rows = null)
+    /// <param name="task">The task; null for that of the architecture.</param>
+    public static ModelSession Open(Backend backend, string? directory, DType? dtype = null, Action<string>? warn = null, int? rows = null,
+        TaskOptions? task = null)
     {
-        var session = OpenUnloaded(backend, directory, dtype, warn, rows);
+        var session = OpenUnloaded(backend, directory, dtype, warn, rows, task);
         try
         {
             _ = session.Model;
@@ -74,18 +83,37 @@ internal sealed class ModelSession : IDisposable
     /// <summary>Opens a model directory; the weights are loaded at the first use, so that memory can be planned before.</summary>
     /// <inheritdoc cref="Open"/>
     public static ModelSession OpenUnloaded(Backend backend, string? directory, DType? dtype = null, Action<string>? warn = null,
-        int? rows = null)
+        int? rows = null, TaskOptions? task = null)
     {
         try
         {
             return new ModelSession(backend, directory
-                ?? throw new BadInputException("expected --model DIR, the directory of the base model."), dtype, warn, rows);
+                ?? throw new BadInputException("expected --model DIR, the directory of the base model."), dtype, warn, rows, task);
         }
         catch
         {
             backend.Dispose();
             throw;
         }
+    }
+
+    /// <summary>Gives a new head its classes, before the weights are loaded.</summary>
+    public void SetLabels(IReadOnlyList<string> labels)
+    {
+        Task = Task!.WithLabels(labels);
+        Declared = Declare();
+    }
+
+    /// <summary>Refuses a model that does not generate text, before its weights are loaded.</summary>
+    public ModelSession RequireText()
+    {
+        if (Declared.Task is ModelTask.CausalLm or ModelTask.Seq2SeqLm)
+        {
+            return this;
+        }
+        Dispose();
+        throw new BadInputException($"{Directory}: this {Declared.ModelType} model is for {TaskNames.Of(Declared.Task)} and writes no text; " +
+            "measure it with peftcore eval, or choose a decoder or an encoder-decoder.");
     }
 
     /// <summary>Attaches saved adapters; all of them are active.</summary>
@@ -130,6 +158,8 @@ internal sealed class ModelSession : IDisposable
         _scope.Dispose();
         Backend.Dispose();
     }
+
+    private TransformerModel Declare() => ModelLoader.Declare(ModelDirectory.Open(Directory).OpenConfig(), task: Task);
 
     private static Tokenizer TokenizerOf(string directory, int rows)
     {

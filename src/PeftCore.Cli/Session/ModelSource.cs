@@ -17,6 +17,9 @@ namespace PeftCore.Cli.Session;
 /// <param name="Warn">Receives a sentence for each contradiction in the files.</param>
 internal sealed record ModelSource(TrainOptions Options, string? Config, PeftConfig? Adapted = null, Action<string>? Warn = null)
 {
+    /// <summary>The task of the model; null for that of its architecture.</summary>
+    public TaskOptions? Task { get; init; } = TaskChoice.Planned(Options);
+
     /// <summary>A note about a part of the plan that depends on data; null if there is none.</summary>
     public string? Unknown => AdapterSetup.ConfigOf(Options) is LoraConfig { Init: LoraInit.Eva }
         ? "eva moves ranks between layers by what the data show; here every layer has the rank asked for, and none is left out" : null;
@@ -24,7 +27,7 @@ internal sealed record ModelSource(TrainOptions Options, string? Config, PeftCon
     /// <summary>Loads the model, or creates it with random weights, and attaches the adapter of the flags.</summary>
     public PeftModel Build(Backend backend)
     {
-        var model = BaseOf(Options, Config, backend, Warn);
+        var model = BaseOf(Options, Config, backend, Warn, Task);
         var peft = new PeftModel(model);
         peft.AddPlannedAdapter(Adapted ?? AdapterSetup.ConfigOf(Options), Options.Seed);
         model.GradientCheckpointing = Options.GradientCheckpointing;
@@ -32,17 +35,18 @@ internal sealed record ModelSource(TrainOptions Options, string? Config, PeftCon
     }
 
     /// <summary>Loads the model of a directory, or creates that of a config.json with random weights.</summary>
-    public static TransformerModel BaseOf(TrainOptions options, string? config, Backend backend, Action<string>? warn = null)
+    public static TransformerModel BaseOf(TrainOptions options, string? config, Backend backend, Action<string>? warn = null,
+        TaskOptions? task = null)
     {
         TransformerModel model;
         if (config is null)
         {
-            model = BaseLoading.Load(options.Model!, backend, options.Dtype == DType.BF16 ? DType.BF16 : null, warn);
+            model = BaseLoading.Load(options.Model!, backend, options.Dtype == DType.BF16 ? DType.BF16 : null, warn, task);
         }
         else
         {
             var warnings = new List<string>();
-            model = ModelLoader.Declare(ConfigReader.Open(config), warnings);
+            model = ModelLoader.Declare(ConfigReader.Open(config), warnings, task);
             warnings.ForEach(warning => warn?.Invoke(warning));
             ModelLoader.Initialize(model, backend, options.Dtype, options.Seed);
         }
@@ -74,7 +78,7 @@ internal sealed record ModelSource(TrainOptions Options, string? Config, PeftCon
         var config = Config is { } file ? ConfigReader.Open(file)
             : ModelDirectory.Open(Options.Model
                 ?? throw new BadInputException("expected --model DIR or --config FILE, the model to plan for.")).OpenConfig();
-        return ModelLoader.Declare(config);
+        return ModelLoader.Declare(config, task: Task);
     }
 
     private TrainerOptions Trainer() => new()

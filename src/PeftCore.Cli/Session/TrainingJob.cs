@@ -3,6 +3,7 @@ using PeftCore.Cli.Options;
 using PeftCore.Cli.Output;
 using PeftCore.Cli.Verbs;
 using PeftCore.Data;
+using PeftCore.Models;
 using PeftCore.Io;
 using PeftCore.Optim;
 using PeftCore.Peft;
@@ -19,6 +20,7 @@ internal sealed class TrainingJob
     private readonly TrainOptions _options;
     private readonly Invocation _call;
     private readonly Trainer _trainer;
+    private readonly TaskOptions? _task;
     private PeftConfig? _calibrated;
 
     public TrainingJob(ModelSession session, TrainOptions options, Invocation call)
@@ -27,6 +29,8 @@ internal sealed class TrainingJob
         var chosen = AdapterSetup.ConfigOf(options);
         Setup = new DataSetup(session, options, AdapterSetup.PlacesOf(chosen));
         var splits = Setup.Open(options.Data ?? throw new BadInputException("expected --data FILE or DIR, the training data."), call);
+        Setup.TakeLabels(splits.RequireTrain());
+        _task = session.Task;
         IReadOnlyList<Example> train = Setup.Encode(splits.RequireTrain(), call);
         IReadOnlyList<Example>? held = splits.Validation is { } rows ? Setup.Encode(rows, call) : null;
         if (held is null && options.ValidationSplit > 0)
@@ -65,7 +69,7 @@ internal sealed class TrainingJob
     /// <exception cref="BadInputException">The plan exceeds the memory limit.</exception>
     private MemoryPlan Planned(long ownBytes)
     {
-        var source = new ModelSource(_options, Config: null, _calibrated);
+        var source = new ModelSource(_options, Config: null, _calibrated) { Task = _task };
         long batches = (long)_options.MaxSteps * _options.GradientAccumulationSteps;
         double epochs = _options.MaxSteps > 0 ? Math.Ceiling((double)batches / Train.BatchesPerEpoch) : Math.Ceiling(_options.NumEpochs);
         // Every epoch contains the longest sample, and the rest of its batch differs little between epochs, so a few epochs suffice.

@@ -96,7 +96,8 @@ internal sealed class ConvertVerb : Verb
 
     private VerbResult OnModel(Invocation call, string adapter, string output, string model)
     {
-        using var session = ModelSession.Open(Devices.Open(call.Device), model, warn: call.Terminal.Warn, rows: call.Value(_rows))
+        using var session = ModelSession.Open(Devices.Open(call.Device), model, warn: call.Terminal.Warn, rows: call.Value(_rows),
+            task: TaskChoice.Of(null, [adapter]))
             .WithAdapters([adapter], call);
         string name = session.Model.ActiveAdapters[0];
         if (call.Value(_rank) is not { } rank)

@@ -18,6 +18,7 @@ internal sealed class EvalVerb : Verb
         Description = "directory of an adapter; several add up",
         HelpName = "DIR"
     };
+    private readonly Option<string?> _task = TaskOption.New();
     private readonly Option<int?> _rows = ResizeOption.New();
     private readonly Option<string?> _data = new("--data") { Description = "data to evaluate on", HelpName = "FILE|DIR" };
     private readonly Option<int> _batchSize = NumberOption.Whole("--batch-size", "sequences at once", 8);
@@ -63,8 +64,8 @@ internal sealed class EvalVerb : Verb
 
     public EvalVerb() : base("eval", "Measure loss, perplexity and, with labels, accuracy and F1.")
     {
-        foreach (var option in (Option[])[_model, _adapter, _rows, _data, _fields, _labelNames, _batchSize, _length, _targetLength,
-            _maskPrompt, _template, _dtype, _cache])
+        foreach (var option in (Option[])[_model, _adapter, _task, _rows, _data, _fields, _labelNames, _batchSize, _length,
+            _targetLength, _maskPrompt, _template, _dtype, _cache])
         {
             Add(option);
         }
@@ -76,7 +77,8 @@ internal sealed class EvalVerb : Verb
         var dtype = call.Value(_dtype) == "bf16" ? DType.BF16 : DType.F32;
         call.Note(SettingRules.DtypeOn(call.Device, dtype));
         var backend = Devices.Open(call.Device, compute: dtype);
-        using var session = ModelSession.Open(backend, call.Value(_model), warn: call.Terminal.Warn, rows: call.Value(_rows))
+        using var session = ModelSession.Open(backend, call.Value(_model), warn: call.Terminal.Warn, rows: call.Value(_rows),
+            task: TaskChoice.Of(call.Value(_task), call.Value(_adapter) ?? []))
             .WithAdapters(call.Value(_adapter) ?? [], call);
         var options = new SequenceOptions
         {

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using PeftCore.Cli.Output;
+using PeftCore.Cli.Session;
 using PeftCore.Io;
 using PeftCore.Models;
 using PeftCore.Peft;
@@ -55,12 +56,21 @@ internal sealed class InspectVerb : Verb
         string architecture = architectures.FirstOrDefault() ?? config.StringOrNull("model_type") ?? "unknown";
         using var weights = directory.HasWeights ? directory.OpenWeights() : null;
         string? quantised = Quantization.Of(config) ?? (weights is null ? null : Quantization.Of(weights));
-        bool? tied = quantised is null ? Tied(call, config, weights) : null;
+        var model = quantised is null ? Declared(call, config, weights) : null;
+        bool? tied = model is { Task: ModelTask.CausalLm or ModelTask.MaskedLm or ModelTask.Seq2SeqLm } ? model.IsTied : null;
 
         List<string[]> rows = [["model", path], ["architecture", architecture], .. Fields(config, ModelFields)];
         if (quantised is not null)
         {
             rows.Add(["quantised", $"{quantised}, which is not supported: such a model cannot be loaded"]);
+        }
+        if (model is not null && (model.Task != ModelTask.CausalLm || model.Labels.Count > 0))
+        {
+            rows.Add(["task", TaskNames.Of(model.Task)]);
+        }
+        if (model is { Labels.Count: > 0 })
+        {
+            rows.Add(["classes", string.Join(", ", model.Labels)]);
         }
         if (tied is { } shared)
         {
@@ -72,8 +82,8 @@ internal sealed class InspectVerb : Verb
         return Describe(call, rows, report.Add("quantization", quantised).Add("tied_embeddings", tied), weights);
     }
 
-    /// <summary>Whether the loaded model ties the head to the embedding; null, with a warning, if the model cannot be loaded.</summary>
-    private static bool? Tied(Invocation call, ConfigReader config, WeightSource? weights)
+    /// <summary>The model without its weights; null, with a warning, if it cannot be loaded.</summary>
+    private static TransformerModel? Declared(Invocation call, ConfigReader config, WeightSource? weights)
     {
         if (!ModelFamilies.ModelTypes.Contains(config.StringOrNull("model_type") ?? ""))
         {
@@ -82,8 +92,7 @@ internal sealed class InspectVerb : Verb
         var warnings = new List<string>();
         try
         {
-            var model = weights is null ? ModelLoader.Declare(config, warnings) : ModelLoader.Declare(config, weights, warnings);
-            return model.IsTied;
+            return weights is null ? ModelLoader.Declare(config, warnings) : ModelLoader.Declare(config, weights, warnings);
         }
         catch (BadInputException e)
         {
@@ -107,6 +116,11 @@ internal sealed class InspectVerb : Verb
         if (weights is not null && SavedAdapter.ModulesOf(weights.Names) is { Count: > 0 } modules)
         {
             rows.Add(["modules", $"{modules.Count}: {string.Join(", ", modules.Take(3))}{(modules.Count > 3 ? ", …" : "")}"]);
+        }
+        string[] classes = file is not null && SavedAdapter.TaskOf(path) is { Labels: { } labels } ? [.. labels] : [];
+        if (classes.Length > 0)
+        {
+            rows.Add(["classes", string.Join(", ", classes)]);
         }
         var report = new JsonReport().Add("kind", "adapter").Add("path", path).Add("method", method)
             .Add("base_model", config.StringOrNull("base_model_name_or_path"));

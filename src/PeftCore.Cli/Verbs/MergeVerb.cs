@@ -19,6 +19,7 @@ internal sealed class MergeVerb : Verb
         Description = "directory of the adapter; several add up",
         HelpName = "DIR", Required = true
     };
+    private readonly Option<string?> _task = TaskOption.New();
     private readonly Option<int?> _rows = ResizeOption.New();
     private readonly Option<string> _output = new("--output-dir")
     {
@@ -31,6 +32,7 @@ internal sealed class MergeVerb : Verb
         Add(_model);
         Add(_adapter);
         Add(_output);
+        Add(_task);
         Add(_rows);
     }
 
@@ -43,7 +45,8 @@ internal sealed class MergeVerb : Verb
         OutputDirectory.CheckApart(output, inputs);
         OutputDirectory.RefuseOtherWeights(output);
         OutputDirectory.SayReplaced(output, OutputKind.Model, call);
-        using var session = ModelSession.Open(Devices.Open(call.Device), source, warn: call.Terminal.Warn, rows: call.Value(_rows))
+        using var session = ModelSession.Open(Devices.Open(call.Device), source, warn: call.Terminal.Warn, rows: call.Value(_rows),
+            task: TaskChoice.Of(call.Value(_task), call.Value(_adapter)!))
             .WithAdapters(call.Value(_adapter)!, call);
         var merged = session.Model.MergeAndUnload();
         call.Stop.ThrowIfCancellationRequested();

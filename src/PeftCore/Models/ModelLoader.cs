@@ -19,8 +19,10 @@ public static class ModelLoader
     public static TransformerModel Declare(ConfigReader config, ICollection<string>? warnings = null, TaskOptions? task = null)
     {
         string type = config.String("model_type");
+        string near = Spelling.DidYouMean(type, ModelFamilies.ModelTypes);
         var family = ModelFamilies.Find(type) ?? throw config.Error("model_type",
-            $"is \"{type}\", which is not supported; supported are {string.Join(", ", ModelFamilies.ModelTypes)}");
+            $"is \"{type}\", which is not supported{(near.Length > 0 ? near + " Supported" : "; supported")} are " +
+            $"{string.Join(", ", ModelFamilies.ModelTypes)}; ModelFamilies.Register adds a family");
         Quantization.Refuse(config);
         ConfigChecks.Run(config, warnings);
         var spec = TaskSpec.Of(config, family.Tasks, task);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using PeftCore.Backends;
@@ -99,6 +100,31 @@ public static partial class ModelWriter
         {
             config["tie_word_embeddings"] = model.IsTied;
         }
+        if (model.HasNewHead)
+        {
+            NameHead(model, ConfigChecks.ArchitectureOf(ConfigReader.Open(path)), config);
+        }
         return config;
+    }
+
+    /// <summary>Writes the class of a new head and the names of its classes.</summary>
+    private static void NameHead(TransformerModel model, string? source, JsonObject config)
+    {
+        if (source is not null && TaskSpec.ClassFor(source, model.Task) is { } name)
+        {
+            config["architectures"] = new JsonArray(JsonValue.Create(name));
+        }
+        config.Remove("num_labels");
+        if (model.Labels.Count > 0)
+        {
+            config["id2label"] = new JsonObject(model.Labels.Index().Select(label =>
+                KeyValuePair.Create(label.Index.ToString(CultureInfo.InvariantCulture), (JsonNode?)JsonValue.Create(label.Item))));
+            config["label2id"] = new JsonObject(model.Labels.Index().Select(label =>
+                KeyValuePair.Create(label.Item, (JsonNode?)JsonValue.Create(label.Index))));
+        }
+        if (model.Task == ModelTask.SequenceClassification)
+        {
+            config["problem_type"] = model.Labels.Count == 1 ? "regression" : "single_label_classification";
+        }
     }
 }

@@ -34,10 +34,18 @@ internal static class NewHead
             ModelLoader.Initialize(path, parameter, backend, dtype ?? DType.F32, seed, (ulong)created.Count);
             created.Add(path);
         }
+        model.NewModules = [.. created.Select(path => NameOf(model, path)).Distinct()];
         if (created.Count > 0)
         {
             warnings?.Add($"{weights.Place}: the weights of {string.Join(", ", created)} are not in the file; they are random until they " +
                 "are trained.");
         }
+    }
+
+    /// <summary>The first module of a path below the body's prefix.</summary>
+    private static string NameOf(TransformerModel model, string path)
+    {
+        string below = path.StartsWith(model.BasePrefix, StringComparison.Ordinal) ? path[model.BasePrefix.Length..] : path;
+        return below.Split('.')[0];
     }
 }

@@ -24,8 +24,8 @@ internal sealed record TaskSpec(ModelTask Task, IReadOnlyList<string> Labels, bo
         ("ForConditionalGeneration", ModelTask.Seq2SeqLm),
         ("ForSequenceClassification", ModelTask.SequenceClassification),
         ("ForTokenClassification", ModelTask.TokenClassification),
-        ("ForQuestionAnsweringSimple", ModelTask.QuestionAnswering),
         ("ForQuestionAnswering", ModelTask.QuestionAnswering),
+        ("ForQuestionAnsweringSimple", ModelTask.QuestionAnswering),
         ("ForMaskedLM", ModelTask.MaskedLm),
         ("ForPreTraining", ModelTask.MaskedLm),
         ("Model", ModelTask.FeatureExtraction),
@@ -55,11 +55,15 @@ internal sealed record TaskSpec(ModelTask Task, IReadOnlyList<string> Labels, bo
                 ? config.Error("architectures", $"makes this a model for {NameOf(task)}, but {type} models here are for {supported}")
                 : new BadInputException($"{config.Source}: {type} models cannot be loaded for {NameOf(task)}; choose {supported}");
         }
-        var labels = !HasLabels(task) ? [] : options?.Labels ?? LabelsIn(config);
+        string[] labels = HasLabels(task) ? LabelsIn(config) : [];
+        int own = labels.Length;
+        if (HasLabels(task) && options?.Labels is { } given && (given.Count != own || !ArePlaceholders(given)))
+        {
+            labels = [.. given];
+        }
         // A bare model has no head, but its file may lack the pooler.
-        bool isNew = task == ModelTask.FeatureExtraction || (named is { } other && other != task)
-            || (options?.Labels is { } given && named == task && given.Count != LabelsIn(config).Length);
-        return new TaskSpec(task, labels, isNew, task == ModelTask.SequenceClassification ? ProblemIn(config, labels.Count)
+        bool isNew = task == ModelTask.FeatureExtraction || (named ?? tasks[0]) != task || labels.Length != own;
+        return new TaskSpec(task, labels, isNew, task == ModelTask.SequenceClassification ? ProblemIn(config, labels.Length)
             : ClassificationProblem.SingleLabel, options?.AsEagerTransformers ?? false, options?.Pooling);
     }
 
@@ -84,21 +88,25 @@ internal sealed record TaskSpec(ModelTask Task, IReadOnlyList<string> Labels, bo
 
     private static bool HasLabels(ModelTask task) => task is ModelTask.SequenceClassification or ModelTask.TokenClassification;
 
-    private static ModelTask? NamedIn(ConfigReader config)
-    {
-        if (ConfigChecks.ArchitectureOf(config) is not { } name)
-        {
-            return null;
-        }
-        foreach (var (end, task) in Ends)
-        {
-            if (name.EndsWith(end, StringComparison.Ordinal))
-            {
-                return task;
-            }
-        }
-        return null;
-    }
+    /// <summary>Whether class names are those that transformers gives to classes without a name.</summary>
+    public static bool ArePlaceholders(IReadOnlyList<string> labels) => labels.Index().All(label => label.Item == Placeholder(label.Index));
+
+    /// <summary>Names for classes without one.</summary>
+    public static string[] Placeholders(int count) => [.. Enumerable.Range(0, count).Select(Placeholder)];
+
+    private static string Placeholder(int id) => $"LABEL_{id}";
+
+    /// <summary>The task of a class of Hugging Face transformers; null if its name does not say.</summary>
+    public static ModelTask? TaskOfClass(string name) => EndOf(name) is { } end ? Ends.First(row => row.End == end).Task : null;
+
+    /// <summary>The class of the same family for another task: BertForMaskedLM and seq-cls make BertForSequenceClassification.</summary>
+    public static string? ClassFor(string name, ModelTask task) => EndOf(name) is not { } end ? null
+        : TaskOfClass(name) == task ? name : name[..^end.Length] + Ends.First(row => row.Task == task).End;
+
+    private static string? EndOf(string name) => Array.Find(Ends, row => name.EndsWith(row.End, StringComparison.Ordinal)).End;
+
+    private static ModelTask? NamedIn(ConfigReader config) =>
+        ConfigChecks.ArchitectureOf(config) is { } name ? TaskOfClass(name) : null;
 
     /// <summary>The class names of "id2label", in the order of their numbers; without it "LABEL_0" … for "num_labels", which is 2 by
     /// default as in transformers.</summary>
@@ -106,7 +114,7 @@ internal sealed record TaskSpec(ModelTask Task, IReadOnlyList<string> Labels, bo
     {
         if (config.ObjectOrNull("id2label") is not { } map)
         {
-            return [.. Enumerable.Range(0, config.Int("num_labels", 2, min: 1)).Select(id => $"LABEL_{id}")];
+            return Placeholders(config.Int("num_labels", 2, min: 1));
         }
         string[] ids = [.. map.Names];
         string[] labels = new string[ids.Length];

@@ -53,6 +53,10 @@ public abstract class TransformerModel : Module
     /// <summary>Whether the head is not that of the weight file and starts with random weights.</summary>
     internal bool HasNewHead { get; set; }
 
+    /// <summary>Names of the modules that the weight file lacks, so that they have random weights: parts of a new head, and layers between
+    /// body and head, such as a pooler.</summary>
+    internal IReadOnlyList<string> NewModules { get; set; } = [];
+
     /// <summary>A term that is added to the loss in training, such as an adapter's regularisation; null without one.</summary>
     internal Func<Tensor?>? Penalty { get; set; }
 

@@ -21,6 +21,28 @@ internal static class SavedHead
         _ => [],
     };
 
+    /// <summary>The names for a model: those of its task, and further modules with random weights. Hugging Face PEFT leaves these out, and
+    /// draws them anew whenever the adapter is loaded, so that it computes something else.</summary>
+    public static IReadOnlyList<string> NamesOf(TransformerModel model)
+    {
+        var names = NamesOf(model.Task);
+        return model.Task == ModelTask.FeatureExtraction ? names
+            : [.. names, .. model.NewModules.Where(name => !names.Any(end => name.EndsWith(end, StringComparison.Ordinal)))];
+    }
+
+    /// <summary>The task of an adapter_config.json; null if its adapter fits any head over the vocabulary.</summary>
+    /// <param name="type">task_type.</param>
+    /// <param name="className">The class that auto_mapping names.</param>
+    public static ModelTask? TaskOf(string? type, string? className) => type switch
+    {
+        "SEQ_CLS" => ModelTask.SequenceClassification,
+        "TOKEN_CLS" => ModelTask.TokenClassification,
+        "QUESTION_ANS" => ModelTask.QuestionAnswering,
+        "FEATURE_EXTRACTION" => ModelTask.FeatureExtraction,
+        null when className is not null && TaskSpec.TaskOfClass(className) is ModelTask.MaskedLm => ModelTask.MaskedLm,
+        _ => null,
+    };
+
     /// <summary>task_type in adapter_config.json; null if Hugging Face PEFT has none for the task.</summary>
     public static string? TypeOf(ModelTask task) => task switch
     {

@@ -155,7 +155,9 @@ public abstract record PeftConfig
         if (!NamesSavedModules)
         {
             // Without the field modules_to_save the head of a task still trains: it is new.
-            adapter.Swaps.AddRange(new SavedModules(context, context.Base.HeadModules).Modules().Where(swap =>
+            var names = SavedHead.NamesOf(context.Base);
+            var head = context.Base.HeadModules.Where(name => names.Any(name.EndsWith)).Union(context.Base.NewModules.Intersect(names));
+            adapter.Swaps.AddRange(new SavedModules(context, [.. head]).Modules().Where(swap =>
                 !adapter.Swaps.Exists(other => other.Replaces(swap.Module, swap.Name))).ToList());
         }
         return adapter;

@@ -13,14 +13,17 @@ internal static class AdapterDirectory
 
     private const int Attempts = 20;
 
-    private static readonly Dictionary<string, string> Metadata = new() { ["format"] = "pt" };
-
     /// <summary>Writes configuration and weights together: a reader sees both files of the old adapter or both of the new one.</summary>
-    public static void Save(string directory, PeftConfig config, IEnumerable<SafetensorsTensor> tensors) => Update(directory, built =>
-    {
-        SafetensorsWriter.Write(Path.Combine(built, WeightsName), tensors, Metadata);
-        config.Save(Path.Combine(built, PeftConfig.FileName));
-    });
+    /// <param name="directory">The directory.</param>
+    /// <param name="config">The configuration.</param>
+    /// <param name="tensors">The weights.</param>
+    /// <param name="labels">The class names of the model's head; empty without classes.</param>
+    public static void Save(string directory, PeftConfig config, IEnumerable<SafetensorsTensor> tensors, IReadOnlyList<string> labels) =>
+        Update(directory, built =>
+        {
+            SafetensorsWriter.Write(Path.Combine(built, WeightsName), tensors, SavedLabels.Metadata(labels));
+            config.Save(Path.Combine(built, PeftConfig.FileName));
+        });
 
     /// <summary>Replaces all files of an adapter at once; other files of the directory are kept.</summary>
     /// <param name="directory">The directory; created if it does not exist.</param>

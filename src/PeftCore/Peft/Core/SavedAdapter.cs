@@ -1,4 +1,5 @@
 using PeftCore.Io;
+using PeftCore.Models;
 using PeftCore.Peft.Lora;
 
 namespace PeftCore.Peft;
@@ -6,9 +7,15 @@ namespace PeftCore.Peft;
 /// <summary>A saved adapter without its base model: configuration and stored tensors.</summary>
 public sealed class SavedAdapter
 {
+    // The last layers of heads that classify; others of these heads have other names.
+    private static readonly string[] LastLayers = [".classifier.weight", ".score.weight", ".classifier.out_proj.weight"];
+
     private readonly SafetensorsTensor[] _tensors;
 
-    private SavedAdapter(PeftConfig config, SafetensorsTensor[] tensors) => (Config, _tensors) = (config, tensors);
+    private readonly IReadOnlyList<string> _labels;
+
+    private SavedAdapter(PeftConfig config, SafetensorsTensor[] tensors, IReadOnlyList<string> labels) =>
+        (Config, _tensors, _labels) = (config, tensors, labels);
 
     /// <summary>Method and hyperparameters.</summary>
     public PeftConfig Config { get; }
@@ -39,7 +46,7 @@ public sealed class SavedAdapter
         {
             warnings?.Add(warning);
         }
-        return new SavedAdapter(config, [.. source.ToFile()]);
+        return new SavedAdapter(config, [.. source.ToFile()], source.Labels);
     }
 
     /// <summary>Reads a LoRA whose initialisation changed the base (PiSSA, OLoRA, CorDA, LoRA-GA), trained and initial, as a plain LoRA of
@@ -60,14 +67,44 @@ public sealed class SavedAdapter
         }
         using var trained = AdapterDirectory.OpenWeights(directory);
         using var initial = AdapterDirectory.OpenWeights(initialDirectory);
-        return new SavedAdapter(PlainConversion.Config(config), [.. PlainConversion.Tensors(trained, initial)]);
+        return new SavedAdapter(PlainConversion.Config(config), [.. PlainConversion.Tensors(trained, initial)], trained.Labels);
+    }
+
+    /// <summary>The task whose head an adapter directory holds, and its classes, with which the base is to be loaded; null for an adapter
+    /// without a head of its own.</summary>
+    /// <param name="directory">The directory.</param>
+    /// <param name="seed">Seed of weights that neither the base nor the adapter has.</param>
+    /// <exception cref="BadInputException">A file is missing or damaged.</exception>
+    public static TaskOptions? TaskOf(string directory, ulong seed = 0)
+    {
+        AdapterDirectory.RefuseIfNotAnAdapter(directory);
+        var config = ConfigReader.Open(AdapterDirectory.ConfigPath(directory));
+        if (SavedHead.TaskOf(config.StringOrNull("task_type"), config.ObjectOrNull("auto_mapping")?.StringOrNull("base_model_class"))
+            is not { } task)
+        {
+            return null;
+        }
+        using var weights = AdapterDirectory.OpenWeights(directory);
+        return new TaskOptions { Task = task, Labels = LabelsOf(task, weights), Seed = seed };
+    }
+
+    /// <summary>The classes of the saved head: their names in the file's header, or placeholders for the rows of its last layer.</summary>
+    private static IReadOnlyList<string>? LabelsOf(ModelTask task, AdapterWeights weights)
+    {
+        if (task is not (ModelTask.SequenceClassification or ModelTask.TokenClassification))
+        {
+            return null;
+        }
+        string? last = weights.Names.FirstOrDefault(name => LastLayers.Any(end => name.EndsWith(end, StringComparison.Ordinal)));
+        return weights.Labels is { Count: > 0 } names ? names
+            : last is not null && weights.Get(last).Shape is [var rows, _] ? TaskSpec.Placeholders((int)rows) : null;
     }
 
     /// <summary>The weight file of an adapter directory; null if there is none.</summary>
     public static string? WeightFileOf(string directory) => AdapterDirectory.FindWeights(directory);
 
     /// <summary>Saves the adapter in Hugging Face PEFT's files, with unchanged tensors.</summary>
-    public void Save(string directory) => AdapterDirectory.Save(directory, Config, _tensors);
+    public void Save(string directory) => AdapterDirectory.Save(directory, Config, _tensors, _labels);
 
     /// <summary>The module's part of a key: the segments before the adapter's parameter.</summary>
     private static string ModuleOf(string key)

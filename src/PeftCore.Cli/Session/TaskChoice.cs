@@ -1,0 +1,61 @@
+using PeftCore.Cli.Options;
+using PeftCore.Models;
+using PeftCore.Peft;
+
+namespace PeftCore.Cli.Session;
+
+/// <summary>The task that a base is loaded for: that of --task, or of the adapters, whose files hold the head, or of the base's
+/// architecture.</summary>
+internal static class TaskChoice
+{
+    /// <summary>The task of a run; null for that of the architecture.</summary>
+    public static TaskOptions? Of(TrainOptions options) =>
+        Of(options.Task, options.ResumeFromCheckpoint is { } run ? [Resumption.CheckpointOf(run)] : [], options.Seed);
+
+    /// <summary>The task of a plan without data, whose classes are those of --label-names; null for that of the architecture.</summary>
+    public static TaskOptions? Planned(TrainOptions options)
+    {
+        var chosen = Of(options.Task, [], options.Seed);
+        return chosen is { Labels: null, Task: { } task } && HasLabels(task) && NamesIn(options.LabelNames) is { Count: > 0 } names
+            ? chosen.WithLabels(names) : chosen;
+    }
+
+    /// <summary>The task of a base with adapters; null for that of the architecture.</summary>
+    /// <param name="name">--task; null if it was not given.</param>
+    /// <param name="adapters">The directories of adapters.</param>
+    /// <param name="seed">Seed of a new head.</param>
+    /// <exception cref="BadInputException">The adapters, or an adapter and --task, contradict each other.</exception>
+    public static TaskOptions? Of(string? name, IReadOnlyList<string> adapters, ulong seed = 0)
+    {
+        var chosen = name is null ? null : new TaskOptions { Task = TaskNames.Parse(name), Seed = seed };
+        string from = $"--task {name}";
+        foreach (string adapter in adapters)
+        {
+            if (SavedAdapter.TaskOf(adapter, seed) is not { } own)
+            {
+                continue;
+            }
+            if (chosen?.Task is { } task && own.Task is { } other && task != other)
+            {
+                throw new BadInputException($"{adapter}: the adapter has a head for {TaskNames.Of(other)}, but {from} is for " +
+                    $"{TaskNames.Of(task)}; leave one of them out.");
+            }
+            if (chosen?.Labels is { } labels && own.Labels is { } others && !labels.SequenceEqual(others))
+            {
+                throw new BadInputException($"{adapter}: the adapter has the classes {string.Join(", ", others)}, but {from} has " +
+                    $"{string.Join(", ", labels)}; use one of them at a time.");
+            }
+            (chosen, from) = (own, adapter);
+        }
+        return chosen;
+    }
+
+    /// <summary>The same task with other classes.</summary>
+    public static TaskOptions WithLabels(this TaskOptions task, IReadOnlyList<string> labels) =>
+        new() { Task = task.Task, Labels = labels, Seed = task.Seed, AsEagerTransformers = task.AsEagerTransformers };
+
+    /// <summary>Whether heads of a task have classes.</summary>
+    public static bool HasLabels(ModelTask task) => task is ModelTask.SequenceClassification or ModelTask.TokenClassification;
+
+    private static List<string> NamesIn(string? labelNames) => [.. FieldNames.Labels(labelNames).Values.Distinct()];
+}

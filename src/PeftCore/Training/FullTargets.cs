@@ -1,0 +1,33 @@
+using PeftCore.Data;
+using PeftCore.Models;
+
+namespace PeftCore.Training;
+
+/// <summary>Samples with all targets that a task can have, for memory plans and benchmarks.</summary>
+internal static class FullTargets
+{
+    // Of 20 tokens, the first 3 are predicted: the 15 % of masked language modelling.
+    private const int Period = 20, Predicted = 3;
+
+    /// <summary>A sample of a model's task.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="row">The number of the sample.</param>
+    /// <param name="ids">(T): its tokens.</param>
+    /// <param name="target">Creates the tokens that an encoder-decoder writes.</param>
+    /// <exception cref="BadInputException">The task has no loss.</exception>
+    public static Example Of(TransformerModel model, int row, int[] ids, Func<int[]> target) => model.Task switch
+    {
+        ModelTask.CausalLm => new Example(ids, ids),
+        ModelTask.Seq2SeqLm => Example.Unlabelled(ids) with { TargetIds = target() },
+        ModelTask.SequenceClassification when model.Labels.Count == 1 => Example.Unlabelled(ids) with { Score = row },
+        ModelTask.SequenceClassification => Example.Unlabelled(ids) with { ClassLabel = row % model.Labels.Count },
+        ModelTask.TokenClassification => new Example(ids, Array.ConvertAll(ids, id => id % model.Labels.Count)) { LabelsInPlace = true },
+        ModelTask.QuestionAnswering => Example.Unlabelled(ids) with { Span = (0, ids.Length - 1) },
+        ModelTask.MaskedLm => new Example(ids, [.. ids.Select((id, i) => i % Period < Predicted ? id : Example.Masked)])
+        {
+            LabelsInPlace = true,
+        },
+        _ => throw new BadInputException($"this {model.ModelType} model returns hidden states, which have no loss, so there is no step to " +
+            "plan; choose another task"),
+    };
+}
