@@ -42,7 +42,8 @@ internal sealed class AdapterCheck(Backend backend, string directory, Expected e
     {
         using var scope = new TensorScope();
         string baseDirectory = FixtureInputs.BaseOf(directory, baseModel);
-        var model = new PeftModel(BaseLoading.Load(baseDirectory, backend, null, warn, FixtureInputs.AsReference)) { GradientsLikeReference = true };
+        var model = new PeftModel(BaseLoading.Load(baseDirectory, backend, null, warn,
+            FixtureInputs.AsReference)) { GradientsLikeReference = true };
         try
         {
             var config = PromptNetworks.AreIn(expected)

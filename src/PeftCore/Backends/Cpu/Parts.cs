@@ -6,7 +6,8 @@ namespace PeftCore.Backends;
 internal readonly record struct Part(long First, int Count);
 
 /// <summary>Parts of at most <paramref name="most"/> elements or rows that together cover all of them: one part of all but the largest
-/// tensors. Enumerating them allocates nothing.</summary>
+/// tensors, and one part without elements of an empty tensor, because a kernel may write a result all the same: a sum is then 0. Enumerating
+/// them allocates nothing.</summary>
 internal readonly struct Parts(long count, long most)
 {
     public Enumerator GetEnumerator() => new(count, most);
@@ -14,15 +15,17 @@ internal readonly struct Parts(long count, long most)
     public struct Enumerator(long count, long most)
     {
         private long _next;
+        private bool _started;
 
         public Part Current { get; private set; }
 
         public bool MoveNext()
         {
-            if (_next >= count)
+            if (_started && _next >= count)
             {
                 return false;
             }
+            _started = true;
             Current = new Part(_next, (int)Math.Min(most, count - _next));
             _next += Current.Count;
             return true;

@@ -153,7 +153,8 @@ internal sealed class Decoder : CausalModel
         _task.ToTargets(Backend, labels, batchSize, denominator);
 
     /// <summary>1 for a token, 0 for padding, told apart by their ids, as transformers does to find the last token of a row.</summary>
-    private int[]? TokensOf(InputArrays arrays) => Spec.PaddingToken is { } padding ? Array.ConvertAll(arrays.Ids, id => id == padding ? 0 : 1)
+    private int[]? TokensOf(InputArrays arrays) =>
+        Spec.PaddingToken is { } padding ? Array.ConvertAll(arrays.Ids, id => id == padding ? 0 : 1)
         : arrays.BatchSize == 1 ? null : throw new BadInputException(
             "the last token of each row is classified, and without pad_token_id in config.json it is not known which tokens are padding; " +
             "add it, give a mask, or classify one text at a time");

@@ -3,7 +3,8 @@ using PeftCore.Nn;
 
 namespace PeftCore.Models;
 
-/// <summary>What a GPT-like family calls its sizes in config.json; the first of several names is its own, the others are accepted.</summary>
+/// <summary>What a GPT-like family calls its sizes in config.json; the first of several names is its own, the others are
+/// accepted.</summary>
 internal sealed record GptNames
 {
     /// <summary>Size of a hidden state.</summary>

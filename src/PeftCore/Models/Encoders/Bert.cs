@@ -2,8 +2,8 @@ using PeftCore.Io;
 
 namespace PeftCore.Models;
 
-/// <summary>BERT (Devlin et al. 2019): learned positions, two token types, layer norm after each sublayer, GELU. A sequence is classified by
-/// the hidden state of its first token, [CLS], through a pooler. Its relatives are said by their difference from it.</summary>
+/// <summary>BERT (Devlin et al. 2019): learned positions, two token types, layer norm after each sublayer, GELU. A sequence is classified
+/// by the hidden state of its first token, [CLS], through a pooler. Its relatives are said by their difference from it.</summary>
 internal static class Bert
 {
     /// <summary>Reads a config.json.</summary>

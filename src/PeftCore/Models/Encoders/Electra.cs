@@ -2,8 +2,8 @@ using PeftCore.Io;
 
 namespace PeftCore.Models;
 
-/// <summary>ELECTRA (Clark et al. 2020): BERT with embeddings of a size of their own, and RoBERTa's classifier with GELU. The masked language
-/// model is ELECTRA's generator.</summary>
+/// <summary>ELECTRA (Clark et al. 2020): BERT with embeddings of a size of their own, and RoBERTa's classifier with GELU. The masked
+/// language model is ELECTRA's generator.</summary>
 internal static class Electra
 {
     /// <summary>Reads a config.json.</summary>

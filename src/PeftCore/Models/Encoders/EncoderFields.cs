@@ -74,10 +74,12 @@ internal static class EncoderFields
     public static int Rows(ConfigReader config, string name, int? fallback = null) => config.Int(name, fallback, min: 1, max: MostRows);
 
     /// <summary>A size of a vector.</summary>
-    public static int Columns(ConfigReader config, string name, int? fallback = null) => config.Int(name, fallback, min: 1, max: MostColumns);
+    public static int Columns(ConfigReader config, string name, int? fallback = null) =>
+        config.Int(name, fallback, min: 1, max: MostColumns);
 
     /// <summary>A probability of dropout.</summary>
-    public static float Probability(ConfigReader config, string name, double fallback) => ProbabilityOrNull(config, name) ?? (float)fallback;
+    public static float Probability(ConfigReader config, string name, double fallback) =>
+        ProbabilityOrNull(config, name) ?? (float)fallback;
 
     /// <summary>A probability of dropout; null if absent.</summary>
     public static float? ProbabilityOrNull(ConfigReader config, string name)

@@ -4,7 +4,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Models;
 
-/// <summary>The layers of a head, which run one after the other. Each call adds one, under the name that weight files have for it.</summary>
+/// <summary>The layers of a head, which run one after the other. Each call adds one, under the name that weight files have for
+/// it.</summary>
 /// <param name="model">The model that the layers are added to.</param>
 /// <param name="spec">Its sizes.</param>
 internal sealed class HeadLayers(EncoderModel model, EncoderSpec spec)

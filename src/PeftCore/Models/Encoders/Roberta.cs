@@ -2,8 +2,8 @@ using PeftCore.Io;
 
 namespace PeftCore.Models;
 
-/// <summary>RoBERTa (Liu et al. 2019) and XLM-R (Conneau et al. 2020): BERT with positions that are numbered from the padding token's id plus
-/// 1 and count only tokens that are not padding, and with a head of two layers in place of pooler and classifier.</summary>
+/// <summary>RoBERTa (Liu et al. 2019) and XLM-R (Conneau et al. 2020): BERT with positions that are numbered from the padding token's id
+/// plus 1 and count only tokens that are not padding, and with a head of two layers in place of pooler and classifier.</summary>
 internal static class Roberta
 {
     /// <summary>Reads a config.json.</summary>

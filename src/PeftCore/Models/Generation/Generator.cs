@@ -3,8 +3,8 @@ using PeftCore.Tokenizers;
 
 namespace PeftCore.Models.Generation;
 
-/// <summary>Generates text with a causal model or an encoder-decoder and its active adapters. The prompt of an encoder-decoder is the source
-/// text, and the text is the target.</summary>
+/// <summary>Generates text with a causal model or an encoder-decoder and its active adapters. The prompt of an encoder-decoder is the
+/// source text, and the text is the target.</summary>
 public sealed class Generator
 {
     private readonly TransformerModel _model;
@@ -35,7 +35,8 @@ public sealed class Generator
 
     /// <summary>The model, which must generate text.</summary>
     /// <exception cref="BadInputException">It has another task.</exception>
-    internal static TransformerModel Checked(TransformerModel model) => model is Seq2SeqModel ? Seq2SeqModel.Of(model) : CausalModel.Of(model);
+    internal static TransformerModel Checked(TransformerModel model) => model is Seq2SeqModel ? Seq2SeqModel.Of(model)
+        : CausalModel.Of(model);
 
     /// <summary>The tokens of a prompt. A decoder's has no end-of-text token, which some tokenizers append; an encoder's text ends with
     /// it.</summary>
@@ -71,7 +72,8 @@ public sealed class Generator
         var request = model is Seq2SeqModel encoderDecoder ? TargetRequest(encoderDecoder, prompt, options, decode)
             : new TextRequest(prompt, options, RoomOf(model) - prompt.Length, decode)
             {
-                ContextNotice = generated => $"the text ends after {generated} tokens because the model's context of {model.MaxLength} is " +
+                ContextNotice =
+                generated => $"the text ends after {generated} tokens because the model's context of {model.MaxLength} is " +
                     $"full, {prompt.Length} of it taken by the prompt",
             };
         request.CheckLengths();

@@ -55,7 +55,8 @@ internal static class SavedHead
         _ => null,
     };
 
-    /// <summary>auto_mapping in adapter_config.json, which names the class of a model without a task type; null if it is not known.</summary>
+    /// <summary>auto_mapping in adapter_config.json, which names the class of a model without a task type; null if it is not
+    /// known.</summary>
     public static JsonElement? MappingOf(TransformerModel model)
     {
         if (model.Architecture is not { } name)

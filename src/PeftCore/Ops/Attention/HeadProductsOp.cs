@@ -5,8 +5,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>Products of the heads of tokens with rows that all rows of a batch share: y[b, h, t, r] = α·Σ_d x[b, t, h, d]·p[r, h, d], such as
-/// DeBERTa's scores of tokens and relative positions. Saves a factor only for the other's gradient.</summary>
+/// <summary>Products of the heads of tokens with rows that all rows of a batch share: y[b, h, t, r] = α·Σ_d x[b, t, h, d]·p[r, h, d], such
+/// as DeBERTa's scores of tokens and relative positions. Saves a factor only for the other's gradient.</summary>
 internal static class HeadProductsOp
 {
     extension(Tensor x)

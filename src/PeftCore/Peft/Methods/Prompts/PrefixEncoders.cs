@@ -12,8 +12,8 @@ namespace PeftCore.Peft.Prompts;
 /// <param name="stacks">1, or 2 for an encoder-decoder.</param>
 internal abstract class PrefixEncoder(int count, int layers, int stacks) : PromptEncoder(count)
 {
-    /// <summary>Keys and values of one block, each (tokens, key columns). As Hugging Face PEFT cuts the table of an encoder-decoder, block l
-    /// of the decoder has those of block 2·l, counted around the table.</summary>
+    /// <summary>Keys and values of one block, each (tokens, key columns). As Hugging Face PEFT cuts the table of an encoder-decoder, block
+    /// l of the decoder has those of block 2·l, counted around the table.</summary>
     public (Tensor Keys, Tensor Values) Layer(int index) => Part(stacks * index % layers);
 
     /// <summary>The keys and values at an index of the table.</summary>
