@@ -42,8 +42,8 @@ internal sealed class AdapterCheck(Backend backend, string directory, Expected e
     {
         using var scope = new TensorScope();
         string baseDirectory = FixtureInputs.BaseOf(directory, baseModel);
-        var model = new PeftModel(BaseLoading.Load(baseDirectory, backend, null, warn,
-            FixtureInputs.AsReference)) { GradientsLikeReference = true };
+        var loaded = BaseLoading.Load(baseDirectory, backend, null, warn, FixtureInputs.AsReference);
+        var model = new PeftModel(loaded) { GradientsLikeReference = true };
         try
         {
             var config = PromptNetworks.AreIn(expected)

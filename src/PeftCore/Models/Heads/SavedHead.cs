@@ -6,14 +6,6 @@ namespace PeftCore.Models;
 /// saved in its file. A module belongs to the head if its path ends in one of these names.</summary>
 internal static class SavedHead
 {
-    /// <summary>The names for a model: those of its task, or that of its last layer if no module has one of them.</summary>
-    public static IReadOnlyList<string> NamesOf(TransformerModel model)
-    {
-        var names = NamesOf(model.Task);
-        return names.Count == 0 || model.NamedModules().Any(module => names.Any(name => module.Path.EndsWith(name, StringComparison.Ordinal)))
-            ? names : [model.OutputLayer!.Name];
-    }
-
     private static IReadOnlyList<string> NamesOf(ModelTask task) => task switch
     {
         ModelTask.SequenceClassification or ModelTask.TokenClassification => ["classifier", "score"],
@@ -21,11 +13,17 @@ internal static class SavedHead
         _ => [],
     };
 
-    /// <summary>The names for a model: those of its task, and further modules with random weights. Hugging Face PEFT leaves these out, and
-    /// draws them anew whenever the adapter is loaded, so that it computes something else.</summary>
+    /// <summary>The names for a model: those of its task, or that of its last layer if no module has one of them; and further modules with
+    /// random weights. Hugging Face PEFT leaves these out, and draws them anew whenever the adapter is loaded, so that it computes
+    /// something else.</summary>
     public static IReadOnlyList<string> NamesOf(TransformerModel model)
     {
         var names = NamesOf(model.Task);
+        if (names.Count > 0
+            && !model.NamedModules().Any(module => names.Any(name => module.Path.EndsWith(name, StringComparison.Ordinal))))
+        {
+            names = [model.OutputLayer!.Name];
+        }
         return model.Task == ModelTask.FeatureExtraction ? names
             : [.. names, .. model.NewModules.Where(name => !names.Any(end => name.EndsWith(end, StringComparison.Ordinal)))];
     }
