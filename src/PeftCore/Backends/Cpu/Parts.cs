@@ -6,8 +6,8 @@ namespace PeftCore.Backends;
 internal readonly record struct Part(long First, int Count);
 
 /// <summary>Parts of at most <paramref name="most"/> elements or rows that together cover all of them: one part of all but the largest
-/// tensors, and one part without elements of an empty tensor, because a kernel may write a result all the same: a sum is then 0. Enumerating
-/// them allocates nothing.</summary>
+/// tensors. An empty tensor has one part without elements, because its kernel may write a result all the same, such as a sum of 0.
+/// Enumerating them allocates nothing.</summary>
 internal readonly struct Parts(long count, long most)
 {
     public Enumerator GetEnumerator() => new(count, most);
