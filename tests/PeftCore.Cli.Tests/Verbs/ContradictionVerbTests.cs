@@ -51,15 +51,15 @@ public sealed class ContradictionVerbTests
             config.Remove("rope_parameters");
             (config["rope_theta"], config["rope_scaling"]) = (10000.0, Linear());
         });
-        string yarn = Copy(Bundled.BaseLlama, config => config["rope_scaling"] = new JsonObject { ["type"] = "yarn", ["factor"] = 2 });
+        string unknown = Copy(Bundled.BaseLlama, config => config["rope_scaling"] = new JsonObject { ["type"] = "cubic", ["factor"] = 2 });
 
         var scaled = Eval(both, data);
-        var refused = Eval(yarn, data);
+        var refused = Eval(unknown, data);
 
         Assert.That(Loss(scaled), Is.EqualTo(Loss(Eval(old, data))));
         Assert.That(Loss(scaled), Is.Not.EqualTo(Loss(Eval(plain, data))).Within(0.01));
         Assert.That(scaled.Error, Does.Contain("warning: ").And.Contain("rope_parameters").And.Contain("rope_scaling"));
-        Assert.That((refused.ExitCode, refused.Error.Contains("\"rope_scaling.type\" is \"yarn\"", StringComparison.Ordinal)),
+        Assert.That((refused.ExitCode, refused.Error.Contains("\"rope_scaling.type\" is \"cubic\"", StringComparison.Ordinal)),
             Is.EqualTo((2, true)), refused.Error);
     }
 
