@@ -25,8 +25,11 @@ internal static class SavedHead
             names = [model.OutputLayer!.Name];
         }
         return model.Task == ModelTask.FeatureExtraction ? names
-            : [.. names, .. model.NewModules.Where(name => !names.Any(end => name.EndsWith(end, StringComparison.Ordinal)))];
+            : [.. names, .. model.NewModules.Where(name => !EndsInOneOf(names, name))];
     }
+
+    private static bool EndsInOneOf(IReadOnlyList<string> names, string path) =>
+        names.Any(name => path.EndsWith(name, StringComparison.Ordinal));
 
     /// <summary>The task of an adapter_config.json; null if its adapter fits any head over the vocabulary.</summary>
     /// <param name="type">task_type.</param>
