@@ -138,7 +138,8 @@ internal sealed partial class IlgpuBackend : Backend, IGraphCapture
     /// <inheritdoc/>
     public ICapturedGraph Capture(Action work, ulong pass)
     {
-        var graph = _gpu.Capturing = new IlgpuGraph(this, _device.Capture, _gpu.Bf16Weights);
+        _gpu.Passes.Set(0); // Before the capture, which an upload would end.
+        var graph = _gpu.Capturing = new IlgpuGraph(this, _device.Capture, _gpu.Bf16Weights, _gpu.Passes, pass);
         _device.Memory.BreakCapture = graph.Interrupt;
         try
         {
@@ -160,6 +161,7 @@ internal sealed partial class IlgpuBackend : Backend, IGraphCapture
     {
         Synchronize();
         _gpu.Bf16Weights.Clear();
+        _gpu.Passes.Dispose();
         _optimizer.Dispose();
         _gemm.Dispose();
         _attention.Dispose();

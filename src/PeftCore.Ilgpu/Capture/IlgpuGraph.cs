@@ -4,11 +4,12 @@ namespace PeftCore.Ilgpu;
 
 /// <summary>A captured pass. Its launches hold addresses of the arena, so that it can be replayed only while the same blocks are in
 /// use.</summary>
-internal sealed class IlgpuGraph(IlgpuBackend backend, IStreamCapture capture, Bf16WeightCache bf16Weights) : ICapturedGraph
+internal sealed class IlgpuGraph(IlgpuBackend backend, IStreamCapture capture, Bf16WeightCache bf16Weights, PassCounter passes,
+    ulong pass) : ICapturedGraph
 {
     private ICapturedLaunches? _captured;
     private GraphMemory _memory;
-    private bool _open;
+    private bool _open, _readsPasses;
 
     /// <inheritdoc/>
     public bool CanReplay { get; private set; } = true;
@@ -40,19 +41,27 @@ internal sealed class IlgpuGraph(IlgpuBackend backend, IStreamCapture capture, B
     /// continues eagerly.</summary>
     public void Interrupt()
     {
-        Forbid();
+        CanReplay = false;
         Close();
     }
 
-    /// <summary>Marks the recording as not replayable, because the work depends on something that changes between passes.</summary>
-    public void Forbid() => CanReplay = false;
+    /// <summary>The counter that a captured launch is about to read.</summary>
+    public PassCounter ReadPasses()
+    {
+        _readsPasses = true;
+        return passes;
+    }
 
     /// <inheritdoc/>
-    public bool Replay(ReadOnlySpan<StaticTensor> left, ulong pass)
+    public bool Replay(ReadOnlySpan<StaticTensor> left, ulong number)
     {
         if (_captured is null || _memory != backend.MemoryNow || !StaticTensor.TryTake(left, backend.Arena))
         {
             return false;
+        }
+        if (_readsPasses)
+        {
+            passes.Set(number - pass);
         }
         bf16Weights.Refresh(); // The launches read these copies, and do not refresh them.
         _captured.Run();

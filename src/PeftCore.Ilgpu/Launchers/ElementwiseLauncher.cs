@@ -68,7 +68,6 @@ internal sealed class ElementwiseLauncher(LaunchContext gpu)
 
     public void Dropout(Tensor x, Tensor y, float probability, ulong seed, ulong stream, bool accumulate)
     {
-        gpu.Capturing?.Forbid(); // Each pass draws another mask.
         using Float32Staging from = gpu.StageIn(x), to = gpu.StageOut(y, accumulate);
         gpu.ForEach<Dropout, DropoutArgs>(x.Count, new DropoutArgs
         {
@@ -78,6 +77,7 @@ internal sealed class ElementwiseLauncher(LaunchContext gpu)
             Scale = 1f / (1f - probability),
             Seed = seed,
             Stream = stream,
+            Passes = gpu.CapturedPasses,
             Accumulate = Flag(accumulate),
         });
     }

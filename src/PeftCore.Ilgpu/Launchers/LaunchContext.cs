@@ -15,6 +15,7 @@ internal sealed class LaunchContext
         (Backend, Device, ComputeDType) = (backend, device, computeDType);
         Casts = new CastLauncher(this);
         Bf16Weights = new Bf16WeightCache(this);
+        Passes = new PassCounter(device);
     }
 
     /// <summary>The backend, whose arena allocates workspace.</summary>
@@ -32,6 +33,13 @@ internal sealed class LaunchContext
 
     /// <summary>The capture in progress, or null.</summary>
     public IlgpuGraph? Capturing { get; set; }
+
+    /// <summary>The number that graphs add to the random streams of dropout.</summary>
+    public PassCounter Passes { get; }
+
+    /// <summary>What a kernel with dropout reads <see cref="Passes"/> from: empty outside a capture, where its arguments say
+    /// everything.</summary>
+    public ArrayView<ulong> CapturedPasses => Capturing?.ReadPasses().View ?? None<ulong>();
 
     /// <summary>Launches a kernel with one thread for each of <paramref name="count"/> items.</summary>
     public void ForEach<TKernel, TArgs>(long count, TArgs args)

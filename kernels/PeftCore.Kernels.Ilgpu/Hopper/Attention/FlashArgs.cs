@@ -28,6 +28,9 @@ internal struct FlashArgs<TView> where TView : struct
 
     /// <summary>ALiBi slopes and sinks, a number a head, as the bits of floats.</summary>
     public TView Slopes, Sinks;
+
+    /// <summary>The low and high half of the passes since the captured one (see <see cref="DropoutStream"/>).</summary>
+    public TView Passes;
     public long Lse, Delta;
 
     /// <summary>Address of the bias, and elements from one batch row and head to the next (see <see cref="BiasStrides"/>).</summary>

@@ -99,12 +99,13 @@ internal static class FlashTerms
     public static ulong KeptInRows(FlashArgs<ArrayView<int>> args, int b, int h, int query, int key, int columns)
     {
         ulong words = (ulong)((args.Keys + 3) / 4), row = (ulong)((((long)b * args.Heads) + h) * args.Queries) + (ulong)query, kept = 0;
+        ulong stream = DropoutStream.At(args.Stream, args.Passes);
         bool upper = (key & 2) != 0;
         for (int group = 0; group < columns / 8; group++)
         {
             for (int half = 0; half < 2; half++)
             {
-                var four = Philox.Next(args.Seed, args.Stream, ((row + (ulong)(8 * half)) * words) + (ulong)((key / 4) + (2 * group)));
+                var four = Philox.Next(args.Seed, stream, ((row + (ulong)(8 * half)) * words) + (ulong)((key / 4) + (2 * group)));
                 uint first = upper ? four.Z : four.X, second = upper ? four.W : four.Y;
                 ulong bits = (first >> 8 >= args.DropBelow ? 1ul : 0ul) | (second >> 8 >= args.DropBelow ? 2ul : 0ul);
                 kept |= bits << ((4 * group) + (2 * half));
@@ -118,10 +119,11 @@ internal static class FlashTerms
     public static ulong KeptInColumns(FlashArgs<ArrayView<int>> args, int b, int h, int query, int key, int columns)
     {
         ulong words = (ulong)((args.Keys + 3) / 4), row = (ulong)((((long)b * args.Heads) + h) * args.Queries) + (ulong)query, kept = 0;
+        ulong stream = DropoutStream.At(args.Stream, args.Passes);
         for (int register = 0; register < columns / 2; register++)
         {
             int column = (register / 4 * 8) + (register % 2), at = key + (register / 2 % 2 * 8);
-            var four = Philox.Next(args.Seed, args.Stream, ((row + (ulong)column) * words) + (ulong)(at / 4));
+            var four = Philox.Next(args.Seed, stream, ((row + (ulong)column) * words) + (ulong)(at / 4));
             uint low = (at & 1) != 0 ? four.Y : four.X, high = (at & 1) != 0 ? four.W : four.Z, word = (at & 2) != 0 ? high : low;
             kept |= (word >> 8 >= args.DropBelow ? 1ul : 0ul) << register;
         }

@@ -21,6 +21,9 @@ internal struct AttentionArgs<TElement> where TElement : unmanaged, IElement<TEl
     public float DropProbability, KeptScale;
     public ulong Seed, Stream;
 
+    /// <summary>See <see cref="DropoutStream"/>.</summary>
+    public ArrayView<ulong> Passes;
+
     /// <summary>Tiles along the rows (queries, or keys for their gradient), and chunks of the head dimension.</summary>
     public int Tiles, Chunks;
 }
@@ -89,7 +92,8 @@ internal static class Scores
         if (args.DropProbability > 0)
         {
             ulong first = AttentionDropout.RowStart(((((long)b * args.Heads) + h) * args.Queries) + i, args.Keys);
-            factor = Philox.Uniform(args.Seed, args.Stream, first + (ulong)j) >= args.DropProbability ? args.KeptScale : 0f;
+            ulong stream = DropoutStream.At(args.Stream, args.Passes);
+            factor = Philox.Uniform(args.Seed, stream, first + (ulong)j) >= args.DropProbability ? args.KeptScale : 0f;
         }
 
         return factor;

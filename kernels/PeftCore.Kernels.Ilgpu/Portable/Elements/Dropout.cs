@@ -7,6 +7,9 @@ internal struct DropoutArgs
     public ArrayView<float> X, Y;
     public float Probability, Scale;
     public ulong Seed, Stream;
+
+    /// <summary>See <see cref="DropoutStream"/>.</summary>
+    public ArrayView<ulong> Passes;
     public int Accumulate;
 }
 
@@ -19,7 +22,7 @@ internal readonly struct Dropout : IKernel<DropoutArgs>
         long i = Threads.Linear();
         if (i < args.Y.Length)
         {
-            float uniform = Philox.Uniform(args.Seed, args.Stream, (ulong)i);
+            float uniform = Philox.Uniform(args.Seed, DropoutStream.At(args.Stream, args.Passes), (ulong)i);
             float value = uniform >= args.Probability ? args.X[i] * args.Scale : 0f;
             args.Y[i] = args.Accumulate != 0 ? args.Y[i] + value : value;
         }

@@ -15,7 +15,6 @@ internal sealed class AttentionLauncher(LaunchContext gpu) : IDisposable
 
     public void Attention(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Tensor lse)
     {
-        ForbidCapture(call);
         if (_flash is not null && FlashLauncher.CanTake(call, q, k, v, o))
         {
             _flash.Forward(call, q, k, v, o, lse);
@@ -34,7 +33,6 @@ internal sealed class AttentionLauncher(LaunchContext gpu) : IDisposable
         Heads? dq, bool accumulateDq, Heads? dk, bool accumulateDk, Heads? dv, bool accumulateDv, Tensor? dBias, Tensor? dSinks)
     {
         ReadOnlySpan<Heads> all = [q, k, v, o, dO, dq ?? q, dk ?? k, dv ?? v];
-        ForbidCapture(call);
         if (_flash is not null && FlashLauncher.CanTake(call, all))
         {
             _flash.Gradient(call, q, k, v, o, dO, lse, delta, dq, accumulateDq, dk, accumulateDk, dv, accumulateDv, dBias);
@@ -59,15 +57,6 @@ internal sealed class AttentionLauncher(LaunchContext gpu) : IDisposable
     }
 
     public void Dispose() => _flash?.Dispose();
-
-    // Each pass draws another mask of dropout.
-    private void ForbidCapture(in AttentionCall call)
-    {
-        if (call.Dropout.Active)
-        {
-            gpu.Capturing?.Forbid();
-        }
-    }
 
     private static bool HaveOneDType(params ReadOnlySpan<Heads> heads)
     {
@@ -168,6 +157,7 @@ internal sealed class AttentionLauncher(LaunchContext gpu) : IDisposable
             KeptScale = call.Dropout.Scale,
             Seed = call.Dropout.Seed,
             Stream = call.Dropout.Stream,
+            Passes = call.Dropout.Active ? gpu.CapturedPasses : gpu.None<ulong>(),
             Scale = shape.Scale,
             SoftCap = shape.SoftCap,
         };

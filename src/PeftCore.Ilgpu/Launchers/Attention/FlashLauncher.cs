@@ -250,6 +250,7 @@ internal sealed class FlashLauncher : IDisposable
             HasCap = Flag(shape.SoftCap != 0),
             Seed = call.Dropout.Seed,
             Stream = call.Dropout.Stream,
+            Passes = call.Dropout.Active ? _gpu.Capturing?.ReadPasses().Halves ?? default : default,
             DropBelow = call.Dropout.Below,
             KeptScale = call.Dropout.Scale,
             Tiles = schedule.Tiles,
