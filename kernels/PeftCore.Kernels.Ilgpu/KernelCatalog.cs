@@ -137,6 +137,7 @@ internal static class KernelCatalog
 
     private static void Vectorized(IKernelVisitor visitor)
     {
+        visitor.Visit<DropoutBf16x8, DropoutBf16x8Args>();
         visitor.Visit<PointwiseBf16x8<Plus>, PointwiseBf16x8Args>();
         visitor.Visit<PointwiseBf16x8<Times>, PointwiseBf16x8Args>();
         visitor.Visit<PointwiseBf16x8<Scaled>, PointwiseBf16x8Args>();

@@ -34,6 +34,7 @@ public abstract class CapturedDropoutTests(string device)
     public void Dropout_of_elements_draws_the_mask_of_its_pass([Values(DType.F32, DType.BF16)] DType dtype,
         [Values(1003, 1024)] int count, [Values] bool accumulate)
     {
+        using var scope = new TensorScope();
         Tensor x = Random([count], dtype, 1), start = Random([count], dtype, 2), y = _device.NewTensor([count], dtype);
         Check(pass =>
         {
@@ -45,6 +46,7 @@ public abstract class CapturedDropoutTests(string device)
     [Test]
     public void Dropout_of_attention_draws_the_mask_of_its_pass([Values(DType.F32, DType.BF16)] DType dtype, [Values] bool biased)
     {
+        using var scope = new TensorScope();
         const int batch = 2, heads = 3, queries = 21, dim = 16;
         var shape = new AttentionShape(batch, queries, queries, heads, heads, dim, 0.25f, 0);
         Shape rows = [batch, queries, heads * dim], scores = [batch, heads, queries];

@@ -68,6 +68,22 @@ internal sealed class ElementwiseLauncher(LaunchContext gpu)
 
     public void Dropout(Tensor x, Tensor y, float probability, ulong seed, ulong stream, bool accumulate)
     {
+        if (CanVectorize(x, y))
+        {
+            gpu.Moves(x, y);
+            gpu.ForEach<DropoutBf16x8, DropoutBf16x8Args>(y.Count / 8, new DropoutBf16x8Args
+            {
+                X = gpu.Bf16x8(x),
+                Y = gpu.Bf16x8(y),
+                Probability = probability,
+                Scale = 1f / (1f - probability),
+                Seed = seed,
+                Stream = stream,
+                Passes = gpu.CapturedPasses,
+                Accumulate = Flag(accumulate),
+            });
+            return;
+        }
         using Float32Staging from = gpu.StageIn(x), to = gpu.StageOut(y, accumulate);
         gpu.ForEach<Dropout, DropoutArgs>(x.Count, new DropoutArgs
         {
