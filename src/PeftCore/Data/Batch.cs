@@ -158,17 +158,21 @@ public sealed class Batch
     public int TrainableTokens { get; private set; }
 
     /// <summary>The inputs of a model, uploaded.</summary>
-    internal ModelInputs ToInputs(TransformerModel model) => model.Task == ModelTask.CausalLm
-        ? ModelInputs.From(model.Backend, InputIds, BatchSize, positions: Positions, ranges: CausalRanges, tasks: TaskIds)
-        : model.ToInputs(new InputArrays
+    internal ModelInputs ToInputs(TransformerModel model)
+    {
+        bool isText = model.Task == ModelTask.CausalLm;
+        return model.ToInputs(new InputArrays
         {
             Ids = InputIds,
             BatchSize = BatchSize,
-            Mask = Mask(),
+            Mask = isText ? null : Mask(), // Padding is on the right, where causal attention does not see it.
+            Positions = isText ? Positions : null,
+            Ranges = isText ? CausalRanges : null,
             TokenTypes = TypeIds,
             Labels = DecoderLabels,
             Tasks = TaskIds,
         });
+    }
 
     /// <summary>The targets of a model, uploaded.</summary>
     /// <param name="model">The model.</param>

@@ -5,22 +5,20 @@ namespace PeftCore.Models;
 
 public sealed partial class ModelInputs
 {
-    private Tensor? _buckets;
+    private Uploaded? _buckets;
+    private Uploaded? _crossRanges;
 
     /// <summary>The inputs of an encoder-decoder's decoder, beside those of its encoder; null for other models.</summary>
     internal ModelInputs? Decoder { get; private init; }
 
     /// <summary>I32 (batch, length, 2): the encoder's hidden states [first, end) that each token of a decoder attends to.</summary>
-    internal Tensor? CrossRanges { get; private init; }
+    internal Tensor? CrossRanges => _crossRanges?.Tensor;
 
     /// <summary>Keys and values of the encoder's hidden states; null to compute them.</summary>
     internal KvCache? CrossCache { get; private init; }
 
     /// <summary>(B, 2): the hidden states [first, end) of each row; null without an encoder.</summary>
     private int[]? CrossRows { get; init; }
-
-    /// <summary>The tensors that a pass reads, in a fixed order, without those of <see cref="Decoder"/>.</summary>
-    internal IEnumerable<Tensor> Tensors => new[] { Ids, Positions, Ranges, CrossRanges, _buckets }.OfType<Tensor>();
 
     /// <summary>The key of the first token.</summary>
     internal int FirstKey => KeyOffset;
@@ -30,9 +28,9 @@ public sealed partial class ModelInputs
 
     /// <summary>These inputs of an encoder with those of a decoder.</summary>
     /// <param name="ids">(B, T'): the tokens that the decoder reads.</param>
-    internal ModelInputs WithDecoder(ReadOnlySpan<int> ids) => new(this)
+    internal ModelInputs WithDecoder(int[] ids) => new(this)
     {
-        Decoder = From(Ids.Backend, ids, Batch).Crossing(this),
+        Decoder = Causal(Ids.Backend, new InputArrays { Ids = ids, BatchSize = Batch }).Crossing(this),
     };
 
     /// <summary>These inputs of a decoder with the hidden states of an encoder.</summary>
@@ -54,15 +52,22 @@ public sealed partial class ModelInputs
         }
         return new ModelInputs(this)
         {
-            CrossRanges = Ids.Backend.From(ranges, [Batch, Length, 2]).SameScope(Ids),
+            _crossRanges = new Uploaded(Ids.Backend.From(ranges, [Batch, Length, 2]).SameScope(Ids), ranges),
             CrossCache = keys,
             CrossRows = rows.ToArray(),
         };
     }
 
     /// <summary>I32 (length, keys): the buckets of the relative positions of all pairs.</summary>
-    internal Tensor RelativeBuckets(RelativeBuckets buckets) =>
-        _buckets ??= buckets.Of(Ids.Backend, Length, KeyCount, FirstKey).SameScope(Ids);
+    internal Tensor RelativeBuckets(RelativeBuckets buckets)
+    {
+        if (_buckets is null)
+        {
+            int[] values = buckets.Of(Length, KeyCount, FirstKey);
+            _buckets = new Uploaded(Ids.Backend.From(values, [Length, KeyCount]).SameScope(Ids), values);
+        }
+        return _buckets.Tensor;
+    }
 
     /// <summary>(B, 2): the keys [first, end) of each row of an encoder.</summary>
     internal int[] RowKeys()

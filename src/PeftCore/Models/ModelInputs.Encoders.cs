@@ -5,13 +5,9 @@ namespace PeftCore.Models;
 
 public sealed partial class ModelInputs
 {
-    private Uploaded? _tableRows;
     private Uploaded? _types;
     private Uploaded? _lastTokens;
     private Uploaded? _meanWeights;
-
-    /// <summary>The token ids on the host; null in inputs that no batch was made from.</summary>
-    private int[]? IdsOnHost { get; set; }
 
     /// <summary>(batch, tokens): 1 for a token, 0 for padding; null without padding.</summary>
     private int[]? Mask { get; set; }
@@ -102,24 +98,6 @@ public sealed partial class ModelInputs
         return _meanWeights.Tensor;
     }
 
-    /// <summary>Everything that is uploaded of these inputs so far, with its values on the host; null if it cannot be uploaded again for
-    /// other inputs of the same shape: there is a decoder, a cache or padding between tokens.</summary>
-    internal IReadOnlyList<Uploaded>? Uploads()
-    {
-        if (IdsOnHost is null || Holes is not null || Cache is not null || Decoder is not null)
-        {
-            return null;
-        }
-        var all = new List<Uploaded> { new(Ids, IdsOnHost), new(Positions, _positions) };
-        if (Ranges is not null)
-        {
-            all.Add(new(Ranges, _ranges!));
-        }
-        all.AddRange(_windowed.OrderBy(window => window.Key).Select(window => window.Value));
-        all.AddRange(new[] { _tableRows, _types, _lastTokens, _meanWeights }.OfType<Uploaded>());
-        return all;
-    }
-
     /// <summary>The last token of a row that is not padding; the first if all are.</summary>
     private int LastToken(int row)
     {
@@ -127,8 +105,3 @@ public sealed partial class ModelInputs
         return Mask is null ? tokens - 1 : Math.Max(0, Mask.AsSpan(row * tokens, tokens).LastIndexOf(1));
     }
 }
-
-/// <summary>A tensor and the values it was made from, I32 or F32.</summary>
-/// <param name="Tensor">On the device.</param>
-/// <param name="Values">On the host: int[] or float[].</param>
-internal sealed record Uploaded(Tensor Tensor, Array Values);

@@ -9,7 +9,6 @@ public sealed partial class ModelInputs
 {
     private readonly int[] _positions;
     private readonly int[]? _ranges;
-    private readonly Dictionary<int, Uploaded> _windowed = []; // by window
 
     private ModelInputs(Tensor ids, int[] positions, int[]? ranges)
     {
@@ -30,7 +29,8 @@ public sealed partial class ModelInputs
         (Batch, Length, Longest, Positions, Ranges) = (other.Batch, other.Length, other.Longest, other.Positions, other.Ranges);
         (IsCausal, Types, Mask, Tasks, KeyOffset) = (other.IsCausal, other.Types, other.Mask, other.Tasks, other.KeyOffset);
         (Cache, Prefix) = (other.Cache, other.Prefix);
-        (Decoder, CrossRanges, CrossCache, CrossRows) = (other.Decoder, other.CrossRanges, other.CrossCache, other.CrossRows);
+        (Decoder, _crossRanges, CrossCache, CrossRows) = (other.Decoder, other._crossRanges, other.CrossCache, other.CrossRows);
+        IdsOnHost = other.IdsOnHost;
     }
 
     /// <summary>I32 (batch, tokens): token ids.</summary>
@@ -67,23 +67,6 @@ public sealed partial class ModelInputs
 
     /// <summary>Number of keys before those of these inputs.</summary>
     private int KeyOffset { get; init; }
-
-    /// <summary>The ranges with at most <paramref name="window"/> keys each, the token's own included; 0 for no limit. In encoders half of
-    /// the window is on each side of the token: keys at a distance of at most window/2.</summary>
-    internal Tensor? Windowed(int window)
-    {
-        if (window == 0 || Longest <= (IsCausal ? window : window / 2 + 1))
-        {
-            return Ranges;
-        }
-        if (!_windowed.TryGetValue(window, out var ranges))
-        {
-            int[] values = WindowRanges(window);
-            ranges = new Uploaded(Ids.Backend.From(values, [Batch, Length, 2]).SameScope(Ids), values);
-            _windowed.Add(window, ranges);
-        }
-        return ranges.Tensor;
-    }
 
     /// <summary>Causal self-attention of one block over these inputs, and over what comes before them: the keys and values of a prefix
     /// (prefix tuning) and of earlier tokens (generation). See <see cref="AttentionOp"/> for the equation.</summary>
@@ -140,53 +123,6 @@ public sealed partial class ModelInputs
         static Heads SideBySide(Heads heads, Tensor tensor) => new(tensor, heads.Count, heads.Dim);
     }
 
-    /// <summary>F32 (batch·length): 1 for a token, 0 for padding, which does not attend to itself; null without padding.</summary>
-    internal Tensor? TokenMask()
-    {
-        if (_ranges is null)
-        {
-            return null;
-        }
-        float[] mask = new float[Batch * Length];
-        for (int i = 0; i < mask.Length; i++)
-        {
-            int key = KeyOffset + i % Length;
-            mask[i] = _ranges[2 * i] <= key && key < _ranges[2 * i + 1] && !IsHole(i / Length, i % Length - VirtualPlaces) ? 1 : 0;
-        }
-        return mask.Contains(0) ? Ids.Backend.From(mask, [mask.Length]) : null;
-    }
-
-    /// <summary>The positions of these tokens and of some that come right before the first, (batch, before + length).</summary>
-    internal Tensor PositionsAfter(int before)
-    {
-        int[] all = new int[Batch * (before + Length)];
-        for (int i = 0; i < all.Length; i++)
-        {
-            int row = i / (before + Length), column = i % (before + Length) - before;
-            all[i] = column < 0 ? _positions[row * Length] + column : _positions[row * Length + column];
-        }
-        return Ids.Backend.From(all, [Batch, before + Length]);
-    }
-
-    /// <summary>The positions plus an offset, as rows of a table that has other rows first.</summary>
-    internal Tensor PositionsFrom(int offset)
-    {
-        if (offset == 0)
-        {
-            return Positions;
-        }
-        if (_tableRows is null)
-        {
-            int[] rows = Array.ConvertAll(_positions, p => p + offset);
-            _tableRows = new Uploaded(Ids.Backend.From(rows, [Batch, Length]).SameScope(Ids), rows);
-        }
-        return _tableRows.Tensor;
-    }
-
-    /// <summary>F32 (batch·length): the factor of each query.</summary>
-    internal Tensor QueryGrowth(QueryGrowth growth) => Ids.Backend.From(
-        Array.ConvertAll(_positions, p => 1 + growth.Beta * MathF.Log(1 + p / growth.Length)), [Batch * Length]);
-
     /// <summary>Inputs of a rectangular batch.</summary>
     /// <param name="backend">The device.</param>
     /// <param name="ids">batch·length token ids, row by row.</param>
@@ -234,25 +170,6 @@ public sealed partial class ModelInputs
             ranges[2 * i + 1] = start + i % length + 1;
         }
         return new ModelInputs(backend.From(ids, [batch, length]), positions, ranges) { Cache = cache, KeyOffset = start, Tasks = tasks };
-    }
-
-    private int[] WindowRanges(int window)
-    {
-        int[] ranges = new int[2 * Batch * Length];
-        for (int i = 0; i < ranges.Length; i += 2)
-        {
-            if (!IsCausal)
-            {
-                int at = KeyOffset + i / 2 % Length;
-                (ranges[i], ranges[i + 1]) = (Math.Max(_ranges![i], at - window / 2), Math.Min(_ranges[i + 1], at + window / 2 + 1));
-                continue;
-            }
-            // A token's own key follows the earlier keys; the range of a padding token ends before its own.
-            int end = KeyOffset + i / 2 % Length + 1;
-            var (first, last) = _ranges is null ? (0, end) : (_ranges[i], _ranges[i + 1]);
-            (ranges[i], ranges[i + 1]) = (Math.Min(Math.Max(first, end - window), last), last);
-        }
-        return ranges;
     }
 
     private static int[] Counting(int batch, int length)

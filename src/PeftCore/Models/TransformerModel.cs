@@ -205,6 +205,12 @@ public abstract class TransformerModel : Module
     /// <param name="length">One past the largest position of the batch.</param>
     internal virtual long PositionTables(int length) => 0;
 
+    /// <summary>Whether a pass over a batch of text reads token ids, positions and ranges alone. A captured graph takes these from the
+    /// batch as they are; what else a model reads is computed on the host from its inputs (<see cref="ModelInputs.Uploads"/>).</summary>
+    /// <param name="longest">One past the largest position of the batch.</param>
+    /// <param name="hasRanges">Whether the batch has ranges.</param>
+    internal virtual bool ReadsTokensAlone(int longest, bool hasRanges) => true;
+
     /// <summary>Whether backward recomputes the blocks.</summary>
     private protected bool Recomputes(ModelInputs inputs) => GradientCheckpointing && inputs.Cache is null;
 

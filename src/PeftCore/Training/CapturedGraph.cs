@@ -12,7 +12,7 @@ internal sealed class CapturedGraph : IDisposable
     private ICapturedGraph? _graph;
     private int _longest;
     private long _positionTables;
-    private IStaticInputs? _inputs;
+    private StaticInputs? _inputs;
     private StaticUploads? _uploads;
     private StaticTensor[] _outputs = [];
 
@@ -23,16 +23,20 @@ internal sealed class CapturedGraph : IDisposable
     public bool IsCaptured => _graph is not null;
 
     /// <summary>Runs a pass and captures it, unless an op of the pass needs the host.</summary>
+    /// <param name="eager">The step whose pass it is.</param>
+    /// <param name="device">The device.</param>
+    /// <param name="inputs">The inputs, uploaded.</param>
+    /// <param name="targets">The targets, uploaded.</param>
+    /// <param name="readsTokensAlone">See <see cref="TransformerModel.ReadsTokensAlone"/>; it decides which overload launches the
+    /// graph.</param>
     /// <returns>The loss.</returns>
-    public Tensor Capture(ITrainingStep eager, IGraphCapture device, ModelInputs inputs, Targets targets)
+    public Tensor Capture(ITrainingStep eager, IGraphCapture device, ModelInputs inputs, Targets targets, bool readsTokensAlone)
     {
         var trainable = eager.Trainable;
         Tensor? loss = null;
         _longest = inputs.Longest;
-        _uploads = trainable.Model.Task is ModelTask.CausalLm or ModelTask.Seq2SeqLm ? null
-            : new StaticUploads(inputs, targets, device.Arena);
-        _inputs = _uploads is not null ? null : inputs.Decoder is null ? new StaticInputs(inputs, targets, device.Arena)
-            : new StaticPairs(trainable.Model, inputs, targets, device.Arena);
+        _inputs = readsTokensAlone ? new StaticInputs(inputs, targets, device.Arena) : null;
+        _uploads = readsTokensAlone ? null : new StaticUploads(inputs, targets, device.Arena);
         _parameters = [.. trainable.Parameters.Select(p => (p.Parameter.Value.Storage.Address, AddressOf(p.Parameter.Gradient), -1))];
         var graph = device.Capture(() => loss = eager.ForwardBackward(inputs, targets), trainable.Model.Mode.Step);
         _positionTables = trainable.Model.PositionTables(_longest);

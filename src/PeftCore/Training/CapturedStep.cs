@@ -21,13 +21,12 @@ internal sealed class CapturedStep : ITrainingStep
     /// <summary>The key of a captured graph: everything that it depends on besides the contents of its static tensors.</summary>
     /// <param name="Batch">Number of rows.</param>
     /// <param name="Length">Tokens of a row.</param>
-    /// <param name="TargetLength">Tokens of a target; 0 without a decoder of its own.</param>
     /// <param name="HasRanges">Whether attention reads ranges.</param>
     /// <param name="CompactedRows">Positions the loss is computed for; 0 for all.</param>
     /// <param name="Accumulates">Whether the parameters have gradients that the pass adds to.</param>
     /// <param name="Seed">Seed of dropout.</param>
     /// <param name="Trainable">The trainable's own key.</param>
-    private readonly record struct Key(int Batch, int Length, int TargetLength, bool HasRanges, int CompactedRows,
+    private readonly record struct Key(int Batch, int Length, bool HasRanges, int CompactedRows,
         bool Accumulates, ulong Seed, string Trainable);
 
     public ITrainable Trainable => _eager.Trainable;
@@ -45,13 +44,13 @@ internal sealed class CapturedStep : ITrainingStep
         {
             return _eager.ForwardBackward(batch, targets);
         }
-        if (Trainable.Model.Task is not (ModelTask.CausalLm or ModelTask.Seq2SeqLm))
+        if (Trainable.Model.Task != ModelTask.CausalLm
+            || !Trainable.Model.ReadsTokensAlone(batch.LongestPosition + 1, batch.CausalRanges is not null))
         {
-            return OfTask(batch, targets, trainable);
+            return FromUploads(batch, targets, trainable);
         }
-        var key = new Key(batch.BatchSize, batch.Length, batch.TargetLength, batch.CausalRanges is not null,
-            Targets.CompactedRows(batch.TrainableTokens, (batch.DecoderLabels ?? batch.Targets).Length), Accumulates,
-            Trainable.Model.Mode.Seed, trainable);
+        var key = new Key(batch.BatchSize, batch.Length, batch.CausalRanges is not null,
+            Targets.CompactedRows(batch.TrainableTokens, batch.Targets.Length), Accumulates, Trainable.Model.Mode.Seed, trainable);
         if (!_graphs.TryGetValue(key, out var graph))
         {
             if (_graphs.Count < _device.MaxGraphs)
@@ -77,9 +76,9 @@ internal sealed class CapturedStep : ITrainingStep
         return loss;
     }
 
-    /// <summary>A pass of a task other than language modelling. What the model uploads is known only from its inputs, so these are made
-    /// first, and made again in the static tensors.</summary>
-    private Tensor OfTask(Batch batch, int denominator, string trainable)
+    /// <summary>A pass of a task other than language modelling, or of a language model that reads more than tokens. What the model uploads
+    /// is known only from its inputs, so these are made first, and made again in the static tensors.</summary>
+    private Tensor FromUploads(Batch batch, int denominator, string trainable)
     {
         var model = Trainable.Model;
         int longest;
@@ -93,7 +92,7 @@ internal sealed class CapturedStep : ITrainingStep
             {
                 return _eager.ForwardBackward(inputs, targets);
             }
-            var key = new Key(batch.BatchSize, batch.Length, 0, inputs.Ranges is not null, (int)(targets.Rows?.Count ?? 0), Accumulates,
+            var key = new Key(batch.BatchSize, batch.Length, inputs.Ranges is not null, (int)(targets.Rows?.Count ?? 0), Accumulates,
                 model.Mode.Seed, trainable + StaticUploads.ShapesOf(uploads));
             bool seen = _graphs.TryGetValue(key, out graph);
             if (!seen && _graphs.Count < _device.MaxGraphs)
@@ -103,7 +102,8 @@ internal sealed class CapturedStep : ITrainingStep
             if (graph is not { IsCaptured: true })
             {
                 // The first pass runs eagerly; so does every one that needs the host.
-                var result = graph is null ? _eager.ForwardBackward(inputs, targets) : graph.Capture(_eager, _device, inputs, targets);
+                var result = graph is null ? _eager.ForwardBackward(inputs, targets)
+                    : graph.Capture(_eager, _device, inputs, targets, readsTokensAlone: false);
                 if (graph is { IsCaptured: false })
                 {
                     _graphs[key] = null;
@@ -155,7 +155,7 @@ internal sealed class CapturedStep : ITrainingStep
     {
         using var scope = new TensorScope();
         var model = Trainable.Model;
-        var loss = graph.Capture(_eager, _device, batch.ToInputs(model), batch.ToTargets(model, targets));
+        var loss = graph.Capture(_eager, _device, batch.ToInputs(model), batch.ToTargets(model, targets), readsTokensAlone: true);
         if (!graph.IsCaptured)
         {
             _graphs[key] = null;

@@ -6,7 +6,7 @@ using PeftCore.Models;
 namespace PeftCore.Training;
 
 /// <summary>The static tensors of a decoder's batch, whose arrays are uploaded to the captured addresses.</summary>
-internal sealed class StaticInputs(ModelInputs inputs, Targets targets, Arena arena) : IStaticInputs
+internal sealed class StaticInputs(ModelInputs inputs, Targets targets, Arena arena)
 {
     private readonly Backend _backend = inputs.Ids.Backend;
     private readonly StaticTensor _ids = new(inputs.Ids);
@@ -18,6 +18,8 @@ internal sealed class StaticInputs(ModelInputs inputs, Targets targets, Arena ar
     private readonly int[] _compactTargets = new int[targets.Rows?.Count ?? 0];
     private readonly int[] _compactRows = new int[targets.Rows?.Count ?? 0];
 
+    /// <summary>Allocates the memory and uploads a batch of the captured shape.</summary>
+    /// <returns>False if some of the memory is in use.</returns>
     public bool Fill(Batch batch, int denominator)
     {
         if (!TryAllocate())
@@ -45,6 +47,7 @@ internal sealed class StaticInputs(ModelInputs inputs, Targets targets, Arena ar
         return true;
     }
 
+    /// <summary>Frees the memory.</summary>
     public void Free()
     {
         _ids.Tensor.Dispose();

@@ -4,8 +4,8 @@ using PeftCore.Models;
 
 namespace PeftCore.Training;
 
-/// <summary>The static tensors of a captured graph for a task other than language modelling: whatever the model uploads of its inputs and
-/// targets.</summary>
+/// <summary>The static tensors of a captured graph, whatever the model uploads of its inputs and targets. For a language model that reads
+/// tokens alone, <see cref="StaticInputs"/> does it without garbage.</summary>
 internal sealed class StaticUploads(ModelInputs inputs, Targets targets, Arena arena)
 {
     private readonly StaticTensor[] _tensors = [.. Of(inputs, targets)!.Select(uploaded => new StaticTensor(uploaded.Tensor))];

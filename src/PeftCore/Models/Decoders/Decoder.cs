@@ -18,6 +18,7 @@ internal sealed class Decoder : CausalModel
     private readonly Embedding? _positions;
     private readonly Layer? _embeddingNorm;
     private readonly DecoderBlock[] _blocks;
+    private readonly int _alike; // the longest sequence without windows that cut ranges, and without factors of queries
 
     /// <summary>Declares the model without weights; a loader or an initialiser sets them.</summary>
     /// <param name="spec">Sizes and switches.</param>
@@ -28,6 +29,7 @@ internal sealed class Decoder : CausalModel
         var names = spec.Names;
         int embedding = spec.EmbeddingSize == 0 ? spec.HiddenSize : spec.EmbeddingSize;
         _positionTables = new DecoderPositions(spec);
+        _alike = spec.Windows.Distinct.Where(window => window > 0).Append(spec.QueryGrowth?.Length ?? int.MaxValue).Min();
         TokenEmbedding = Body(names.Embedding, new Embedding(spec.VocabularySize, embedding));
         if (spec.LearnedPositionOffset is { } offset)
         {
@@ -144,9 +146,37 @@ internal sealed class Decoder : CausalModel
             arrays = arrays with { Positions = PositionsOf(mask, arrays.BatchSize) };
         }
         var inputs = base.ToInputs(OtherHead is null || arrays.Mask is not null ? arrays : arrays with { Tokens = TokensOf(arrays) });
+        // What the pass reads is uploaded before it, so that the pass can be captured. Virtual tokens change the inputs in the pass.
+        if (VirtualTokenCount == 0)
+        {
+            Upload(inputs);
+        }
         OtherHead?.Upload(inputs);
         return inputs;
     }
+
+    private void Upload(ModelInputs inputs)
+    {
+        if (Spec.LearnedPositionOffset is { } offset)
+        {
+            inputs.PositionsFrom(offset);
+        }
+        if (Spec.QueryGrowth is { } growth && inputs.Longest > growth.Length)
+        {
+            inputs.QueryGrowth(growth);
+        }
+        if (Spec.ReadsTokenMask)
+        {
+            inputs.TokenMask();
+        }
+        foreach (int window in Spec.Windows.Distinct)
+        {
+            inputs.Windowed(window);
+        }
+    }
+
+    internal override bool ReadsTokensAlone(int longest, bool hasRanges) => (Spec.LearnedPositionOffset ?? 0) == 0
+        && longest <= _alike && !(hasRanges && Spec.ReadsTokenMask);
 
     /// <inheritdoc/>
     public override Targets ToTargets(ReadOnlySpan<int> labels, int batchSize, float? denominator = null) =>

@@ -147,6 +147,9 @@ internal sealed record DecoderSpec
     /// <summary>Growth of q with its position (Llama 4); null for none.</summary>
     public QueryGrowth? QueryGrowth { get; init; }
 
+    /// <summary>Whether blocks read which tokens are padding, as linear attention does.</summary>
+    public bool ReadsTokenMask { get; init; }
+
     /// <summary>The kind of MLP.</summary>
     public MlpKind Mlp { get; init; }
 

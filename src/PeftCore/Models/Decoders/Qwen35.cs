@@ -37,6 +37,7 @@ internal static class Qwen35
             QkNorm = QkNorm.PerHead,
             OutputBias = spec.QkvBias,
             AttentionGate = true,
+            ReadsTokenMask = true,
             MixerFactory = (own, layer, _) => isLinear[layer] ? ("linear_attn", new GatedDeltaNet(own, delta, layer)) : null,
             IsLeftOut = name => name.StartsWith("mtp.", StringComparison.Ordinal),
         };

@@ -1,6 +1,3 @@
-using PeftCore.Backends;
-using PeftCore.Tensors;
-
 namespace PeftCore.Models;
 
 /// <summary>T5's buckets of relative positions (Raffel et al. 2020, section 2.1): small distances have a bucket each, larger ones share
@@ -29,12 +26,11 @@ internal sealed class RelativeBuckets(int count, int maxDistance, bool bidirecti
     }
 
     /// <summary>The buckets of all pairs.</summary>
-    /// <param name="backend">The device.</param>
     /// <param name="queries">Queries.</param>
     /// <param name="keys">Keys, counted from position 0.</param>
     /// <param name="firstQuery">The position of the first query.</param>
-    /// <returns>I32 (queries, keys)</returns>
-    public Tensor Of(Backend backend, int queries, int keys, int firstQuery)
+    /// <returns>(queries, keys)</returns>
+    public int[] Of(int queries, int keys, int firstQuery)
     {
         if ((_last.Queries, _last.Keys, _last.First) != (queries, keys, firstQuery))
         {

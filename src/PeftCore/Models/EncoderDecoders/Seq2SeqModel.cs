@@ -48,8 +48,17 @@ internal abstract class Seq2SeqModel : TransformerModel
         var encoder = ModelInputs.Bidirectional(Backend, arrays);
         int[] labels = arrays.Labels ?? throw new BadInputException(
             $"a {ModelType} model needs the tokens of the target text as labels, because its decoder reads them");
-        return encoder.WithDecoder(ShiftRight(labels, arrays.BatchSize));
+        var inputs = encoder.WithDecoder(ShiftRight(labels, arrays.BatchSize));
+        // What the pass reads is uploaded before it, so that the pass can be captured. Virtual tokens change the inputs in the pass.
+        if (VirtualTokenCount == 0)
+        {
+            Upload(inputs, inputs.Decoder!);
+        }
+        return inputs;
     }
+
+    /// <summary>Uploads what the two stacks read of their inputs beside tokens, positions and ranges.</summary>
+    private protected virtual void Upload(ModelInputs encoder, ModelInputs decoder) { }
 
     /// <summary>The decoder's inputs from the labels of a batch: each row one place later, with a start token first.</summary>
     /// <param name="labels">(B, T'): −100 for padding.</param>

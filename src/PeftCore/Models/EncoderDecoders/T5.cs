@@ -76,6 +76,12 @@ internal sealed class T5 : Seq2SeqModel
 
     private protected override Tensor EmbedTarget(Tensor embedded, ModelInputs inputs) => Dropout(embedded, ModelSite.TargetEmbedding);
 
+    private protected override void Upload(ModelInputs encoder, ModelInputs decoder)
+    {
+        encoder.RelativeBuckets(_encoder.Buckets);
+        decoder.RelativeBuckets(_decoder.Buckets);
+    }
+
     private protected override Tensor? EncoderBias(ModelInputs inputs) => _encoder.Bias(inputs);
 
     private protected override Tensor? DecoderBias(ModelInputs inputs) => _decoder.Bias(inputs);
