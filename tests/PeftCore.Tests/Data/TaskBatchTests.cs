@@ -40,8 +40,8 @@ public sealed class TaskBatchTests
         Assert.That(batch.DecoderLabels, Is.EqualTo([5, 6, 2, 2, -100, -100]));
         Assert.That(batch.TrainableTokens, Is.EqualTo(4));
         var row = batch.Row(1);
-        Assert.That((row.TargetLength, row.TrainableTokens), Is.EqualTo((3, 1)));
-        Assert.That(row.DecoderLabels, Is.EqualTo([2, -100, -100]));
+        Assert.That((row.TargetLength, row.TrainableTokens), Is.EqualTo((1, 1)));
+        Assert.That(row.DecoderLabels, Is.EqualTo([2]));
     }
 
     [Test]
