@@ -34,7 +34,10 @@ public sealed partial class ModelInputs
     };
 
     /// <summary>These inputs of a decoder with the hidden states of an encoder.</summary>
-    internal ModelInputs Crossing(ModelInputs encoder) => Crossing(encoder.RowKeys(), null);
+    /// <exception cref="BadInputException">The encoder's mask has padding between tokens.</exception>
+    internal ModelInputs Crossing(ModelInputs encoder) => encoder.Holes is null ? Crossing(encoder.RowKeys(), null)
+        : throw new BadInputException("the mask of a source text has padding between its tokens, which the decoder cannot leave out; " +
+            "put the padding before or after them");
 
     /// <summary>These inputs of a decoder with keys [first, end) of each row of the encoder.</summary>
     /// <param name="rows">(B, 2).</param>

@@ -7,7 +7,8 @@ namespace PeftCore.Models;
 /// <param name="bidirectional">Whether keys after the query have buckets of their own; otherwise they share that of distance 0.</param>
 internal sealed class RelativeBuckets(int count, int maxDistance, bool bidirectional)
 {
-    private (int Queries, int Keys, int First, int[] Buckets) _last = (0, 0, 0, []);
+    // One reference, so that a thread never reads a mixture of two.
+    private Table? _last;
 
     /// <summary>The bucket of key position − query position.</summary>
     public int Of(int relative)
@@ -32,11 +33,12 @@ internal sealed class RelativeBuckets(int count, int maxDistance, bool bidirecti
     /// <returns>(queries, keys)</returns>
     public int[] Of(int queries, int keys, int firstQuery)
     {
-        if ((_last.Queries, _last.Keys, _last.First) != (queries, keys, firstQuery))
+        var table = _last;
+        if (table is null || (table.Queries, table.Keys, table.First) != (queries, keys, firstQuery))
         {
-            _last = (queries, keys, firstQuery, Compute(queries, keys, firstQuery));
+            _last = table = new Table(queries, keys, firstQuery, Compute(queries, keys, firstQuery));
         }
-        return backend.From(_last.Buckets, [queries, keys]);
+        return table.Buckets;
     }
 
     private int[] Compute(int queries, int keys, int firstQuery)
@@ -50,4 +52,6 @@ internal sealed class RelativeBuckets(int count, int maxDistance, bool bidirecti
         }
         return buckets;
     }
+
+    private sealed record Table(int Queries, int Keys, int First, int[] Buckets);
 }
