@@ -130,7 +130,12 @@ internal struct RaggedTile
 
     private int _tile, _before, _start, _rows;
 
-    public static RaggedTile First(WgmmaRaggedArgs<ArrayView<int>> args) => Find(args, new RaggedTile { Expert = -1, _tile = Grid.IdxX });
+    public static RaggedTile First(WgmmaRaggedArgs<ArrayView<int>> args)
+    {
+        var tile = new RaggedTile { End = args.Offsets[1], _tile = Grid.IdxX, _start = args.Offsets[0] };
+        tile._rows = (tile.End - tile._start + GemmShape.TileM - 1) / GemmShape.TileM;
+        return Find(args, tile);
+    }
 
     public static RaggedTile Then(WgmmaRaggedArgs<ArrayView<int>> args, RaggedTile tile)
     {
@@ -138,19 +143,17 @@ internal struct RaggedTile
         return Find(args, tile);
     }
 
+    // No branch in the loop's body: ILGPU writes the loop's variables before a branch to its head, also for the other way, so that an
+    // index there would be that of the next expert.
     private static RaggedTile Find(WgmmaRaggedArgs<ArrayView<int>> args, RaggedTile tile)
     {
         while (tile.Expert < args.Experts && tile._tile >= tile._before + (tile._rows * args.TilesN))
         {
             tile._before += tile._rows * args.TilesN;
             tile.Expert++;
-            tile._rows = 0;
-            if (tile.Expert < args.Experts)
-            {
-                tile._start = args.Offsets[tile.Expert];
-                tile.End = args.Offsets[tile.Expert + 1];
-                tile._rows = (tile.End - tile._start + GemmShape.TileM - 1) / GemmShape.TileM;
-            }
+            tile._start = tile.End;
+            tile.End = args.Offsets[tile.Expert < args.Experts ? tile.Expert + 1 : args.Experts]; // Behind the last, no rows.
+            tile._rows = (tile.End - tile._start + GemmShape.TileM - 1) / GemmShape.TileM;
         }
 
         int local = tile._tile - tile._before, rows = tile._rows > 0 ? tile._rows : 1;
