@@ -75,7 +75,8 @@ internal sealed class RunCheck(Backend backend, string directory, Expected expec
     {
         using var scope = new TensorScope();
         using var tape = new Tape();
-        var loss = Loss(model.Base, "train_", step, Classifies ? expected.Extent("train_input_ids", 1) : expected.Extent("train_batches", 1));
+        int rows = expected.Extent(Classifies ? "train_input_ids" : "train_batches", 1);
+        var loss = Loss(model.Base, "train_", step, rows);
         tape.Backward(loss);
         return loss.Item();
     }

@@ -63,39 +63,45 @@ public sealed partial class ModelInputs
     }
 
     /// <summary>I32 (batch): the row of each row's last token among those of (batch·length, C) hidden states.</summary>
-    internal Tensor LastTokenRows()
+    /// <param name="length">Hidden states of a row, those of virtual tokens first; 0 if there are no virtual tokens.</param>
+    internal Tensor LastTokenRows(int length = 0)
     {
-        if (_lastTokens is null)
+        int tokens = Ids.Shape[1], places = Math.Max(length, tokens) - tokens;
+        if (places == 0 && _lastTokens is not null)
         {
-            int[] rows = new int[Batch];
-            for (int b = 0; b < Batch; b++)
-            {
-                rows[b] = b * Length + VirtualPlaces + LastToken(b);
-            }
-            _lastTokens = new Uploaded(Ids.Backend.From(rows, [Batch]).SameScope(Ids), rows);
+            return _lastTokens.Tensor;
         }
-        return _lastTokens.Tensor;
+        int[] rows = new int[Batch];
+        for (int b = 0; b < Batch; b++)
+        {
+            rows[b] = b * (places + tokens) + places + LastToken(b);
+        }
+        var uploaded = new Uploaded(Ids.Backend.From(rows, [Batch]).SameScope(Ids), rows);
+        _lastTokens = places == 0 ? uploaded : _lastTokens;
+        return uploaded.Tensor;
     }
 
     /// <summary>F32 (batch, 1, length): 1/n for the n tokens of a row, 0 for padding and virtual tokens.</summary>
-    internal Tensor MeanWeights()
+    /// <param name="length">As for <see cref="LastTokenRows"/>.</param>
+    internal Tensor MeanWeights(int length = 0)
     {
-        if (_meanWeights is not null)
+        int tokens = Ids.Shape[1], places = Math.Max(length, tokens) - tokens, all = places + tokens;
+        if (places == 0 && _meanWeights is not null)
         {
             return _meanWeights.Tensor;
         }
-        int tokens = Ids.Shape[1], places = VirtualPlaces;
-        float[] weights = new float[Batch * Length];
+        float[] weights = new float[Batch * all];
         for (int b = 0; b < Batch; b++)
         {
             int count = Mask is null ? tokens : Mask.AsSpan(b * tokens, tokens).Count(1);
             for (int t = 0; t < tokens; t++)
             {
-                weights[b * Length + places + t] = Mask is null || Mask[b * tokens + t] != 0 ? 1f / Math.Max(1, count) : 0;
+                weights[b * all + places + t] = Mask is null || Mask[b * tokens + t] != 0 ? 1f / Math.Max(1, count) : 0;
             }
         }
-        _meanWeights = new Uploaded(Ids.Backend.From(weights, [Batch, 1, Length]).SameScope(Ids), weights);
-        return _meanWeights.Tensor;
+        var uploaded = new Uploaded(Ids.Backend.From(weights, [Batch, 1, all]).SameScope(Ids), weights);
+        _meanWeights = places == 0 ? uploaded : _meanWeights;
+        return uploaded.Tensor;
     }
 
     /// <summary>The last token of a row that is not padding; the first if all are.</summary>

@@ -47,7 +47,8 @@ internal static class Albert
         switch (task.Task)
         {
             case ModelTask.SequenceClassification:
-                head.Dense("{body}.pooler", spec.HiddenSize).Activate("tanh").Dropout(spec.HeadDropout).Dense("classifier", task.LabelCount);
+                head.Dense("{body}.pooler", spec.HiddenSize).Activate("tanh").Dropout(spec.HeadDropout)
+                    .Dense("classifier", task.LabelCount);
                 break;
             case ModelTask.TokenClassification:
                 head.Dropout(spec.HeadDropout).Dense("classifier", task.LabelCount);

@@ -73,8 +73,8 @@ internal static class DebertaV2
     {
         if (config.Int("conv_kernel_size", 0) > 0)
         {
-            throw config.Error("conv_kernel_size", "asks for a convolution after the first block, which is not supported; the models of the " +
-                "DeBERTaV3 series have none");
+            throw config.Error("conv_kernel_size", "asks for a convolution after the first block, which is not supported; the models of " +
+                "the DeBERTaV3 series have none");
         }
         RefuseOther("embedding_size", spec.HiddenSize);
         RefuseOther("pooler_hidden_size", spec.HiddenSize);

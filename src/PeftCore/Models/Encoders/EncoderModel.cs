@@ -110,14 +110,14 @@ internal abstract class EncoderModel : TransformerModel
     public override Tensor Logits(ModelInputs inputs)
     {
         using var scope = new TensorScope();
-        return scope.Return(_head!.Logits(Hidden(inputs), inputs));
+        return scope.Return(_head!.Logits(HeadInput(inputs), inputs));
     }
 
     /// <inheritdoc/>
     public override Tensor Loss(ModelInputs inputs, Targets targets)
     {
         using var scope = new TensorScope();
-        return scope.Return(WithPenalty(_head!.Loss(Hidden(inputs), inputs, targets), targets));
+        return scope.Return(WithPenalty(_head!.Loss(HeadInput(inputs), inputs, targets), targets));
     }
 
     /// <inheritdoc/>
@@ -185,6 +185,17 @@ internal abstract class EncoderModel : TransformerModel
 
     /// <summary>What follows the last block.</summary>
     protected virtual Tensor Finish(Tensor x) => x;
+
+    /// <summary>The hidden states that the head reads. One that predicts something of every token leaves out virtual tokens, which have no
+    /// target.</summary>
+    private Tensor HeadInput(ModelInputs inputs)
+    {
+        var hidden = Hidden(inputs);
+        int batch = hidden.Shape[0], length = inputs.Ids.Shape[1], columns = hidden.Shape[2], places = hidden.Shape[1] - length;
+        return places == 0 || Task is not (ModelTask.TokenClassification or ModelTask.MaskedLm) ? hidden
+            : hidden.Reshape([batch, (places + length) * columns]).Columns(places * columns, length * columns)
+                .Reshape([batch, length, columns]);
+    }
 
     private string WithBody(string path) => path.Replace("{body}.", BasePrefix, StringComparison.Ordinal);
 }

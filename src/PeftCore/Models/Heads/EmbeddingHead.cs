@@ -5,8 +5,8 @@ using PeftCore.Tensors;
 namespace PeftCore.Models;
 
 /// <summary>Embeds texts: one vector for each row. Training takes similar texts together and others apart (Henderson et al. 2017; multiple
-/// negatives ranking loss): in a batch of anchors, their positives, and perhaps negatives, each anchor chooses its positive among all of them
-/// by a softmax over 20·cosine similarity.</summary>
+/// negatives ranking loss): in a batch of anchors, their positives, and perhaps negatives, each anchor chooses its positive among all of
+/// them by a softmax over 20·cosine similarity.</summary>
 /// <param name="mode">How hidden states become one vector.</param>
 internal sealed class EmbeddingHead(PoolingMode mode) : TaskHead
 {

@@ -38,13 +38,13 @@ internal static class Pooling
 
         /// <summary>The hidden state of the last token of each row that is not padding.</summary>
         public Tensor LastTokens(ModelInputs inputs) =>
-            hidden.Reshape([hidden.Shape.Rows, hidden.Shape.Columns]).Rows(inputs.LastTokenRows());
+            hidden.Reshape([hidden.Shape.Rows, hidden.Shape.Columns]).Rows(inputs.LastTokenRows(hidden.Shape[1]));
 
         /// <summary>The mean of the hidden states of each row's tokens, without padding and virtual tokens.</summary>
         public Tensor MeanOfTokens(ModelInputs inputs)
         {
             using var scope = new TensorScope();
-            var weights = inputs.MeanWeights(); // (B, 1, T)
+            var weights = inputs.MeanWeights(hidden.Shape[1]); // (B, 1, T)
             var mean = weights.MatMulEach(hidden.Cast(DType.F32)).Cast(hidden.DType); // (B, 1, C)
             return scope.Return(mean.Reshape([hidden.Shape[0], hidden.Shape[2]]));
         }

@@ -153,6 +153,48 @@ public sealed class EncoderTests
         Assert.That(peft.Parameters.Where(p => p.Parameter.Gradient is null).Select(p => p.Name), Is.Empty);
     }
 
+    [TestCase(ModelTask.TokenClassification)]
+    [TestCase(ModelTask.MaskedLm)]
+    [TestCase(ModelTask.FeatureExtraction)]
+    public void Virtual_tokens_have_no_target_and_no_part_in_the_mean(ModelTask task)
+    {
+        var model = TinyEncoders.Model(_backend, "bert",
+            task == ModelTask.TokenClassification ? TinyEncoders.Task(task) : new TaskOptions { Task = task });
+        new PeftModel(model).AddAdapter(new PromptTuningConfig { NumVirtualTokens = 3 });
+        var inputs = Inputs(model, TinyEncoders.Ids(2, 5), [1, 1, 1, 1, 1, 1, 1, 1, 0, 0], 2);
+        var logits = model.Logits(inputs);
+        float[] hidden = model.Hidden(inputs).ToFloats();
+        int c = model.HiddenSize;
+        if (task == ModelTask.FeatureExtraction)
+        {
+            float mean = (hidden[11 * c] + hidden[12 * c] + hidden[13 * c]) / 3;
+            Assert.That(logits.ToFloats()[c], Is.EqualTo(mean).Within(1e-5f));
+            return;
+        }
+        Assert.That(logits.Shape[1], Is.EqualTo(5));
+        int[] labels = [1, -100, 2, 0, 1, 2, 0, 1, -100, -100];
+        Assert.That(float.IsFinite(model.Loss(inputs, model.ToTargets(labels, 2)).Item()));
+    }
+
+    [Test]
+    public void A_decoder_classifies_by_the_last_token_of_each_row([Values] bool prompt, [Values] bool left)
+    {
+        const string Json = "{\"model_type\": \"llama\", \"vocab_size\": 40, \"hidden_size\": 16, \"num_hidden_layers\": 2, " +
+            "\"num_attention_heads\": 2, \"intermediate_size\": 24, \"max_position_embeddings\": 24, \"pad_token_id\": 0}";
+        var model = ModelLoader.Declare(PeftCore.Io.ConfigReader.Parse(Json, "config.json"),
+            task: TinyEncoders.Task(ModelTask.SequenceClassification));
+        ModelLoader.Initialize(model, _backend, DType.F32, seed: 5);
+        if (prompt)
+        {
+            new PeftModel(model).AddAdapter(new PromptTuningConfig { NumVirtualTokens = 2 });
+        }
+        int[] text = [5, 6, 7];
+        float[] alone = Logits(model, text, null, 1);
+        int[] ids = left && !prompt ? [0, 0, .. text, 9, 8, 5, 6, 7] : [.. text, 0, 0, 9, 8, 5, 6, 7];
+        int[] mask = left && !prompt ? [0, 0, 1, 1, 1, 1, 1, 1, 1, 1] : [1, 1, 1, 0, 0, 1, 1, 1, 1, 1];
+        Assert.That(Logits(model, ids, mask, 2)[..3], Is.EqualTo(alone).Within(left ? 1e-2f : 1e-5f));
+    }
+
     [Test]
     public void The_configuration_of_an_adapter_names_the_task_and_the_head()
     {

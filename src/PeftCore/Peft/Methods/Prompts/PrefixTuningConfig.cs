@@ -33,8 +33,8 @@ public sealed record PrefixTuningConfig : PromptLearningConfig
     {
         if (!context.Base.TakesPrefix)
         {
-            throw new BadInputException($"prefix tuning puts keys before those of the tokens, but the attention of {context.Base.ModelType} " +
-                "models depends on the distances between keys and queries, which those do not have; use prompt tuning or P-tuning");
+            throw new BadInputException("prefix tuning puts keys before those of the tokens, but the attention of " +
+                $"{context.Base.ModelType} models depends on the distances between keys and queries, which those do not have; use prompt tuning or P-tuning");
         }
         if (NumAttentionHeads is { } heads && heads != HeadsIn(context.Base))
         {
