@@ -20,7 +20,8 @@ internal sealed class ChatVerb : Verb
     {
         var options = _settings.Read(call);
         using var session = ModelSession.OpenUnloaded(Devices.Open(options.Device, compute: options.Dtype), options.Model,
-            warn: call.Terminal.Warn, rows: options.ResizeTokenEmbeddings, task: TaskChoice.Of(null, options.Adapters)).RequireText().WithAdapters(options.Adapters, call);
+            warn: call.Terminal.Warn, rows: options.ResizeTokenEmbeddings, task: TaskChoice.Of(null, options.Adapters))
+            .RequireText().WithAdapters(options.Adapters, call);
         session.TellOfTokenizer(call, generates: true);
         call.Note(session.TaskNote(options));
         var template = TemplateOf(session, options);
