@@ -16,6 +16,9 @@ public sealed class FamilyPlanTests
             && ModelFamilies.Find(ConfigReader.Open(Path.Combine(directory, "base", "config.json")).String("model_type")) is not null)
         .Select(directory => Path.GetFileName(directory)!);
 
+    // Hidden states have no loss.
+    private static IEnumerable<string> Trained() => Models().Where(name => name != "bert_features");
+
     [Test]
     public void Loading_takes_what_is_planned([ValueSource(nameof(Models))] string name, [Values("as stored", "BF16")] string dtype)
     {
@@ -29,16 +32,8 @@ public sealed class FamilyPlanTests
     }
 
     [Test]
-    public void A_run_takes_what_is_planned([ValueSource(nameof(Models))] string name, [Values("as stored", "BF16")] string dtype)
+    public void A_run_takes_what_is_planned([ValueSource(nameof(Trained))] string name, [Values("as stored", "BF16")] string dtype)
     {
-        using (var scope = new TensorScope())
-        using (var trial = new MetaBackend())
-        {
-            if (ModelLoader.Load(TestFiles.Fixture("hf", name, "base"), trial) is not CausalModel)
-            {
-                Assert.Pass("its rows are made by the tests of its task");
-            }
-        }
         ITrainable Build(Backend backend)
         {
             var peft = new PeftModel(ModelLoader.Load(TestFiles.Fixture("hf", name, "base"), backend, dtype == "BF16" ? DType.BF16 : null));
