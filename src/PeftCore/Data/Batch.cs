@@ -266,8 +266,8 @@ public sealed class Batch
     private void CountTargets()
     {
         int tokens = Count(DecoderLabels ?? Targets);
-        TrainableTokens = Parts > 1 ? BatchSize / Parts
-            : Spans?.Length ?? (tokens > 0 ? tokens : Scores?.Length ?? BatchSize - ClassLabels.AsSpan().Count(-1));
+        TrainableTokens = Parts > 1 ? BatchSize / Parts : Spans?.Length
+            ?? (tokens > 0 ? tokens : Scores?.Length ?? BatchSize - ClassLabels.AsSpan().Count(-1));
     }
 
     private static int Count(int[] labels) => labels.Length - labels.AsSpan().Count(Example.Masked);

@@ -38,7 +38,8 @@ internal static class CapturedFamilies
             "\"position_biased_input\": false",
         ["modernbert"] = $"{Sizes}, \"local_attention\": 4, \"global_attn_every_n_layers\": 2, \"attention_dropout\": 0.2",
         ["t5"] = "\"vocab_size\": 40, \"d_model\": 16, \"d_kv\": 8, \"d_ff\": 24, \"num_layers\": 2, \"num_heads\": 2, " +
-            "\"decoder_start_token_id\": 0, \"pad_token_id\": 0, \"eos_token_id\": 1, \"dropout_rate\": 0.2, \"feed_forward_proj\": \"relu\"",
+            "\"decoder_start_token_id\": 0, \"pad_token_id\": 0, \"eos_token_id\": 1, \"dropout_rate\": 0.2, \"feed_forward_proj\": " +
+            "\"relu\"",
         ["bart"] = "\"vocab_size\": 40, \"d_model\": 16, \"encoder_layers\": 2, \"decoder_layers\": 2, \"encoder_attention_heads\": 2, " +
             "\"decoder_attention_heads\": 2, \"encoder_ffn_dim\": 24, \"decoder_ffn_dim\": 24, \"max_position_embeddings\": 32, " +
             "\"decoder_start_token_id\": 2, \"pad_token_id\": 0, \"bos_token_id\": 1, \"eos_token_id\": 2, \"dropout\": 0.2, " +
@@ -48,7 +49,8 @@ internal static class CapturedFamilies
     /// <summary>The families.</summary>
     public static IEnumerable<string> Names => Configs.Keys;
 
-    /// <summary>Losses, gradient norms and weights of six steps over batches of one shape whose rows have other lengths each time.</summary>
+    /// <summary>Losses, gradient norms and weights of six steps over batches of one shape whose rows have other lengths each
+    /// time.</summary>
     /// <param name="backend">The device, which the run disposes.</param>
     /// <param name="family">One of <see cref="Names"/>.</param>
     /// <param name="packed">Whether a row holds two samples.</param>

@@ -40,8 +40,8 @@ public sealed class CapturedTaskTests
         using var owner = cpu;
         using var scope = new TensorScope();
         bool classes = task is ModelTask.SequenceClassification or ModelTask.TokenClassification;
-        var options = classes ? TinyEncoders.Task(task) : new TaskOptions { Task = task };
-        var model = new PeftModel(TinyEncoders.Model(cpu, type, options, scale: 2));
+        var model = new PeftModel(TinyEncoders.Model(cpu, type, classes ? TinyEncoders.Task(task) : new TaskOptions { Task = task },
+            scale: 2));
         model.AddAdapter(new LoraConfig { Rank = 2, Alpha = 4, Dropout = 0.1 }, seed: 5);
         ITrainable trainable = new TrainableAdapter(model);
         using var optimizer = new AdamW(trainable.Parameters, new AdamWOptions());
