@@ -41,26 +41,7 @@ internal static class AttentionEntries
             new Variant(KeyHeads: 2, Ranges: true, BiasHeads: 1),
             ["qkv: *", "o: *", "lse: *", "ranges: *", "bias: *"]);
         yield return Fused("attention, fused qkv among other columns", new Variant(Padding: 3), ["qkv: *", "o: *", "lse: *"]);
-        yield return HeadProducts();
     }
-
-    private static OpEntry HeadProducts() => new("head products", ["x: rows", "rows: x"], size =>
-    {
-        var (batch, length, heads, dim, rows) = size.Pick((1, 1, 1, 1, 1), (2, 3, 4, 5, 7), (1, 3, 2, 2, 3), (2, 33, 3, 17, 41),
-            (2, 0, 2, 3, 4));
-        return new OpSample([OpInput.Of("x", batch, length, heads * dim), OpInput.Of("rows", rows, heads * dim)],
-            t => t[0].HeadProducts(t[1], heads, 0.7f), v =>
-            {
-                double[] y = new double[batch * heads * length * rows];
-                for (int at = 0; at < y.Length; at++)
-                {
-                    int r = at % rows, i = at / rows % length, h = at / rows / length % heads, b = at / rows / length / heads;
-                    int x = ((b * length + i) * heads + h) * dim, p = (r * heads + h) * dim;
-                    y[at] = 0.7f * Enumerable.Range(0, dim).Sum(d => v[0][x + d] * v[1][p + d]);
-                }
-                return y;
-            });
-    });
 
     /// <summary>The options of a case; Padding is columns before, between and after the heads.</summary>
     private sealed record Variant(int KeyHeads = 0, int MoreKeys = 0, bool Ranges = false, bool Slopes = false, int BiasHeads = 0,
