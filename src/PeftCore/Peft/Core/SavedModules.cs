@@ -27,6 +27,13 @@ internal sealed class SavedModules(AttachContext context, IReadOnlyList<string> 
         }
     }
 
+    /// <summary>As <see cref="Modules"/>, without the parameters that others replace.</summary>
+    public IEnumerable<ParameterSwap> Beside(IEnumerable<ParameterSwap> others)
+    {
+        _taken.UnionWith(others.Select(other => (other.Module, other.Name)));
+        return Modules();
+    }
+
     /// <summary>The names that must exist. Hugging Face PEFT writes all possible names of a classifier ("classifier", "score"), so of
     /// these, and of all names in a file, one that exists is enough.</summary>
     private IReadOnlyList<string> Named()
