@@ -57,8 +57,13 @@ internal sealed class Bench : IDisposable
         using var scope = new TensorScope();
         using var tape = new Tape();
         int[] labels = [.. Ids.Select((id, i) => i < masked ? -100 : id)];
-        var loss = Base.Loss(Inputs(Ids, Rows), Targets.FromLabels(Backend, labels, Rows, parts == 1 ? null
-            : parts * LabelShift.Shift(labels, Rows, new int[labels.Length])));
+        var loss = Base.Loss(Inputs(Ids, Rows), Base.Task switch
+        {
+            ModelTask.SequenceClassification => Base.ToTargets([0, 2, 1], Rows, parts == 1 ? null : parts * Rows),
+            ModelTask.Seq2SeqLm => Base.ToTargets(TargetsOf(Ids), Rows, parts == 1 ? null : parts * Ids.Length),
+            _ => Targets.FromLabels(Backend, labels, Rows, parts == 1 ? null
+                : parts * LabelShift.Shift(labels, Rows, new int[labels.Length])),
+        });
         tape.Backward(loss);
         return loss.Item();
     }
@@ -108,9 +113,17 @@ internal sealed class Bench : IDisposable
     private float[] LogitsOfTokens(ModelInputs inputs)
     {
         float[] all = Tape.NoGrad(() => Base.Logits(inputs)).ToArray<float>();
+        if (Base.Task != ModelTask.CausalLm)
+        {
+            return all;
+        }
         int tokens = (int)inputs.Ids.Count / inputs.Batch * Base.VocabularySize, each = all.Length / inputs.Batch;
         return [.. Enumerable.Range(1, inputs.Batch).SelectMany(row => all[(row * each - tokens)..(row * each)])];
     }
 
-    private ModelInputs Inputs(ReadOnlySpan<int> ids, int rows) => ModelInputs.From(Backend, ids, rows);
+    private ModelInputs Inputs(ReadOnlySpan<int> ids, int rows) => Base.Task == ModelTask.CausalLm ? ModelInputs.From(Backend, ids, rows)
+        : Base.ToInputs(new InputArrays { Ids = ids.ToArray(), BatchSize = rows, Labels = TargetsOf(ids) });
+
+    /// <summary>The tokens that an encoder-decoder writes.</summary>
+    private static int[] TargetsOf(ReadOnlySpan<int> ids) => Array.ConvertAll(ids.ToArray(), id => (id * 7 + 3) % 90 + 3);
 }

@@ -13,7 +13,38 @@ public sealed record Family(string Name, string Attention, string MlpOutput, str
 
     public static Family Gpt2 { get; } = new("gpt2", "c_attn", "mlp.c_proj", "h.0.mlp", "wte", "ln_f", HasBiases: true);
 
+    /// <summary>Parallel blocks and fused projections.</summary>
+    public static Family GptNeoX { get; } = new("gpt_neox", "query_key_value", "dense_4h_to_h", "layers.0.mlp", "embed_in",
+        "final_layer_norm", HasBiases: true)
+    {
+        Head = "lm_head",
+    };
+
+    /// <summary>Experts, whose matrices are no linear layers.</summary>
+    public static Family Qwen3Moe { get; } = new("qwen3_moe", "q_proj", "o_proj", "layers.0.mlp", "embed_tokens", "model.norm",
+        HasBiases: false);
+
+    /// <summary>An encoder that classifies sequences.</summary>
+    public static Family Bert { get; } = new("bert", "query", "output.dense", "layer.0.intermediate", "word_embeddings",
+        "layer.1.output.LayerNorm", HasBiases: true)
+    {
+        Head = "classifier",
+    };
+
+    public static Family T5 { get; } = new("t5", "q", "wo", "encoder.block.0.layer.1", "shared", "decoder.final_layer_norm",
+        HasBiases: false);
+
+    public static Family Bart { get; } = new("bart", "q_proj", "fc2", "decoder.layers.0.fc1", "shared",
+        "decoder.layers.1.final_layer_norm", HasBiases: true);
+
+    /// <summary>The families of all properties with all settings.</summary>
     public static IReadOnlyList<Family> All { get; } = [Llama, Gpt2];
+
+    /// <summary>A family of each other kind, which one setting of each kind of method is held to.</summary>
+    public static IReadOnlyList<Family> Others { get; } = [GptNeoX, Qwen3Moe, Bert, T5, Bart];
+
+    /// <summary>The module of the head.</summary>
+    public string Head { get; private init; } = "lm_head";
 
     public string Directory => TestFiles.Fixture("hf", Name, "base");
 

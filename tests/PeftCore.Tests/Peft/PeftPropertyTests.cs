@@ -89,7 +89,8 @@ public sealed class PeftPropertyTests(MethodCase method, Family family)
         double largest = gradients.Values.Max(values => values.Max(Math.Abs));
         foreach (var (name, values) in _bench.Gradients())
         {
-            Assert.That(Fixtures.Error(values, gradients[name], 1e-3 * largest), Is.LessThan(1e-5), name);
+            // The gradient of a key's bias is zero but for rounding.
+            Assert.That(Fixtures.Error(values, gradients[name], 1e-3 * largest), Is.LessThan(3e-5), name);
         }
     }
 
@@ -120,7 +121,7 @@ public sealed class PeftPropertyTests(MethodCase method, Family family)
         Model.AddAdapter(method.Config(family), "two", seed: 2);
         _bench.Perturb(2);
         string[] rows = ["two", PeftModel.NoAdapter, "one"];
-        if (!method.MixesRows && Model.Get("one").Swaps.Count > 0)
+        if ((!method.MixesRows || family == Family.Bert) && Model.Get("one").Swaps.Count > 0) // BERT's classifier is swapped in full.
         {
             Assert.That(() => Model.WithRowAdapters(rows, _bench.Logits), Throws.TypeOf<BadInputException>());
             return;
