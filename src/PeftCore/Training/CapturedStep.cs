@@ -24,10 +24,11 @@ internal sealed class CapturedStep : ITrainingStep
     /// <param name="HasRanges">Whether attention reads ranges.</param>
     /// <param name="CompactedRows">Positions the loss is computed for; 0 for all.</param>
     /// <param name="Accumulates">Whether the parameters have gradients that the pass adds to.</param>
+    /// <param name="PenaltyWeight">The factor of the penalty that is added to the loss; 1 without one.</param>
     /// <param name="Seed">Seed of dropout.</param>
     /// <param name="Trainable">The trainable's own key.</param>
     private readonly record struct Key(int Batch, int Length, bool HasRanges, int CompactedRows,
-        bool Accumulates, ulong Seed, string Trainable);
+        bool Accumulates, float PenaltyWeight, ulong Seed, string Trainable);
 
     public ITrainable Trainable => _eager.Trainable;
 
@@ -50,7 +51,8 @@ internal sealed class CapturedStep : ITrainingStep
             return FromUploads(batch, targets, trainable);
         }
         var key = new Key(batch.BatchSize, batch.Length, batch.CausalRanges is not null,
-            Targets.CompactedRows(batch.TrainableTokens, batch.Targets.Length), Accumulates, Trainable.Model.Mode.Seed, trainable);
+            Targets.CompactedRows(batch.TrainableTokens, batch.Targets.Length), Accumulates,
+            PenaltyWeight(batch.TrainableTokens / (float)targets), Trainable.Model.Mode.Seed, trainable);
         if (!_graphs.TryGetValue(key, out var graph))
         {
             if (_graphs.Count < _device.MaxGraphs)
@@ -93,7 +95,7 @@ internal sealed class CapturedStep : ITrainingStep
                 return _eager.ForwardBackward(inputs, targets);
             }
             var key = new Key(batch.BatchSize, batch.Length, inputs.Ranges is not null, (int)(targets.Rows?.Count ?? 0), Accumulates,
-                model.Mode.Seed, trainable + StaticUploads.ShapesOf(uploads));
+                PenaltyWeight(targets.Weight), model.Mode.Seed, trainable + StaticUploads.ShapesOf(uploads));
             bool seen = _graphs.TryGetValue(key, out graph);
             if (!seen && _graphs.Count < _device.MaxGraphs)
             {
@@ -134,6 +136,9 @@ internal sealed class CapturedStep : ITrainingStep
         _graphs.Clear();
         _eager.Dispose();
     }
+
+    /// <summary>The weight of the model's penalty, which the host passes to the captured kernels; 1 without a penalty.</summary>
+    private float PenaltyWeight(float weight) => Trainable.Model.Penalty is null ? 1 : weight;
 
     /// <summary>Whether a parameter has a gradient that the pass adds to.</summary>
     private bool Accumulates
