@@ -5,7 +5,7 @@ namespace PeftCore.Cli.Tests.Verbs;
 /// <summary>--task: heads of other tasks than that of the base, their classes, and their errors.</summary>
 public sealed class TaskVerbsTests
 {
-    private static readonly string Bert = Bundled.Fixture("models", "base-bert");
+    private static readonly string Bert = Bundled.BaseBert;
 
     [Test]
     public void The_commands_of_the_page_about_tasks_run()
