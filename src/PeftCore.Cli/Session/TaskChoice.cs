@@ -55,7 +55,8 @@ internal static class TaskChoice
         new() { Task = task.Task, Labels = labels, Seed = task.Seed, AsEagerTransformers = task.AsEagerTransformers };
 
     /// <summary>Whether heads of a task have classes.</summary>
-    public static bool HasLabels(ModelTask task) => task is ModelTask.SequenceClassification or ModelTask.TokenClassification;
+    public static bool HasLabels(ModelTask task) =>
+        task is ModelTask.SequenceClassification or ModelTask.TokenClassification or ModelTask.ImageClassification;
 
     private static List<string> NamesIn(string? labelNames) => [.. FieldNames.Labels(labelNames).Values.Distinct()];
 }

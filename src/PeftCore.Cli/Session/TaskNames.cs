@@ -14,6 +14,11 @@ internal static class TaskNames
         ("question-ans", ModelTask.QuestionAnswering),
         ("masked-lm", ModelTask.MaskedLm),
         ("feature-extraction", ModelTask.FeatureExtraction),
+        ("image-cls", ModelTask.ImageClassification),
+        ("contrastive", ModelTask.Contrastive),
+        ("ctc", ModelTask.Ctc),
+        ("speech-seq2seq", ModelTask.SpeechToText),
+        ("noise-prediction", ModelTask.NoisePrediction),
     ];
 
     /// <summary>All names.</summary>

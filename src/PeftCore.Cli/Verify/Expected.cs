@@ -25,6 +25,8 @@ internal sealed class Expected : IDisposable
 
     public int Extent(string name, int axis) => (int)_source.Get(name).Shape[axis];
 
+    public int[] Shape(string name) => [.. _source.Get(name).Shape.Select(extent => (int)extent)];
+
     public float[] Floats(string name) => MemoryMarshal.Cast<byte, float>(_source.Get(name).Bytes).ToArray();
 
     public int[] Ints(string name)

@@ -181,8 +181,9 @@ public sealed class Batch
     internal Targets ToTargets(TransformerModel model, int? denominator = null) => model.Task switch
     {
         ModelTask.CausalLm => Models.Targets.FromShifted(model.Backend, Targets, TrainableTokens, BatchSize, denominator),
-        ModelTask.SequenceClassification when Scores is { } scores => Models.Targets.FromValues(model.Backend, scores, denominator),
-        ModelTask.SequenceClassification => model.ToTargets(
+        ModelTask.SequenceClassification or ModelTask.ImageClassification when Scores is { } scores =>
+            model.ToTargets(scores, BatchSize, denominator),
+        ModelTask.SequenceClassification or ModelTask.ImageClassification => model.ToTargets(
             ClassLabels.Contains(-1) ? Array.ConvertAll(ClassLabels, label => label < 0 ? Example.Masked : label) : ClassLabels, BatchSize,
             denominator),
         ModelTask.FeatureExtraction => model.ToTargets([.. Enumerable.Range(0, BatchSize / Parts)], BatchSize / Parts, denominator),

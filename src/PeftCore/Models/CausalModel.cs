@@ -17,6 +17,9 @@ public abstract class CausalModel : TransformerModel
     /// <summary>The norm after the last block.</summary>
     public abstract Layer FinalNorm { get; }
 
+    /// <inheritdoc/>
+    public abstract override Nn.Embedding TokenEmbedding { get; }
+
     internal override Linear? OutputLayer => Head;
 
     internal override IReadOnlyList<Module> FinalNorms => [FinalNorm];

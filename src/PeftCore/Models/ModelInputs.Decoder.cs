@@ -30,7 +30,7 @@ public sealed partial class ModelInputs
     /// <param name="ids">(B, T'): the tokens that the decoder reads.</param>
     internal ModelInputs WithDecoder(int[] ids) => new(this)
     {
-        Decoder = Causal(Ids.Backend, new InputArrays { Ids = ids, BatchSize = Batch }).Crossing(this),
+        Decoder = Causal(Backend, new InputArrays { Ids = ids, BatchSize = Batch }).Crossing(this),
     };
 
     /// <summary>These inputs of a decoder with the hidden states of an encoder.</summary>
@@ -55,7 +55,7 @@ public sealed partial class ModelInputs
         }
         return new ModelInputs(this)
         {
-            _crossRanges = new Uploaded(Ids.Backend.From(ranges, [Batch, Length, 2]).SameScope(Ids), ranges),
+            _crossRanges = new Uploaded(Backend.From(ranges, [Batch, Length, 2]).SameScope(_owner), ranges),
             CrossCache = keys,
             CrossRows = rows.ToArray(),
         };
@@ -67,7 +67,7 @@ public sealed partial class ModelInputs
         if (_buckets is null)
         {
             int[] values = buckets.Of(Length, KeyCount, FirstKey);
-            _buckets = new Uploaded(Ids.Backend.From(values, [Length, KeyCount]).SameScope(Ids), values);
+            _buckets = new Uploaded(Backend.From(values, [Length, KeyCount]).SameScope(_owner), values);
         }
         return _buckets.Tensor;
     }

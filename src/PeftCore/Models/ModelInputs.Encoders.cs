@@ -16,26 +16,51 @@ public sealed partial class ModelInputs
     private int[]? Types { get; init; }
 
     /// <summary>Virtual tokens before each row, those of the longest row.</summary>
-    private int VirtualPlaces => Length - Ids.Shape[1];
+    private int VirtualPlaces => Length - Places;
 
     /// <summary>Inputs of an encoder: every token attends to all tokens of its row.</summary>
     /// <exception cref="ShapeException">The tokens do not fill the rows.</exception>
     internal static ModelInputs Bidirectional(Backend backend, InputArrays arrays)
     {
         int batch = arrays.BatchSize;
-        if (batch <= 0 || arrays.Ids.Length == 0 || arrays.Ids.Length % batch != 0)
-        {
-            throw new ShapeException("inputs", $"{arrays.Ids.Length} tokens do not fill {batch} rows of one length");
-        }
-        int length = arrays.Ids.Length / batch;
-        int[] ranges = arrays.Ranges ?? RangesOf(arrays.Mask, batch, length, causal: false);
-        return new ModelInputs(backend.From(arrays.Ids, [batch, length]), arrays.Positions ?? Counting(batch, length), ranges)
+        return batch > 0 && arrays.Ids.Length > 0 && arrays.Ids.Length % batch == 0
+            ? Bidirectional(backend, arrays, arrays.Ids.Length / batch)
+            : throw new ShapeException("inputs", $"{arrays.Ids.Length} tokens do not fill {batch} rows of one length");
+    }
+
+    /// <summary>Inputs of an encoder whose hidden states need not be those of tokens: patches of a picture, frames of a sound, or tokens
+    /// and then patches.</summary>
+    /// <param name="backend">The device.</param>
+    /// <param name="arrays">The batch; mask, positions and ranges are those of the hidden states.</param>
+    /// <param name="places">Hidden states of a row.</param>
+    internal static ModelInputs Bidirectional(Backend backend, InputArrays arrays, int places)
+    {
+        int batch = arrays.BatchSize;
+        int[] ranges = arrays.Ranges ?? RangesOf(arrays.Mask, batch, places, causal: false);
+        return Of(backend, arrays, places, arrays.Positions ?? Counting(batch, places), ranges,
+            arrays.Ranges is null ? HolesOf(arrays.Mask, batch, places) : null);
+    }
+
+    /// <summary>Inputs of a model whose layers do not attend to positions of a row, such as a UNet.</summary>
+    internal static ModelInputs WithoutPositions(Backend backend, InputArrays arrays) =>
+        Of(backend, arrays, places: 1, new int[arrays.BatchSize], ranges: null, holes: null);
+
+    private static ModelInputs Of(Backend backend, InputArrays arrays, int places, int[] positions, int[]? ranges, int[]? holes)
+    {
+        int batch = arrays.BatchSize;
+        var ids = arrays.Ids.Length == 0 ? null : backend.From(arrays.Ids, [batch, arrays.Ids.Length / batch]);
+        var dense = DenseInputs.Upload(backend, arrays);
+        var owner = ids ?? dense.Uploads.FirstOrDefault()?.Tensor
+            ?? throw new ShapeException("inputs", "a batch has neither tokens nor pixels nor sound");
+        return new ModelInputs(owner, ids, places, positions, ranges, batch)
         {
             IsCausal = false,
+            Dense = dense,
             Tasks = arrays.Tasks,
-            IdsOnHost = arrays.Ids,
+            IdsOnHost = ids is null ? null : arrays.Ids,
+            IsUploadable = true,
             Mask = arrays.Mask,
-            Holes = arrays.Ranges is null ? HolesOf(arrays.Mask, batch, length) : null,
+            Holes = holes,
             Types = arrays.TokenTypes,
         };
     }
@@ -45,19 +70,19 @@ public sealed partial class ModelInputs
     {
         if (Types is null)
         {
-            var zeros = Ids.Backend.NewTensor([Batch, Length], DType.I32);
+            var zeros = Backend.NewTensor([Batch, Length], DType.I32);
             zeros.Backend.Zero(zeros);
             return zeros;
         }
         if (_types is null)
         {
-            int tokens = Ids.Shape[1], places = VirtualPlaces;
+            int tokens = Places, places = VirtualPlaces;
             int[] all = new int[Batch * Length];
             for (int b = 0; b < Batch; b++)
             {
                 Types.AsSpan(b * tokens, tokens).CopyTo(all.AsSpan(b * Length + places));
             }
-            _types = new Uploaded(Ids.Backend.From(all, [Batch, Length]).SameScope(Ids), all);
+            _types = new Uploaded(Backend.From(all, [Batch, Length]).SameScope(_owner), all);
         }
         return _types.Tensor;
     }
@@ -66,7 +91,7 @@ public sealed partial class ModelInputs
     /// <param name="length">Hidden states of a row, those of virtual tokens first; 0 if there are no virtual tokens.</param>
     internal Tensor LastTokenRows(int length = 0)
     {
-        int tokens = Ids.Shape[1], places = Math.Max(length, tokens) - tokens;
+        int tokens = Places, places = Math.Max(length, tokens) - tokens;
         if (places == 0 && _lastTokens is not null)
         {
             return _lastTokens.Tensor;
@@ -76,7 +101,7 @@ public sealed partial class ModelInputs
         {
             rows[b] = b * (places + tokens) + places + LastToken(b);
         }
-        var uploaded = new Uploaded(Ids.Backend.From(rows, [Batch]).SameScope(Ids), rows);
+        var uploaded = new Uploaded(Backend.From(rows, [Batch]).SameScope(_owner), rows);
         _lastTokens = places == 0 ? uploaded : _lastTokens;
         return uploaded.Tensor;
     }
@@ -85,7 +110,7 @@ public sealed partial class ModelInputs
     /// <param name="length">As for <see cref="LastTokenRows"/>.</param>
     internal Tensor MeanWeights(int length = 0)
     {
-        int tokens = Ids.Shape[1], places = Math.Max(length, tokens) - tokens, all = places + tokens;
+        int tokens = Places, places = Math.Max(length, tokens) - tokens, all = places + tokens;
         if (places == 0 && _meanWeights is not null)
         {
             return _meanWeights.Tensor;
@@ -99,7 +124,7 @@ public sealed partial class ModelInputs
                 weights[b * all + places + t] = Mask is null || Mask[b * tokens + t] != 0 ? 1f / Math.Max(1, count) : 0;
             }
         }
-        var uploaded = new Uploaded(Ids.Backend.From(weights, [Batch, 1, all]).SameScope(Ids), weights);
+        var uploaded = new Uploaded(Backend.From(weights, [Batch, 1, all]).SameScope(_owner), weights);
         _meanWeights = places == 0 ? uploaded : _meanWeights;
         return uploaded.Tensor;
     }
@@ -107,7 +132,7 @@ public sealed partial class ModelInputs
     /// <summary>The last token of a row that is not padding; the first if all are.</summary>
     private int LastToken(int row)
     {
-        int tokens = Ids.Shape[1];
+        int tokens = Places;
         return Mask is null ? tokens - 1 : Math.Max(0, Mask.AsSpan(row * tokens, tokens).LastIndexOf(1));
     }
 }

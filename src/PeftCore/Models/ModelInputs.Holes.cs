@@ -26,7 +26,7 @@ public sealed partial class ModelInputs
             throw new BadInputException("a text with padding between its tokens cannot be continued with a cache; leave the padding out");
         }
         int heads = bias is null ? 1 : bias.Shape[^3];
-        _holeBias ??= HoleBias(heads, keys).SameScope(Ids);
+        _holeBias ??= HoleBias(heads, keys).SameScope(_owner);
         if (bias is null)
         {
             return _holeBias;
@@ -44,12 +44,12 @@ public sealed partial class ModelInputs
         float[] bias = new float[Batch * heads * Length * keys];
         for (int i = 0; i < bias.Length; i++)
         {
-            bias[i] = IsHole(i / (keys * Length * heads), i % keys - (keys - Ids.Shape[1])) ? float.NegativeInfinity : 0;
+            bias[i] = IsHole(i / (keys * Length * heads), i % keys - (keys - Places)) ? float.NegativeInfinity : 0;
         }
-        return Ids.Backend.From(bias, [Batch, heads, Length, keys]);
+        return Backend.From(bias, [Batch, heads, Length, keys]);
     }
 
-    private bool IsHole(int row, int token) => Holes is not null && token >= 0 && Holes[row * Ids.Shape[1] + token] == 0;
+    private bool IsHole(int row, int token) => Holes is not null && token >= 0 && Holes[row * Places + token] == 0;
 
     private static int[]? HolesOf(ReadOnlySpan<int> mask, int batch, int length)
     {

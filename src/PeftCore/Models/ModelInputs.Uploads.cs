@@ -3,7 +3,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Models;
 
-/// <summary>What models read of their inputs beside token ids, positions and ranges. Each tensor is computed on the host and uploaded once,
+/// <summary>What models compute of their inputs beside token ids, positions and ranges. Each tensor is computed on the host and uploaded once,
 /// before the pass if the model asks for it there, because a pass that uploads cannot be captured.</summary>
 public sealed partial class ModelInputs
 {
@@ -13,18 +13,27 @@ public sealed partial class ModelInputs
     private Uploaded? _tokenMask;
     private bool _hasTokenMask;
 
-    /// <summary>The token ids on the host; null in inputs that no batch was made from.</summary>
+    /// <summary>The token ids on the host; null without tokens.</summary>
     private int[]? IdsOnHost { get; set; }
+
+    /// <summary>Whether these are the inputs of a batch as it came from the host.</summary>
+    private bool IsUploadable { get; set; }
 
     /// <summary>Everything that is uploaded of these inputs so far, with its values on the host; null if it cannot be uploaded again for
     /// other inputs of the same shape: there is a cache or padding between tokens.</summary>
     internal IReadOnlyList<Uploaded>? Uploads()
     {
-        if (IdsOnHost is null || Holes is not null || Cache is not null)
+        if (!IsUploadable || Holes is not null || Cache is not null)
         {
             return null;
         }
-        var all = new List<Uploaded> { new(Ids, IdsOnHost), new(Positions, _positions) };
+        var all = new List<Uploaded>();
+        if (_ids is not null)
+        {
+            all.Add(new(_ids, IdsOnHost!));
+        }
+        all.AddRange(Dense.Uploads);
+        all.Add(new(Positions, _positions));
         if (Ranges is not null)
         {
             all.Add(new(Ranges, _ranges!));
@@ -54,7 +63,7 @@ public sealed partial class ModelInputs
         if (!_windowed.TryGetValue(window, out var ranges))
         {
             int[] values = WindowRanges(window);
-            ranges = new Uploaded(Ids.Backend.From(values, [Batch, Length, 2]).SameScope(Ids), values);
+            ranges = new Uploaded(Backend.From(values, [Batch, Length, 2]).SameScope(_owner), values);
             _windowed.Add(window, ranges);
         }
         return ranges.Tensor;
@@ -74,7 +83,7 @@ public sealed partial class ModelInputs
             mask[i] = _ranges[2 * i] <= key && key < _ranges[2 * i + 1] && !IsHole(i / Length, i % Length - VirtualPlaces) ? 1 : 0;
         }
         _hasTokenMask = true;
-        _tokenMask = mask.Contains(0) ? new Uploaded(Ids.Backend.From(mask, [mask.Length]).SameScope(Ids), mask) : null;
+        _tokenMask = mask.Contains(0) ? new Uploaded(Backend.From(mask, [mask.Length]).SameScope(_owner), mask) : null;
         return _tokenMask?.Tensor;
     }
 
@@ -87,7 +96,7 @@ public sealed partial class ModelInputs
             int row = i / (before + Length), column = i % (before + Length) - before;
             all[i] = column < 0 ? _positions[row * Length] + column : _positions[row * Length + column];
         }
-        return Ids.Backend.From(all, [Batch, before + Length]);
+        return Backend.From(all, [Batch, before + Length]);
     }
 
     /// <summary>The positions plus an offset, as rows of a table that has other rows first. A model has one such table.</summary>
@@ -100,7 +109,7 @@ public sealed partial class ModelInputs
         if (_tableRows is null)
         {
             int[] rows = Array.ConvertAll(_positions, p => p + offset);
-            _tableRows = new Uploaded(Ids.Backend.From(rows, [Batch, Length]).SameScope(Ids), rows);
+            _tableRows = new Uploaded(Backend.From(rows, [Batch, Length]).SameScope(_owner), rows);
         }
         return _tableRows.Tensor;
     }
@@ -111,7 +120,7 @@ public sealed partial class ModelInputs
         if (_growth is null)
         {
             float[] factors = Array.ConvertAll(_positions, p => 1 + growth.Beta * MathF.Log(1 + p / growth.Length));
-            _growth = new Uploaded(Ids.Backend.From(factors, [factors.Length]).SameScope(Ids), factors);
+            _growth = new Uploaded(Backend.From(factors, [factors.Length]).SameScope(_owner), factors);
         }
         return _growth.Tensor;
     }

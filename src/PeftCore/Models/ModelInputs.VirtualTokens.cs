@@ -24,18 +24,7 @@ public sealed partial class ModelInputs
                 }
             }
         }
-        return new ModelInputs(Ids, positions, ranges)
-        {
-            Cache = Cache,
-            KeyOffset = KeyOffset,
-            IsCausal = IsCausal,
-            _crossRanges = _crossRanges,
-            CrossCache = CrossCache,
-            CrossRows = CrossRows,
-            Mask = Mask,
-            Holes = Holes,
-            Types = Types,
-        };
+        return new ModelInputs(this, positions, ranges);
     }
 
     /// <summary>The inputs with learned keys and values before each row.</summary>
@@ -55,19 +44,7 @@ public sealed partial class ModelInputs
                 (ranges[2 * at], ranges[2 * at + 1]) = Seen(b, at % Length, counts[b], places);
             }
         }
-        return new ModelInputs(Ids, positions, ranges)
-        {
-            Cache = Cache,
-            Prefix = prefix,
-            KeyOffset = KeyOffset + places,
-            IsCausal = IsCausal,
-            _crossRanges = _crossRanges,
-            CrossCache = CrossCache,
-            CrossRows = CrossRows,
-            Mask = Mask,
-            Holes = Holes,
-            Types = Types,
-        };
+        return new ModelInputs(this, positions, ranges) { Prefix = prefix, KeyOffset = KeyOffset + places };
     }
 
     private static int Largest(ReadOnlySpan<int> counts)

@@ -4,37 +4,72 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Models;
 
-/// <summary>The inputs of a model: token ids, positions, and attention ranges.</summary>
+/// <summary>The inputs of a model: token ids, pixels, sound or boxes, and the positions and attention ranges of its hidden
+/// states.</summary>
 public sealed partial class ModelInputs
 {
+    private readonly Tensor? _ids;
     private readonly int[] _positions;
     private readonly int[]? _ranges;
 
+    // The scope of these inputs' tensors, which outlive a pass.
+    private readonly Tensor _owner;
+
     private ModelInputs(Tensor ids, int[] positions, int[]? ranges)
+        : this(ids, ids, ids.Shape[1], positions, ranges, ids.Shape[0])
     {
-        (Ids, _positions, _ranges) = (ids, positions, ranges);
-        Batch = ids.Shape[0];
+    }
+
+    /// <summary>Inputs of hidden states that need not be those of tokens.</summary>
+    /// <param name="owner">A tensor of the batch, whose scope later ones share.</param>
+    /// <param name="ids">I32 (batch, tokens), or null.</param>
+    /// <param name="places">Hidden states of a row without virtual tokens.</param>
+    /// <param name="positions">(batch, length).</param>
+    /// <param name="ranges">(batch, length, 2), or null.</param>
+    /// <param name="batch">Rows.</param>
+    private ModelInputs(Tensor owner, Tensor? ids, int places, int[] positions, int[]? ranges, int batch)
+    {
+        (_owner, _ids, Places, _positions, _ranges, Batch) = (owner, ids, places, positions, ranges, batch);
         Length = positions.Length / Batch;
         Longest = positions.Max() + 1;
         // Inputs with virtual tokens are created inside a pass, but a block that backward recomputes reads them again: they share the
-        // scope of the ids.
-        Positions = ids.Backend.From(positions, [Batch, Length]).SameScope(ids);
-        Ranges = ranges is null ? null : ids.Backend.From(ranges, [Batch, Length, 2]).SameScope(ids);
+        // scope of the batch.
+        Positions = Backend.From(positions, [Batch, Length]).SameScope(owner);
+        Ranges = ranges is null ? null : Backend.From(ranges, [Batch, Length, 2]).SameScope(owner);
+    }
+
+    /// <summary>Other positions and ranges of the same batch, with what does not depend on them.</summary>
+    private ModelInputs(ModelInputs other, int[] positions, int[]? ranges)
+        : this(other._owner, other._ids, other.Places, positions, ranges, other.Batch)
+    {
+        (Cache, KeyOffset, IsCausal) = (other.Cache, other.KeyOffset, other.IsCausal);
+        (_crossRanges, CrossCache, CrossRows) = (other._crossRanges, other.CrossCache, other.CrossRows);
+        (Mask, Holes, Types, Dense) = (other.Mask, other.Holes, other.Types, other.Dense);
     }
 
     /// <summary>Copies inputs, which share their tensors.</summary>
     private ModelInputs(ModelInputs other)
     {
-        (Ids, _positions, _ranges, _windowed) = (other.Ids, other._positions, other._ranges, other._windowed);
+        (_owner, _ids, Places, Dense) = (other._owner, other._ids, other.Places, other.Dense);
+        (_positions, _ranges, _windowed) = (other._positions, other._ranges, other._windowed);
         (Batch, Length, Longest, Positions, Ranges) = (other.Batch, other.Length, other.Longest, other.Positions, other.Ranges);
         (IsCausal, Types, Mask, Tasks, KeyOffset) = (other.IsCausal, other.Types, other.Mask, other.Tasks, other.KeyOffset);
         (Cache, Prefix) = (other.Cache, other.Prefix);
         (Decoder, _crossRanges, CrossCache, CrossRows) = (other.Decoder, other._crossRanges, other.CrossCache, other.CrossRows);
-        IdsOnHost = other.IdsOnHost;
+        (IdsOnHost, IsUploadable) = (other.IdsOnHost, other.IsUploadable);
     }
 
     /// <summary>I32 (batch, tokens): token ids.</summary>
-    public Tensor Ids { get; }
+    /// <exception cref="BadInputException">The inputs have no tokens.</exception>
+    public Tensor Ids => _ids ?? throw new BadInputException("the inputs have no token ids (input_ids), which this model reads");
+
+    /// <summary>What the model reads beside or instead of tokens: pixels, sound, boxes.</summary>
+    internal DenseInputs Dense { get; private init; } = DenseInputs.None;
+
+    /// <summary>Hidden states of a row without virtual tokens: its tokens, patches or frames.</summary>
+    internal int Places { get; }
+
+    private Backend Backend => _owner.Backend;
 
     /// <summary>I32 (batch, length): positions, those of virtual tokens first.</summary>
     public Tensor Positions { get; }
@@ -153,7 +188,7 @@ public sealed partial class ModelInputs
     internal static ModelInputs Causal(Backend backend, InputArrays arrays)
     {
         var inputs = From(backend, arrays.Ids, arrays.BatchSize, arrays.Mask, arrays.Positions, arrays.Ranges, arrays.Tasks);
-        (inputs.Mask, inputs.IdsOnHost) = (arrays.Mask ?? arrays.Tokens, arrays.Ids);
+        (inputs.Mask, inputs.IdsOnHost, inputs.IsUploadable) = (arrays.Mask ?? arrays.Tokens, arrays.Ids, true);
         return inputs;
     }
 

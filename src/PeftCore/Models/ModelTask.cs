@@ -1,6 +1,6 @@
 namespace PeftCore.Models;
 
-/// <summary>The task of a model's head: Hugging Face PEFT's task types.</summary>
+/// <summary>The task of a model's head.</summary>
 public enum ModelTask
 {
     /// <summary>Predicts the next token.</summary>
@@ -23,4 +23,20 @@ public enum ModelTask
 
     /// <summary>Returns the hidden states.</summary>
     FeatureExtraction,
+
+    /// <summary>Predicts the class of a picture.</summary>
+    ImageClassification,
+
+    /// <summary>Finds the text that belongs to each picture, and the picture that belongs to each text.</summary>
+    Contrastive,
+
+    /// <summary>Predicts the letters of a recording, each at a frame that need not be known (connectionist temporal
+    /// classification).</summary>
+    Ctc,
+
+    /// <summary>Predicts the tokens of what is said in a recording.</summary>
+    SpeechToText,
+
+    /// <summary>Predicts the noise in a picture.</summary>
+    NoisePrediction,
 }

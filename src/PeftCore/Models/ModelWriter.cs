@@ -16,7 +16,7 @@ public static partial class ModelWriter
 
     private static readonly string[] Companions =
     [
-        "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja",
+        "generation_config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja",
         "chat_template.json",
         "vocab.json", "merges.txt", "tokenizer.model", "added_tokens.json",
     ];
@@ -95,7 +95,10 @@ public static partial class ModelWriter
         using var document = JsonFile.Read(path);
         var config = JsonObject.Create(document.RootElement.Clone())!;
         config.Remove("quantization_config"); // Weights that were in MXFP4 are written as BF16.
-        config["vocab_size"] = model.VocabularySize;
+        if (model.ReadsTokens)
+        {
+            config["vocab_size"] = model.VocabularySize;
+        }
         if (model.VocabularyHead is not null)
         {
             config["tie_word_embeddings"] = model.IsTied;
@@ -122,7 +125,7 @@ public static partial class ModelWriter
             config["label2id"] = new JsonObject(model.Labels.Index().Select(label =>
                 KeyValuePair.Create(label.Item, (JsonNode?)JsonValue.Create(label.Index))));
         }
-        if (model.Task == ModelTask.SequenceClassification)
+        if (model.Task is ModelTask.SequenceClassification or ModelTask.ImageClassification)
         {
             config["problem_type"] = model.Labels.Count == 1 ? "regression" : "single_label_classification";
         }

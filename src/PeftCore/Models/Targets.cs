@@ -44,18 +44,18 @@ public sealed class Targets
         InverseCount = backend.From([1 / Denominator], [1]);
     }
 
-    private Targets(Backend backend, float[] values, float? denominator)
+    private Targets(Backend backend, float[] values, int batch, float? denominator)
     {
         (_shifted, _firstLabels, _isMean) = ([], [], denominator is null);
-        Denominator = denominator ?? values.Length;
-        Weight = values.Length / Denominator;
+        Denominator = denominator ?? batch;
+        Weight = batch / Denominator;
         (_values, _tokens) = (values, [0]);
-        Values = backend.From(values, [values.Length, 1]);
+        Values = backend.From(values, [batch, values.Length / batch]);
         Tokens = backend.From(_tokens, [1]);
         InverseCount = backend.From([1 / Denominator], [1]);
     }
 
-    /// <summary>F32 (B, 1): the number that each row predicts, in regression; null in other tasks.</summary>
+    /// <summary>F32 (B, n): the numbers that each row predicts, one in regression; null in other tasks.</summary>
     internal Tensor? Values { get; }
 
     /// <summary>I32: the token that each position predicts, or <see cref="CrossEntropyOp.Ignore"/>; with <see cref="Rows"/> only those of
@@ -110,12 +110,15 @@ public sealed class Targets
     internal static Targets Unshifted(Backend backend, ReadOnlySpan<int> labels, int batch, float? denominator = null) =>
         new(backend, labels.ToArray(), labels.Length - labels.Count(CrossEntropyOp.Ignore), batch, denominator, firstLabels: []);
 
-    /// <summary>Targets of a regression: one number for each row.</summary>
+    /// <summary>Targets that are numbers: one for each row in a regression, one for each pixel of the noise in a picture.</summary>
     /// <param name="backend">The device to upload to.</param>
-    /// <param name="values">The numbers.</param>
+    /// <param name="values">The numbers, row by row.</param>
+    /// <param name="batch">Rows.</param>
     /// <param name="denominator">The denominator of the sum of losses; null for the number of rows.</param>
-    internal static Targets FromValues(Backend backend, ReadOnlySpan<float> values, float? denominator = null) =>
-        new(backend, values.ToArray(), denominator);
+    /// <exception cref="ShapeException">The numbers do not fill the rows.</exception>
+    internal static Targets FromValues(Backend backend, ReadOnlySpan<float> values, int batch, float? denominator = null) =>
+        batch > 0 && values.Length > 0 && values.Length % batch == 0 ? new(backend, values.ToArray(), batch, denominator)
+        : throw new ShapeException("targets", $"{values.Length} numbers do not fill {batch} rows of one length");
 
     /// <summary>Everything that is uploaded of these targets, with its values on the host.</summary>
     internal IReadOnlyList<Uploaded> Uploads() =>

@@ -28,6 +28,9 @@ internal sealed record TaskSpec(ModelTask Task, IReadOnlyList<string> Labels, bo
         ("ForQuestionAnsweringSimple", ModelTask.QuestionAnswering),
         ("ForMaskedLM", ModelTask.MaskedLm),
         ("ForPreTraining", ModelTask.MaskedLm),
+        ("ForImageClassification", ModelTask.ImageClassification),
+        ("ForCTC", ModelTask.Ctc),
+        ("UNet2DConditionModel", ModelTask.NoisePrediction),
         ("Model", ModelTask.FeatureExtraction),
     ];
 
@@ -41,7 +44,7 @@ internal sealed record TaskSpec(ModelTask Task, IReadOnlyList<string> Labels, bo
     /// <exception cref="BadInputException">The family has no such task, or the configuration contradicts itself.</exception>
     public static TaskSpec Of(ConfigReader config, IReadOnlyList<ModelTask> tasks, TaskOptions? options = null)
     {
-        var named = NamedIn(config);
+        var named = NamedIn(config, tasks);
         var task = options?.Task ?? named ?? tasks[0];
         if (options?.Pooling is not null && task != ModelTask.FeatureExtraction)
         {
@@ -63,15 +66,15 @@ internal sealed record TaskSpec(ModelTask Task, IReadOnlyList<string> Labels, bo
         }
         // A bare model has no head, but its file may lack the pooler.
         bool isNew = task == ModelTask.FeatureExtraction || (named ?? tasks[0]) != task || labels.Length != own;
-        return new TaskSpec(task, labels, isNew, task == ModelTask.SequenceClassification ? ProblemIn(config, labels.Length)
+        return new TaskSpec(task, labels, isNew, task is ModelTask.SequenceClassification or ModelTask.ImageClassification ? ProblemIn(config, labels.Length)
             : ClassificationProblem.SingleLabel, options?.AsEagerTransformers ?? false, options?.Pooling);
     }
 
     /// <summary>The targets of labels that stand at the positions that predict them; numbers, in regression.</summary>
     public Targets ToTargets(Backend backend, ReadOnlySpan<int> labels, int batchSize, float? denominator) =>
         Task == ModelTask.CausalLm ? Targets.FromLabels(backend, labels, batchSize, denominator)
-        : Task == ModelTask.SequenceClassification && Problem == ClassificationProblem.Regression
-            ? Targets.FromValues(backend, Array.ConvertAll(labels.ToArray(), label => (float)label), denominator)
+        : Task is ModelTask.SequenceClassification or ModelTask.ImageClassification && Problem == ClassificationProblem.Regression
+            ? Targets.FromValues(backend, Array.ConvertAll(labels.ToArray(), label => (float)label), batchSize, denominator)
         : Targets.Unshifted(backend, labels, batchSize, denominator);
 
     /// <summary>The task's name in the tool and in messages.</summary>
@@ -83,10 +86,16 @@ internal sealed record TaskSpec(ModelTask Task, IReadOnlyList<string> Labels, bo
         ModelTask.TokenClassification => "token-cls",
         ModelTask.QuestionAnswering => "question-ans",
         ModelTask.MaskedLm => "masked-lm",
-        _ => "feature-extraction",
+        ModelTask.FeatureExtraction => "feature-extraction",
+        ModelTask.ImageClassification => "image-cls",
+        ModelTask.Contrastive => "contrastive",
+        ModelTask.Ctc => "ctc",
+        ModelTask.SpeechToText => "speech-seq2seq",
+        _ => "noise-prediction",
     };
 
-    private static bool HasLabels(ModelTask task) => task is ModelTask.SequenceClassification or ModelTask.TokenClassification;
+    private static bool HasLabels(ModelTask task) =>
+        task is ModelTask.SequenceClassification or ModelTask.TokenClassification or ModelTask.ImageClassification;
 
     /// <summary>Whether class names are those that transformers gives to classes without a name.</summary>
     public static bool ArePlaceholders(IReadOnlyList<string> labels) => labels.Index().All(label => label.Item == Placeholder(label.Index));
@@ -105,8 +114,15 @@ internal sealed record TaskSpec(ModelTask Task, IReadOnlyList<string> Labels, bo
 
     private static string? EndOf(string name) => Array.Find(Ends, row => name.EndsWith(row.End, StringComparison.Ordinal)).End;
 
-    private static ModelTask? NamedIn(ConfigReader config) =>
-        ConfigChecks.ArchitectureOf(config) is { } name ? TaskOfClass(name) : null;
+    /// <summary>The task of the class that config.json names; null if it names none. Two ends have other meanings in families that do not
+    /// have the usual one: WhisperForConditionalGeneration writes what is said, CLIPModel compares pictures and texts.</summary>
+    private static ModelTask? NamedIn(ConfigReader config, IReadOnlyList<ModelTask> tasks) =>
+        (ConfigChecks.ArchitectureOf(config) is { } name ? TaskOfClass(name) : null) switch
+        {
+            ModelTask.Seq2SeqLm when tasks.Contains(ModelTask.SpeechToText) => ModelTask.SpeechToText,
+            ModelTask.FeatureExtraction when tasks.Contains(ModelTask.Contrastive) => ModelTask.Contrastive,
+            var task => task,
+        };
 
     /// <summary>The class names of "id2label", in the order of their numbers; without it "LABEL_0" … for "num_labels", which is 2 by
     /// default as in transformers.</summary>

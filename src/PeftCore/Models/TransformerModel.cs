@@ -7,9 +7,12 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Models;
 
-/// <summary>A transformer with a head for one task: a decoder, an encoder, or both. PEFT methods attach to it, trainers train it.</summary>
+/// <summary>A transformer with a head for one task: a decoder, an encoder, or both. It reads tokens, pictures, sound, or several of them.
+/// PEFT methods attach to it, trainers train it.</summary>
 public abstract class TransformerModel : Module
 {
+    private Backend? _backend;
+
     /// <summary>model_type of config.json, such as "llama".</summary>
     public abstract string ModelType { get; }
 
@@ -19,8 +22,8 @@ public abstract class TransformerModel : Module
     /// <summary>The class names of a head that classifies, in the order of its outputs; empty for others.</summary>
     public virtual IReadOnlyList<string> Labels => [];
 
-    /// <summary>Tokens in the vocabulary.</summary>
-    public int VocabularySize => TokenEmbedding.Weight.Shape[0];
+    /// <summary>Tokens in the vocabulary; 0 for a model that reads no tokens.</summary>
+    public int VocabularySize => TokenTable?.Weight.Shape[0] ?? 0;
 
     /// <summary>Size of a hidden state, C.</summary>
     public abstract int HiddenSize { get; }
@@ -35,7 +38,15 @@ public abstract class TransformerModel : Module
     public bool GradientCheckpointing { get; set; }
 
     /// <summary>The token embedding.</summary>
-    public abstract Embedding TokenEmbedding { get; }
+    /// <exception cref="BadInputException">The model reads no tokens: it reads pictures, or sound.</exception>
+    public virtual Embedding TokenEmbedding => throw new BadInputException(
+        $"{ModelType} models read no tokens, so they have no token embedding; choose a method that changes layers, such as LoRA");
+
+    /// <summary>Whether the model reads tokens; one that does not has no <see cref="TokenEmbedding"/>.</summary>
+    internal virtual bool ReadsTokens => true;
+
+    /// <summary>The token embedding; null in a model that reads no tokens.</summary>
+    internal Embedding? TokenTable => ReadsTokens ? TokenEmbedding : null;
 
     /// <summary>The last linear layer of the head, whose rows are tokens or classes; null if the model returns hidden states.</summary>
     internal abstract Linear? OutputLayer { get; }
@@ -45,7 +56,7 @@ public abstract class TransformerModel : Module
         && Task is ModelTask.CausalLm or ModelTask.Seq2SeqLm or ModelTask.MaskedLm ? layer : null;
 
     /// <summary>Whether the head's matrix is the token embedding.</summary>
-    public bool IsTied => VocabularyHead?.Weight == TokenEmbedding.Weight;
+    public bool IsTied => VocabularyHead is { } head && head.Weight == TokenTable?.Weight;
 
     /// <summary>The class that config.json names; null if it names none, or that of another task.</summary>
     internal string? Architecture { get; set; }
@@ -111,7 +122,7 @@ public abstract class TransformerModel : Module
     internal IVirtualTokens? VirtualTokens { get; set; }
 
     /// <summary>The device of the weights.</summary>
-    internal Backend Backend => TokenEmbedding.Weight.Value.Backend;
+    internal Backend Backend => TokenTable?.Weight.Value.Backend ?? (_backend ??= NamedParameters().First().Parameter.Value.Backend);
 
     /// <summary>Positions of the context that the virtual tokens of the active adapters take; 0 without any.</summary>
     public int VirtualTokenCount => VirtualTokens?.Count ?? 0;
@@ -165,7 +176,7 @@ public abstract class TransformerModel : Module
 
     /// <summary>The loss of the task, a mean over the targets, as a scalar.</summary>
     /// <param name="inputs">The inputs: <see cref="ToInputs"/>.</param>
-    /// <param name="targets">The targets: <see cref="ToTargets"/>.</param>
+    /// <param name="targets">The targets: <see cref="ToTargets(ReadOnlySpan{int}, int, float?)"/>.</param>
     public abstract Tensor Loss(ModelInputs inputs, Targets targets);
 
     /// <summary>The outputs by Hugging Face's names: the logits, or what the task has instead.</summary>
@@ -183,11 +194,18 @@ public abstract class TransformerModel : Module
     public virtual Targets ToTargets(ReadOnlySpan<int> labels, int batchSize, float? denominator = null) => Task == ModelTask.CausalLm
         ? Targets.FromLabels(Backend, labels, batchSize, denominator) : Targets.Unshifted(Backend, labels, batchSize, denominator);
 
+    /// <summary>Uploads targets that are numbers: the score of each row, or the noise in each picture.</summary>
+    /// <param name="values">The numbers, row by row.</param>
+    /// <param name="batchSize">Rows.</param>
+    /// <param name="denominator">The denominator of the sum of losses; null for the number of rows, which gives the mean.</param>
+    public virtual Targets ToTargets(ReadOnlySpan<float> values, int batchSize, float? denominator = null) =>
+        Targets.FromValues(Backend, values, batchSize, denominator);
+
     /// <summary>Embeds the tokens, and the virtual tokens before them.</summary>
     /// <returns>(B, P + T, C), and the inputs with the positions and the mask of all of them.</returns>
     private protected (Tensor Embedded, ModelInputs Inputs) Embed(ModelInputs inputs)
     {
-        var x = EmbedTokens(inputs.Ids);
+        var x = EmbedInputs(inputs);
         if (VirtualTokens is { } before && inputs.Cache is not { Length: > 0 })
         {
             (x, inputs) = before.Prepend(x, inputs);
@@ -196,6 +214,9 @@ public abstract class TransformerModel : Module
             $"a sequence of {inputs.Longest} tokens is longer than the {MaxLength} this model allows; " +
             "shorten it or lower the maximum sequence length");
     }
+
+    /// <summary>The first hidden states, (B, T, C): those of the tokens, or of a picture's patches.</summary>
+    private protected virtual Tensor EmbedInputs(ModelInputs inputs) => EmbedTokens(inputs.Ids);
 
     /// <summary>The embeddings of tokens: I32 (B, T) to (B, T, C).</summary>
     private protected virtual Tensor EmbedTokens(Tensor ids) => TokenEmbedding.Forward(ids);

@@ -45,7 +45,7 @@ internal abstract class Seq2SeqModel : TransformerModel
 
     public override ModelInputs ToInputs(InputArrays arrays)
     {
-        var encoder = ModelInputs.Bidirectional(Backend, arrays);
+        var encoder = ToSource(arrays);
         int[] labels = arrays.Labels ?? throw new BadInputException(
             $"a {ModelType} model needs the tokens of the target text as labels, because its decoder reads them");
         var inputs = encoder.WithDecoder(ShiftRight(labels, arrays.BatchSize));
@@ -56,6 +56,9 @@ internal abstract class Seq2SeqModel : TransformerModel
         }
         return inputs;
     }
+
+    /// <summary>Uploads what the encoder reads: tokens, or sound.</summary>
+    private protected virtual ModelInputs ToSource(InputArrays arrays) => ModelInputs.Bidirectional(Backend, arrays);
 
     /// <summary>Uploads what the two stacks read of their inputs beside tokens, positions and ranges.</summary>
     private protected virtual void Upload(ModelInputs encoder, ModelInputs decoder) { }
@@ -102,7 +105,7 @@ internal abstract class Seq2SeqModel : TransformerModel
     internal (Tensor States, ModelInputs Inputs) Encode(ModelInputs inputs)
     {
         using var scope = new TensorScope("encoder");
-        var x = EmbedTokens(inputs.Ids);
+        var x = EmbedInputs(inputs);
         if (VirtualTokens is { } before)
         {
             (x, inputs) = before.PrependTokens(x, inputs);

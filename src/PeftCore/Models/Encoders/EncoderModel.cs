@@ -191,7 +191,7 @@ internal abstract class EncoderModel : TransformerModel
     private Tensor HeadInput(ModelInputs inputs)
     {
         var hidden = Hidden(inputs);
-        int batch = hidden.Shape[0], length = inputs.Ids.Shape[1], columns = hidden.Shape[2], places = hidden.Shape[1] - length;
+        int batch = hidden.Shape[0], length = inputs.Places, columns = hidden.Shape[2], places = hidden.Shape[1] - length;
         return places == 0 || Task is not (ModelTask.TokenClassification or ModelTask.MaskedLm) ? hidden
             : hidden.Reshape([batch, (places + length) * columns]).Columns(places * columns, length * columns)
                 .Reshape([batch, length, columns]);

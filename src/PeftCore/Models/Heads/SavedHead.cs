@@ -40,7 +40,8 @@ internal static class SavedHead
         "TOKEN_CLS" => ModelTask.TokenClassification,
         "QUESTION_ANS" => ModelTask.QuestionAnswering,
         "FEATURE_EXTRACTION" => ModelTask.FeatureExtraction,
-        null when className is not null && TaskSpec.TaskOfClass(className) is ModelTask.MaskedLm => ModelTask.MaskedLm,
+        null when className is not null && TaskSpec.TaskOfClass(className) is { } task and
+            (ModelTask.MaskedLm or ModelTask.ImageClassification or ModelTask.Ctc) => task,
         _ => null,
     };
 

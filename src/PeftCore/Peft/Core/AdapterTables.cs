@@ -20,7 +20,7 @@ internal sealed class AdapterTables : IDisposable
 
     /// <summary>The token embedding and the head with their paths.</summary>
     public static IReadOnlyList<(string Path, Module Module)> Of(TransformerModel model) =>
-        [.. model.NamedModules().Where(module => module.Module == model.TokenEmbedding || module.Module == model.VocabularyHead)];
+        [.. model.NamedModules().Where(module => module.Module == model.TokenTable || module.Module == model.VocabularyHead)];
 
     /// <summary>Reads the tables of a file. The base must have its original parameters.</summary>
     /// <exception cref="BadInputException">A table does not fit the base, or the file has two different ones.</exception>
@@ -171,7 +171,11 @@ internal sealed class AdapterTables : IDisposable
 
     private void RefuseUnlike(Adapter adapter, List<Table> kept)
     {
-        int embedding = Rows(_model.TokenEmbedding), head = _model.VocabularyHead is { } layer ? Rows(layer) : embedding;
+        if (_model.TokenTable is not { } table)
+        {
+            return;
+        }
+        int embedding = Rows(table), head = _model.VocabularyHead is { } layer ? Rows(layer) : embedding;
         if (embedding != head)
         {
             throw new BadInputException($"{_place}: with this adapter the token embedding has {embedding} rows and the head {head}; " +

@@ -20,7 +20,7 @@ internal sealed class AttachContext(TransformerModel model, string name, ulong s
 
     public TransformerModel Base => model;
 
-    public Backend Backend { get; } = model.TokenEmbedding.Weight.Value.Backend;
+    public Backend Backend { get; } = model.Backend;
 
     public string Name => name;
 

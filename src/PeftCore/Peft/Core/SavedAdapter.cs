@@ -91,7 +91,7 @@ public sealed class SavedAdapter
     /// <summary>The classes of the saved head: their names in the file's header, or placeholders for the rows of its last layer.</summary>
     private static IReadOnlyList<string>? LabelsOf(ModelTask task, AdapterWeights weights)
     {
-        if (task is not (ModelTask.SequenceClassification or ModelTask.TokenClassification))
+        if (task is not (ModelTask.SequenceClassification or ModelTask.TokenClassification or ModelTask.ImageClassification))
         {
             return null;
         }

@@ -211,7 +211,7 @@ public sealed class EncoderTests
         var model = TinyEncoders.Model(_backend, "bert", TinyEncoders.Task(ModelTask.SequenceClassification, labels: 1));
         var inputs = Inputs(model, TinyEncoders.Ids(2, 5), null, 2);
         float[] y = model.Logits(inputs).ToFloats();
-        float loss = model.Loss(inputs, Targets.FromValues(_backend, [0.5f, -1])).Item();
+        float loss = model.Loss(inputs, Targets.FromValues(_backend, [0.5f, -1], batch: 2)).Item();
         Assert.That(loss, Is.EqualTo((Math.Pow(y[0] - 0.5, 2) + Math.Pow(y[1] + 1, 2)) / 2).Within(1e-5));
     }
 

@@ -136,6 +136,11 @@ public sealed record BottleneckConfig : PeftConfig
     internal override Adapter AttachTo(AttachContext context)
     {
         BottleneckFields.Check(this, context.Base.BlockCount);
+        if (context.Base.BlockCount == 0)
+        {
+            throw new BadInputException($"bottlenecks go into the blocks of a model, but {context.Base.ModelType} models are no sequence " +
+                "of blocks; choose a method that changes layers, such as LoRA");
+        }
         var adapter = context.NewAdapter(this);
         for (int block = 0; block < context.Base.BlockCount; block++)
         {

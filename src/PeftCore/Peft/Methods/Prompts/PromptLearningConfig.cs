@@ -62,6 +62,11 @@ public abstract record PromptLearningConfig : PeftConfig
 
     internal override Adapter AttachTo(AttachContext context)
     {
+        if (!context.Base.ReadsTokens)
+        {
+            throw new BadInputException($"{PeftType} puts virtual tokens before those of a text, but {context.Base.ModelType} models read " +
+                "no tokens; choose a method that changes layers, such as LoRA");
+        }
         var resolved = Resolved(context);
         resolved.Check(context.Base);
         var adapter = context.NewAdapter(resolved);

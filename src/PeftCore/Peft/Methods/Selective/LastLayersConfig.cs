@@ -29,7 +29,9 @@ public sealed record LastLayersConfig : PeftConfig
         int blocks = context.Base.BlockCount;
         if (NumTrainedLayers > blocks)
         {
-            throw new BadInputException($"num_trained_layers is {NumTrainedLayers}; this model has {blocks}, so choose 1 to {blocks}");
+            throw new BadInputException(blocks == 0
+                ? $"{context.Base.ModelType} models are no sequence of blocks, so none of them is the last; choose another method"
+                : $"num_trained_layers is {NumTrainedLayers}; this model has {blocks}, so choose 1 to {blocks}");
         }
         var modules = Enumerable.Range(blocks - NumTrainedLayers, NumTrainedLayers).Select(block => context.Base.ResidualsOf(block).Block)
             .ToList();

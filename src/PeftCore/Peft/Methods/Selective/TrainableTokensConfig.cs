@@ -28,7 +28,8 @@ public sealed record TrainableTokensConfig : PeftConfig
 
     internal override Adapter AttachTo(AttachContext context)
     {
-        string input = context.Base.NamedModules().First(module => module.Module == context.Base.TokenEmbedding).Path;
+        var embedding = context.Base.TokenEmbedding;
+        string input = context.Base.NamedModules().First(module => module.Module == embedding).Path;
         var targets = TargetModules ?? ModuleSelector.Of(input);
         var adapter = context.NewAdapter(this with { TargetModules = targets });
         var names = new TokenNames("token_indices", "trainable_tokens_delta", SavesTied: true);
