@@ -38,7 +38,8 @@ public sealed class Batch
         Array.Clear(Lengths);
         Array.Fill(ClassLabels, -1);
         (CausalRanges, TaskIds, TrainableTokens) = (null, null, 0);
-        (TypeIds, Spans, Scores, Windows, Parts) = (null, null, null, null, 1);
+        (TypeIds, Spans, Scores, Windows, Boxes, Parts) = (null, null, null, null, null, 1);
+        IsPairs = false;
         if (DecoderLabels is not null)
         {
             Array.Fill(DecoderLabels, Example.Masked);
@@ -98,6 +99,18 @@ public sealed class Batch
 
     /// <summary>Which of two texts each token belongs to; null if all are 0.</summary>
     internal int[]? TypeIds { get; private set; } // (B, T)
+
+    /// <summary>The pictures; null without any.</summary>
+    internal DenseBatch? Pixels { get; set; } // (B, channels, height, width)
+
+    /// <summary>The recordings; null without any.</summary>
+    internal DenseBatch? Sound { get; set; } // (B, samples) or (B, bins, frames)
+
+    /// <summary>The box of each token on its page, zeros for padding; null without boxes.</summary>
+    internal int[]? Boxes { get; set; } // (B, T, 4)
+
+    /// <summary>Whether the rows are pictures and their texts.</summary>
+    internal bool IsPairs { get; set; }
 
     /// <summary>Tokens of a target, padding included, S; 0 without a decoder of its own.</summary>
     internal int TargetLength { get; }
@@ -171,6 +184,10 @@ public sealed class Batch
             TokenTypes = TypeIds,
             Labels = DecoderLabels,
             Tasks = TaskIds,
+            Pixels = Pixels?.Array,
+            Sound = Sound?.Array,
+            SoundLengths = Sound?.Lengths,
+            Boxes = Boxes,
         });
     }
 
@@ -186,9 +203,9 @@ public sealed class Batch
         ModelTask.SequenceClassification or ModelTask.ImageClassification => model.ToTargets(
             ClassLabels.Contains(-1) ? Array.ConvertAll(ClassLabels, label => label < 0 ? Example.Masked : label) : ClassLabels, BatchSize,
             denominator),
-        ModelTask.FeatureExtraction => model.ToTargets([.. Enumerable.Range(0, BatchSize / Parts)], BatchSize / Parts, denominator),
+        ModelTask.FeatureExtraction or ModelTask.Contrastive => model.ToTargets([.. Enumerable.Range(0, BatchSize / Parts)], BatchSize / Parts, denominator),
         ModelTask.QuestionAnswering when Spans is { } spans => model.ToTargets(spans, BatchSize, denominator),
-        ModelTask.Seq2SeqLm when DecoderLabels is { } labels => model.ToTargets(labels, BatchSize, denominator),
+        ModelTask.Seq2SeqLm or ModelTask.SpeechToText or ModelTask.Ctc when DecoderLabels is { } labels => model.ToTargets(labels, BatchSize, denominator),
         _ => model.ToTargets(Labels, BatchSize, denominator),
     };
 
@@ -236,6 +253,10 @@ public sealed class Batch
             TypeIds = TypeIds?[start..(start + length)],
             Spans = Spans is { } spans ? [spans[row], spans[BatchSize + row]] : null,
             Scores = Scores?[row..(row + 1)],
+            Pixels = Pixels?.Row(row),
+            Sound = Sound?.Row(row),
+            Boxes = Boxes?[(4 * start)..(4 * (start + length))],
+            IsPairs = IsPairs,
         };
         InputIds.AsSpan(start, length).CopyTo(alone.InputIds);
         Labels.AsSpan(start, length).CopyTo(alone.Labels);
@@ -262,13 +283,13 @@ public sealed class Batch
         CountTargets();
     }
 
-    /// <summary>Counts the targets of the batch's task: tokens of a decoder of its own, first and last tokens of answers, tokens, or rows
-    /// with a class or a number.</summary>
+    /// <summary>Counts the targets of the batch's task: tokens of a decoder of its own, first and last tokens of answers, tokens, pairs, or
+    /// rows with a class or a number.</summary>
     private void CountTargets()
     {
         int tokens = Count(DecoderLabels ?? Targets);
         TrainableTokens = Parts > 1 ? BatchSize / Parts : Spans?.Length
-            ?? (tokens > 0 ? tokens : Scores?.Length ?? BatchSize - ClassLabels.AsSpan().Count(-1));
+            ?? (tokens > 0 ? tokens : IsPairs ? BatchSize : Scores?.Length ?? BatchSize - ClassLabels.AsSpan().Count(-1));
     }
 
     private static int Count(int[] labels) => labels.Length - labels.AsSpan().Count(Example.Masked);

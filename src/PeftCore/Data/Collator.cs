@@ -69,7 +69,10 @@ internal sealed class Collator
     }
 
     /// <summary>Overwrites a batch of the right size with these rows.</summary>
-    internal void Fill(Batch batch, ReadOnlySpan<Example[]> rows)
+    /// <param name="batch">The batch.</param>
+    /// <param name="rows">The samples of each row.</param>
+    /// <param name="draws">Which time each row is drawn; empty for the first.</param>
+    internal void Fill(Batch batch, ReadOnlySpan<Example[]> rows, ReadOnlySpan<SampleDraw> draws = default)
     {
         batch.Clear(_padId);
         bool packed = false, tasks = false;
@@ -101,6 +104,7 @@ internal sealed class Collator
             SetCausalRanges(batch);
         }
         FillTask(batch, rows);
+        FillDense(batch, rows, draws);
         if (rows[0][0].LabelsInPlace)
         {
             batch.KeepLabels();
@@ -134,8 +138,36 @@ internal sealed class Collator
             {
                 (batch.Windows ??= new QuestionWindow[rows.Length])[row] = window;
             }
+            if (sample.Boxes is { } boxes)
+            {
+                boxes.CopyTo(batch.Boxes ??= new int[4 * batch.InputIds.Length], 4 * row * batch.Length);
+            }
+            batch.IsPairs |= sample.IsPair;
             sample.TargetIds?.CopyTo(batch.DecoderLabels!, row * batch.TargetLength);
         }
+    }
+
+    /// <summary>Reads pictures and recordings.</summary>
+    private static void FillDense(Batch batch, ReadOnlySpan<Example[]> rows, ReadOnlySpan<SampleDraw> draws)
+    {
+        var (pixels, sound) = (Sources(rows, sample => sample.Pixels), Sources(rows, sample => sample.Sound));
+        batch.Pixels = pixels is null ? null : DenseBatch.Read(pixels, draws, batch.Pixels);
+        batch.Sound = sound is null ? null : DenseBatch.Read(sound, draws, batch.Sound);
+    }
+
+    private static DenseSource[]? Sources(ReadOnlySpan<Example[]> rows, Func<Example, DenseSource?> sourceOf)
+    {
+        if (sourceOf(rows[0][0]) is null)
+        {
+            return null;
+        }
+        var sources = new DenseSource[rows.Length];
+        for (int row = 0; row < rows.Length; row++)
+        {
+            sources[row] = sourceOf(rows[row][0])
+                ?? throw new BadInputException("some samples of a batch have a picture or a recording and others have none");
+        }
+        return sources;
     }
 
     private static void Append(Batch batch, int row, Example sample)

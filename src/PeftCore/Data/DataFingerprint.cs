@@ -51,7 +51,14 @@ internal static class DataFingerprint
         {
             add(BitConverter.DoubleToInt64Bits(score));
         }
-        foreach (int[]? ids in new[] { sample.TypeIds, sample.TargetIds, sample.Positive?.Ids, sample.Negative?.Ids })
+        foreach (var source in new[] { sample.Pixels, sample.Sound })
+        {
+            if (source is not null)
+            {
+                add(source.Fingerprint);
+            }
+        }
+        foreach (int[]? ids in new[] { sample.TypeIds, sample.TargetIds, sample.Positive?.Ids, sample.Negative?.Ids, sample.Boxes })
         {
             foreach (int id in ids ?? [])
             {

@@ -11,6 +11,7 @@ public sealed class DataLoader
     private readonly Collator _collator;
     private readonly Example[][][] _parts = [];
     private readonly Example[][] _drawn;
+    private readonly SampleDraw[] _draws;
     private readonly List<Batch> _spare = [];
     private DataPosition _position;
     private (int Epoch, int[] Rows) _order = (-1, []);
@@ -27,7 +28,8 @@ public sealed class DataLoader
             throw new BadInputException("packing cannot be used for classification, where each row has one class; leave packing out.");
         }
         if (options.PackInto is not null && (samples.Any(s => s.LabelsInPlace || s.Score is not null
-            || s.Span is not null || s.TargetIds is not null || s.Positive is not null)))
+            || s.Span is not null || s.TargetIds is not null || s.Positive is not null || s.Pixels is not null || s.Sound is not null
+            || s.Boxes is not null)))
         {
             throw new BadInputException("packing is for causal language models only, whose attention ends at a sample; leave packing out.");
         }
@@ -43,6 +45,7 @@ public sealed class DataLoader
                 .. samples[0].Negative is null ? Array.Empty<Example[][]>() : [PartOf(samples, sample => sample.Negative!)]];
         }
         _drawn = new Example[options.BatchSize * Math.Max(1, _parts.Length)][];
+        _draws = new SampleDraw[_drawn.Length];
         HighestTask = samples.Max(s => s.TaskId ?? 0);
         Fingerprint = DataFingerprint.Of(_rows, options);
     }
@@ -99,6 +102,7 @@ public sealed class DataLoader
         for (int i = 0; i < count; i++)
         {
             _drawn[i] = _rows[_order.Rows[start + i]];
+            _draws[i] = new SampleDraw(_options.Seed, position.Epoch, _order.Rows[start + i]);
         }
         for (int part = 1; part < _parts.Length; part++)
         {
@@ -110,7 +114,7 @@ public sealed class DataLoader
 
         var rows = _drawn.AsSpan(0, count * Math.Max(1, _parts.Length));
         var batch = TakeSpare(rows.Length, _collator.LengthOf(rows), Collator.TargetLengthOf(rows));
-        _collator.Fill(batch, rows);
+        _collator.Fill(batch, rows, _draws.AsSpan(0, rows.Length));
         batch.Parts = Math.Max(1, _parts.Length);
         if (rows[0][0].Masking is { } masking)
         {

@@ -51,6 +51,18 @@ public sealed record Example(int[] Ids, int[] Labels)
     /// <summary>A text not similar to this one, in contrastive training; null without one.</summary>
     internal Example? Negative { get; init; }
 
+    /// <summary>The picture of the sample; null without one.</summary>
+    internal DenseSource? Pixels { get; init; }
+
+    /// <summary>The recording of the sample, as a waveform or a spectrogram; null without one.</summary>
+    internal DenseSource? Sound { get; init; }
+
+    /// <summary>(T, 4): the box of each token on its page; null without boxes.</summary>
+    internal int[]? Boxes { get; init; }
+
+    /// <summary>Whether the sample is a picture and its text, whose pairing is what is learned.</summary>
+    internal bool IsPair { get; init; }
+
     /// <summary>A sample without labels.</summary>
     internal static Example Unlabelled(int[] ids)
     {

@@ -37,6 +37,9 @@ public sealed record InputArrays
     /// <summary>(B, bins, frames) for a spectrogram, (B, samples) for a waveform.</summary>
     internal DenseArray? Sound { get; init; }
 
+    /// <summary>(B): the samples or frames of each row of <see cref="Sound"/> that are no padding; null without padding.</summary>
+    internal int[]? SoundLengths { get; init; }
+
     /// <summary>(B, T, 4): the box of each token on its page: left, top, right, bottom, in thousandths of the page.</summary>
     internal int[]? Boxes { get; init; }
 

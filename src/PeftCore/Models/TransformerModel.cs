@@ -45,6 +45,10 @@ public abstract class TransformerModel : Module
     /// <summary>Whether the model reads tokens; one that does not has no <see cref="TokenEmbedding"/>.</summary>
     internal virtual bool ReadsTokens => true;
 
+    /// <summary>What a sample of the model holds, for plans and benchmarks.</summary>
+    /// <param name="length">The tokens of a row, or the samples of a recording, that the caller asks for.</param>
+    internal virtual SampleSizes InputsOf(int length) => new(length);
+
     /// <summary>The token embedding; null in a model that reads no tokens.</summary>
     internal Embedding? TokenTable => ReadsTokens ? TokenEmbedding : null;
 

@@ -18,9 +18,10 @@ internal static class FullTargets
     public static Example Of(TransformerModel model, int row, int[] ids, Func<int[]> target) => model.Task switch
     {
         ModelTask.CausalLm => new Example(ids, ids),
-        ModelTask.Seq2SeqLm => Example.Unlabelled(ids) with { TargetIds = target() },
-        ModelTask.SequenceClassification when model.Labels.Count == 1 => Example.Unlabelled(ids) with { Score = row },
-        ModelTask.SequenceClassification => Example.Unlabelled(ids) with { ClassLabel = row % model.Labels.Count },
+        ModelTask.Seq2SeqLm or ModelTask.SpeechToText or ModelTask.Ctc => Example.Unlabelled(ids) with { TargetIds = target() },
+        ModelTask.Contrastive => Example.Unlabelled(ids) with { IsPair = true },
+        ModelTask.SequenceClassification or ModelTask.ImageClassification when model.Labels.Count == 1 => Example.Unlabelled(ids) with { Score = row },
+        ModelTask.SequenceClassification or ModelTask.ImageClassification => Example.Unlabelled(ids) with { ClassLabel = row % model.Labels.Count },
         ModelTask.TokenClassification => new Example(ids, Array.ConvertAll(ids, id => id % model.Labels.Count)) { LabelsInPlace = true },
         ModelTask.QuestionAnswering => Example.Unlabelled(ids) with { Span = (0, ids.Length - 1) },
         ModelTask.MaskedLm => new Example(ids, [.. ids.Select((id, i) => i % Period < Predicted ? id : Example.Masked)])

@@ -94,13 +94,23 @@ public sealed class MemoryPlan
         var rows = new Example[batchSize];
         for (int row = 0; row < batchSize; row++)
         {
-            int[] ids = Tokens(row, 0, length);
-            rows[row] = FullTargets.Of(model, row, ids, () => Tokens(row, length, targetLength > 0 ? targetLength : length));
+            var sizes = model.InputsOf(length);
+            int[] ids = Tokens(row, 0, sizes.Tokens);
+            rows[row] = FullTargets.Of(model, row, ids, () => Tokens(row, length, targetLength > 0 ? targetLength : length)) with
+            {
+                Pixels = Numbers(row, sizes.Pixels),
+                Sound = Numbers(row, sizes.Sound),
+                Boxes = sizes.HasBoxes ? new int[4 * ids.Length] : null,
+            };
         }
         return new Collator(padId: 0).Collate(rows);
 
         int[] Tokens(int row, int first, int count) => [.. Enumerable.Range(first, count)
             .Select(i => (int)(Kernels.Philox.Next(seed, (ulong)row, (ulong)i).X % (uint)model.VocabularySize))];
+
+        DenseValues? Numbers(int row, Shape? shape) => shape is not { } extents ? null : new(
+            [.. Enumerable.Range(0, (int)extents.Count).Select(i => Kernels.Philox.Next(seed, (ulong)row, (ulong)i).X / (float)uint.MaxValue)],
+            extents);
     }
 
     private static MemoryPlan Of(Func<Backend, ITrainable> build, Func<ITrainable, IReadOnlyList<Batch>> microBatches,

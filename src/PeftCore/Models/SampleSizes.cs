@@ -1,0 +1,10 @@
+using PeftCore.Tensors;
+
+namespace PeftCore.Models;
+
+/// <summary>What one sample of a model holds.</summary>
+/// <param name="Tokens">Token ids; 0 for none.</param>
+/// <param name="Pixels">(channels, height, width); null for no picture.</param>
+/// <param name="Sound">(bins, frames) or (samples); null for no recording.</param>
+/// <param name="HasBoxes">Whether each token has a box.</param>
+internal sealed record SampleSizes(int Tokens, Shape? Pixels = null, Shape? Sound = null, bool HasBoxes = false);
