@@ -65,7 +65,17 @@ public sealed partial class ModelInputs
         };
     }
 
-    /// <summary>I32 (batch, length): token types, 0 for virtual tokens.</summary>
+    /// <summary>Uploads the token types before a pass, if there are any.</summary>
+    internal void UploadTokenTypes()
+    {
+        if (Types is not null)
+        {
+            TokenTypes();
+        }
+    }
+
+    /// <summary>I32 (batch, length): token types, 0 for virtual tokens. Zeros are allocated anew by each call: inside the pass, so that a
+    /// captured graph, which holds no memory between its launches, contains them.</summary>
     internal Tensor TokenTypes()
     {
         if (Types is null)

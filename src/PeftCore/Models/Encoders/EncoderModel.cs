@@ -149,7 +149,7 @@ internal abstract class EncoderModel : TransformerModel
         }
         if (Spec.TokenTypes > 0)
         {
-            inputs.TokenTypes();
+            inputs.UploadTokenTypes();
         }
         UploadWindows(inputs);
         _head!.Upload(inputs);
