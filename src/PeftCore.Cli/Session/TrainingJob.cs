@@ -188,7 +188,7 @@ internal sealed class TrainingJob
 
     private void Tell(TrainingEvaluation evaluation) => _call.Terminal.Note(
         FormattableString.Invariant(
-        $"step {evaluation.Step}: held-out loss {evaluation.Result.Loss:0.0000}, perplexity {PerplexityText.Of(evaluation.Result)}{MetricsText.Of(evaluation.Result)}{(evaluation.IsBest ? " (best)" : "")}"));
+        $"step {evaluation.Step}: held-out loss {evaluation.Result.Loss:0.0000}{MetricsText.Of(evaluation.Result)}{(evaluation.IsBest ? " (best)" : "")}"));
 
     /// <summary>Draws the loss curve of a failed run; an error in drawing does not replace the run's own error.</summary>
     private void TryDrawCurve(Exception failure)

@@ -9,7 +9,7 @@ using PeftCore.Training;
 
 namespace PeftCore.Cli.Verbs;
 
-/// <summary>Measures loss, perplexity and, with labels, accuracy and F1 of a model on a data set.</summary>
+/// <summary>Measures the loss of a model on a data set, and the metrics of its task: perplexity, accuracy, F1 and others.</summary>
 internal sealed class EvalVerb : Verb
 {
     private readonly Option<string?> _model = new("--model") { Description = "directory of the model", HelpName = "DIR" };
@@ -62,7 +62,7 @@ internal sealed class EvalVerb : Verb
         DefaultValueFactory = _ => "auto",
     }.AcceptOnlyFromAmong("auto", "f32", "bf16");
 
-    public EvalVerb() : base("eval", "Measure loss, perplexity and, with labels, accuracy and F1.")
+    public EvalVerb() : base("eval", "Measure loss and the metrics of the task: perplexity, accuracy, F1 and others.")
     {
         foreach (var option in (Option[])[_model, _adapter, _task, _rows, _data, _fields, _labelNames, _batchSize, _length,
             _targetLength, _maskPrompt, _template, _dtype, _cache])
@@ -96,14 +96,20 @@ internal sealed class EvalVerb : Verb
         var examples = setup.Encode(rows, call);
         var result = Evaluation.Run(session.Model.Base, setup.Loader(examples, train: false).Epoch(), call.Stop);
         double loss = RunFailedException.Finite(result.Loss, $"the loss on {data}");
-        var report = new JsonReport().Add("loss", loss).Add("perplexity", result.Perplexity).Add("tokens", result.Tokens);
-        foreach (var (name, value) in result.Metrics)
+        var report = new JsonReport().Add("loss", loss);
+        if (result.Perplexity is { } perplexity)
+        {
+            report.Add("perplexity", perplexity);
+        }
+        report.Add(result.Perplexity is null ? "targets" : "tokens", result.Tokens);
+        foreach (var (name, value) in MetricsText.Defined(result))
         {
             report.Add(name, value);
         }
         call.Say(FormattableString.Invariant(
-            $"loss {loss:0.0000}  perplexity {PerplexityText.Of(result)}{MetricsText.Of(result)}  over {result.Tokens:N0} tokens"));
+            $"loss {loss:0.0000}{MetricsText.Of(result)}  over {result.Tokens:N0} {MetricsText.TargetsOf(session.Model.Base.Task)}"));
         call.Note(PerplexityText.Note(result));
+        call.Note(MetricsText.Note(result));
         if (session.Model.Base.Task == ModelTask.Seq2SeqLm)
         {
             var scores = Evaluation.OfTexts(session.Model.Base, examples, session.Tokenizer, options.BatchSize, call.Stop);

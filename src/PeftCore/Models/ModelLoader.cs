@@ -84,7 +84,7 @@ public static class ModelLoader
         try
         {
             Fill(model, weights, backend, dtype, warnings);
-            NewHead.Initialize(model, weights, backend, dtype, task?.Seed ?? 0, warnings);
+            NewHead.Initialize(model, weights, backend, dtype, task, warnings);
             backend.Trim();
         }
         catch

@@ -20,8 +20,9 @@ internal static class NewHead
             && !name.StartsWith(prefix, StringComparison.Ordinal);
     }
 
-    /// <summary>Initialises the parameters of a new head that the file does not have, and says so.</summary>
-    public static void Initialize(TransformerModel model, WeightSource weights, Backend backend, DType? dtype, ulong seed,
+    /// <summary>Initialises the parameters of a new head that the file does not have, and warns of those that no adapter will
+    /// load.</summary>
+    public static void Initialize(TransformerModel model, WeightSource weights, Backend backend, DType? dtype, TaskOptions? task,
         ICollection<string>? warnings)
     {
         if (!model.HasNewHead)
@@ -31,13 +32,14 @@ internal static class NewHead
         var created = new List<string>();
         foreach (var (path, parameter) in model.NamedParameters().Where(p => !p.Parameter.IsMaterialized))
         {
-            ModelLoader.Initialize(path, parameter, backend, dtype ?? DType.F32, seed, (ulong)created.Count);
+            ModelLoader.Initialize(path, parameter, backend, dtype ?? DType.F32, task?.Seed ?? 0, (ulong)created.Count);
             created.Add(path);
         }
         model.NewModules = [.. created.Select(path => NameOf(model, path)).Distinct()];
-        if (created.Count > 0)
+        string[] random = [.. created.Except(task?.Saved ?? [])];
+        if (random.Length > 0)
         {
-            warnings?.Add($"{weights.Place}: the weights of {string.Join(", ", created)} are not in the file; they are random until they " +
+            warnings?.Add($"{weights.Place}: the weights of {string.Join(", ", random)} are not in the file; they are random until they " +
                 "are trained.");
         }
     }

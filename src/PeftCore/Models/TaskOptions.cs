@@ -19,4 +19,7 @@ public sealed class TaskOptions
 
     /// <summary>Seed of the weights of a new head.</summary>
     public ulong Seed { get; init; }
+
+    /// <summary>Paths of parameters that an adapter's file has, so that they are not random once it is loaded.</summary>
+    internal IReadOnlyCollection<string> Saved { get; init; } = [];
 }

@@ -57,7 +57,7 @@ public abstract class TransformerModel : Module
 
     /// <summary>The linear layer from hidden states to logits over the vocabulary; null if the head has another task.</summary>
     internal Linear? VocabularyHead => OutputLayer is { } layer && layer.Outputs == VocabularySize
-        && Task is ModelTask.CausalLm or ModelTask.Seq2SeqLm or ModelTask.MaskedLm ? layer : null;
+        && TaskSpec.PredictsTokens(Task) ? layer : null;
 
     /// <summary>Whether the head's matrix is the token embedding.</summary>
     public bool IsTied => VocabularyHead is { } head && head.Weight == TokenTable?.Weight;

@@ -15,21 +15,24 @@ public readonly struct EvaluationResult
     private static readonly Dictionary<string, double> None = [];
     private readonly Dictionary<string, double>? _metrics;
 
-    internal EvaluationResult(double loss, long tokens, Dictionary<string, double>? metrics = null) =>
-        (Loss, Tokens, _metrics) = (loss, tokens, metrics);
+    private readonly bool _predictsTokens;
 
-    /// <summary>Mean cross-entropy over all target tokens, in nats.</summary>
+    internal EvaluationResult(double loss, long tokens, Dictionary<string, double>? metrics = null, bool predictsTokens = true) =>
+        (Loss, Tokens, _metrics, _predictsTokens) = (loss, tokens, metrics, predictsTokens);
+
+    /// <summary>Mean loss over all targets: of tokens, classes and answers the cross-entropy in nats.</summary>
     public double Loss { get; }
 
-    /// <summary>Number of target tokens.</summary>
+    /// <summary>Number of targets: tokens, or what the task predicts instead.</summary>
     public long Tokens { get; }
 
     /// <summary>The metrics of the model's task by name, such as "accuracy"; empty for language models.</summary>
     public IReadOnlyDictionary<string, double> Metrics => _metrics ?? None;
 
-    /// <summary>exp(<see cref="Loss"/>). Above a loss of 709 it overflows a double; the largest double replaces it, so that a file of
-    /// results holds a number.</summary>
-    public double Perplexity => double.IsNaN(Loss) ? double.NaN : Math.Min(Math.Exp(Loss), double.MaxValue);
+    /// <summary>exp(<see cref="Loss"/>) of a model that predicts tokens; null for other tasks. Above a loss of 709 it overflows a double;
+    /// the largest double replaces it, so that a file of results holds a number.</summary>
+    public double? Perplexity =>
+        !_predictsTokens ? null : double.IsNaN(Loss) ? double.NaN : Math.Min(Math.Exp(Loss), double.MaxValue);
 }
 
 /// <summary>Evaluates models on data.</summary>
@@ -61,7 +64,7 @@ public static class Evaluation
                 }
             }
             return tokens > 0
-                ? new EvaluationResult(sum / tokens, tokens, meter?.Scores())
+                ? new EvaluationResult(sum / tokens, tokens, meter?.Scores(), TaskSpec.PredictsTokens(model.Task))
                 : throw new BadInputException("the evaluation data have no token to predict: every label is masked");
         }
         finally

@@ -176,7 +176,8 @@ internal sealed class TrainingLoop : IDisposable
         }
         bool isBest = _state.AddEvaluation(result, _options);
         Measure();
-        _directory?.Log([("step", _state.Step), ("epoch", Epoch), ("eval_loss", result.Loss), ("eval_perplexity", result.Perplexity),
+        _directory?.Log([("step", _state.Step), ("epoch", Epoch), ("eval_loss", result.Loss),
+            .. result.Perplexity is { } perplexity ? [("eval_perplexity", perplexity)] : Array.Empty<(string, double)>(),
             .. result.Metrics.Select(metric => ($"eval_{metric.Key}", metric.Value)), ("elapsed", _state.Elapsed)]);
         _trainer.Raise(new TrainingEvaluation(_state.Step, result, isBest));
         return true;

@@ -39,6 +39,35 @@ public sealed class TaskVerbsTests
     }
 
     [Test]
+    public void A_head_that_the_adapter_holds_is_not_called_random()
+    {
+        using var directory = new TemporaryDirectory();
+        WriteData(directory);
+        string data = Path.Combine(directory.FullPath, "reviews"), adapter = Path.Combine(directory.FullPath, "a");
+        Assert.That(Train(data, adapter).Error, Does.Contain("classifier.weight").And.Contain("they are random until they are trained"));
+
+        Assert.That(ToolRun.Of("eval", "--model", Bert, "--adapter", adapter, "--data", data).Error, Does.Not.Contain("random"));
+    }
+
+    [Test]
+    public void A_classifier_is_measured_by_its_metrics_and_not_by_a_perplexity()
+    {
+        using var directory = new TemporaryDirectory();
+        WriteData(directory);
+        string data = Path.Combine(directory.FullPath, "reviews"), adapter = Path.Combine(directory.FullPath, "a");
+        Assert.That(Train(data, adapter).Error, Does.Contain("accuracy").And.Not.Contain("perplexity"));
+        Assert.That(File.ReadAllText(Path.Combine(adapter, "training_log.jsonl")),
+            Does.Contain("eval_accuracy").And.Not.Contain("perplexity"));
+        var run = ToolRun.Of("eval", "--model", Bert, "--adapter", adapter, "--data", data, "--json");
+
+        Assert.That(run.Json.EnumerateObject().Select(field => field.Name),
+            Is.EqualTo(["loss", "targets", "accuracy", "f1", "matthews_correlation"]));
+        Assert.That(run.Error, Does.Contain(", accuracy ").And.Contain("over 2 texts").And.Not.Contain("perplexity"));
+        Assert.That(ToolRun.Of("eval", "--model", Bert, "--data", Path.Combine(directory.FullPath, "text.jsonl"), "--json").Json
+            .TryGetProperty("perplexity", out _), "masked tokens have one");
+    }
+
+    [Test]
     public void A_merged_model_names_its_class_and_its_classes()
     {
         using var directory = new TemporaryDirectory();

@@ -85,7 +85,14 @@ public sealed class SavedAdapter
             return null;
         }
         using var weights = AdapterDirectory.OpenWeights(directory);
-        return new TaskOptions { Task = task, Labels = LabelsOf(task, weights), Seed = seed };
+        return new TaskOptions
+        {
+            Task = task,
+            Labels = LabelsOf(task, weights),
+            Seed = seed,
+            Saved = [.. weights.Names.Where(name => name.StartsWith(AdapterParameter.Prefix, StringComparison.Ordinal))
+                .Select(name => name[AdapterParameter.Prefix.Length..])],
+        };
     }
 
     /// <summary>The classes of the saved head: their names in the file's header, or placeholders for the rows of its last layer.</summary>
