@@ -36,7 +36,7 @@ internal sealed class CapturedGraph : IDisposable
         Tensor? loss = null;
         _longest = inputs.Longest;
         _inputs = readsTokensAlone ? new StaticInputs(inputs, targets, device.Arena) : null;
-        _uploads = readsTokensAlone ? null : new StaticUploads(inputs, targets, device.Arena);
+        _uploads = readsTokensAlone ? null : new StaticUploads(StaticUploads.Of(inputs, targets)!);
         _parameters = [.. trainable.Parameters.Select(p => (p.Parameter.Value.Storage.Address, AddressOf(p.Parameter.Gradient), -1))];
         var graph = device.Capture(() => loss = eager.ForwardBackward(inputs, targets), trainable.Model.Mode.Step);
         _positionTables = trainable.Model.PositionTables(_longest);
@@ -63,32 +63,36 @@ internal sealed class CapturedGraph : IDisposable
     /// <returns>The loss; null, with nothing done, if a tensor is not at its captured address, the batch needs other tables of rotary
     /// positions, or the address of a static tensor is in use.</returns>
     public Tensor? Launch(ITrainable trainable, Batch batch, int targets) =>
-        CanLaunch(trainable, batch.LongestPosition + 1) && _inputs!.Fill(batch, targets) ? Launch(trainable) : null;
+        CanLaunch(trainable, batch.LongestPosition + 1) && _inputs!.Fill(batch, targets) ? ReplayAndFree(trainable) : null;
 
-    /// <summary>Uploads a batch of another task and launches the graph.</summary>
+    /// <summary>Launches the graph on a batch of another task.</summary>
     /// <param name="trainable">The model and its parameters.</param>
     /// <param name="longest">One past the largest position.</param>
-    /// <param name="uploads">The values of the batch, whose own tensors are freed.</param>
-    /// <returns>As of the other overload.</returns>
+    /// <param name="uploads">The tensors of the batch, uploaded.</param>
+    /// <returns>As of the other overload; null too if a tensor of the batch is not at its captured address.</returns>
     public Tensor? Launch(ITrainable trainable, int longest, IReadOnlyList<Uploaded> uploads) =>
-        CanLaunch(trainable, longest) && _uploads!.Fill(uploads) ? Launch(trainable) : null;
+        CanLaunch(trainable, longest) && _uploads!.Contain(uploads) ? Replay(trainable) : null;
 
     private bool CanLaunch(ITrainable trainable, int longest) => ParametersAreInPlace(trainable) && longest <= _longest
         && trainable.Model.PositionTables(longest) == _positionTables;
 
-    private Tensor? Launch(ITrainable trainable)
+    private Tensor? ReplayAndFree(ITrainable trainable)
     {
         try
         {
-            if (!_graph!.Replay(_outputs, trainable.Model.Mode.Step))
-            {
-                return null;
-            }
+            return Replay(trainable);
         }
         finally
         {
-            _inputs?.Free();
-            _uploads?.Free();
+            _inputs!.Free();
+        }
+    }
+
+    private Tensor? Replay(ITrainable trainable)
+    {
+        if (!_graph!.Replay(_outputs, trainable.Model.Mode.Step))
+        {
+            return null;
         }
         for (int i = 0; i < _parameters.Length; i++)
         {

@@ -27,8 +27,9 @@ internal sealed class CapturedStep : ITrainingStep
     /// <param name="PenaltyWeight">The factor of the penalty that is added to the loss; 1 without one.</param>
     /// <param name="Seed">Seed of dropout.</param>
     /// <param name="Trainable">The trainable's own key.</param>
+    /// <param name="Uploads">A hash of the shapes of what is uploaded; 0 if tokens alone are.</param>
     private readonly record struct Key(int Batch, int Length, bool HasRanges, int CompactedRows,
-        bool Accumulates, float PenaltyWeight, ulong Seed, string Trainable);
+        bool Accumulates, float PenaltyWeight, ulong Seed, string Trainable, int Uploads = 0);
 
     public ITrainable Trainable => _eager.Trainable;
 
@@ -78,45 +79,39 @@ internal sealed class CapturedStep : ITrainingStep
         return loss;
     }
 
-    /// <summary>A pass of a task other than language modelling, or of a language model that reads more than tokens. What the model uploads
-    /// is known only from its inputs, so these are made first, and made again in the static tensors.</summary>
+    /// <summary>A pass of a task other than language modelling, or of a language model that reads more than tokens: see
+    /// <see cref="StaticUploads"/>.</summary>
     private Tensor FromUploads(Batch batch, int denominator, string trainable)
     {
+        using var scope = new TensorScope();
         var model = Trainable.Model;
-        int longest;
-        IReadOnlyList<Uploaded>? uploads;
-        CapturedGraph? graph;
-        using (var scope = new TensorScope())
+        var (inputs, targets) = (batch.ToInputs(model), batch.ToTargets(model, denominator));
+        if (StaticUploads.Of(inputs, targets) is not { } uploads)
         {
-            var (inputs, targets) = (batch.ToInputs(model), batch.ToTargets(model, denominator));
-            (longest, uploads) = (inputs.Longest, StaticUploads.Of(inputs, targets));
-            if (uploads is null)
-            {
-                return _eager.ForwardBackward(inputs, targets);
-            }
-            var key = new Key(batch.BatchSize, batch.Length, inputs.Ranges is not null, (int)(targets.Rows?.Count ?? 0), Accumulates,
-                PenaltyWeight(targets.Weight), model.Mode.Seed, trainable + StaticUploads.ShapesOf(uploads));
-            bool seen = _graphs.TryGetValue(key, out graph);
-            if (!seen && _graphs.Count < _device.MaxGraphs)
+            return _eager.ForwardBackward(inputs, targets);
+        }
+        var key = new Key(batch.BatchSize, batch.Length, inputs.Ranges is not null, (int)(targets.Rows?.Count ?? 0), Accumulates,
+            PenaltyWeight(targets.Weight), model.Mode.Seed, trainable, StaticUploads.HashOfShapes(uploads));
+        if (!_graphs.TryGetValue(key, out var graph))
+        {
+            if (_graphs.Count < _device.MaxGraphs)
             {
                 _graphs.Add(key, new CapturedGraph());
             }
-            if (graph is not { IsCaptured: true })
-            {
-                // The first pass runs eagerly; so does every one that needs the host.
-                var result = graph is null ? _eager.ForwardBackward(inputs, targets)
-                    : graph.Capture(_eager, _device, inputs, targets, readsTokensAlone: false);
-                if (graph is { IsCaptured: false })
-                {
-                    _graphs[key] = null;
-                }
-                return result;
-            }
+            return _eager.ForwardBackward(inputs, targets);
         }
-        if (graph.Launch(Trainable, longest, uploads) is not { } loss)
+        if (graph is null)
+        {
+            return _eager.ForwardBackward(inputs, targets); // The pass needs the host: it cannot be captured.
+        }
+        if (!graph.IsCaptured)
+        {
+            return Capture(key, graph, inputs, targets, readsTokensAlone: false);
+        }
+        if (graph.Launch(Trainable, inputs.Longest, uploads) is not { } loss)
         {
             graph.Dispose();
-            return _eager.ForwardBackward(batch, denominator);
+            return _eager.ForwardBackward(inputs, targets);
         }
         GraphLaunches++;
         return loss;
@@ -160,7 +155,12 @@ internal sealed class CapturedStep : ITrainingStep
     {
         using var scope = new TensorScope();
         var model = Trainable.Model;
-        var loss = graph.Capture(_eager, _device, batch.ToInputs(model), batch.ToTargets(model, targets), readsTokensAlone: true);
+        return Capture(key, graph, batch.ToInputs(model), batch.ToTargets(model, targets), readsTokensAlone: true);
+    }
+
+    private Tensor Capture(Key key, CapturedGraph graph, ModelInputs inputs, Targets targets, bool readsTokensAlone)
+    {
+        var loss = graph.Capture(_eager, _device, inputs, targets, readsTokensAlone);
         if (!graph.IsCaptured)
         {
             _graphs[key] = null;

@@ -1,39 +1,41 @@
-using System.Runtime.InteropServices;
-using PeftCore.Backends;
 using PeftCore.Models;
+using PeftCore.Tensors;
 
 namespace PeftCore.Training;
 
-/// <summary>The static tensors of a captured graph, whatever the model uploads of its inputs and targets. For a language model that reads
-/// tokens alone, <see cref="StaticInputs"/> does it without garbage.</summary>
-internal sealed class StaticUploads(ModelInputs inputs, Targets targets, Arena arena)
+/// <summary>The static tensors of a captured graph, whatever the model uploads of its inputs and targets: their shapes and addresses. What
+/// that is, only the inputs of a batch tell, so a batch is uploaded before its graph is known, and the graph reads its tensors where they
+/// are: the arena gives a step that repeats the same addresses again. For a language model that reads tokens alone,
+/// <see cref="StaticInputs"/> does it without garbage.</summary>
+internal sealed class StaticUploads(IReadOnlyList<Uploaded> captured)
 {
-    private readonly StaticTensor[] _tensors = [.. Of(inputs, targets)!.Select(uploaded => new StaticTensor(uploaded.Tensor))];
+    private readonly (Shape Shape, nint Address)[] _tensors =
+        [.. captured.Select(uploaded => (uploaded.Tensor.Shape, uploaded.Tensor.Storage.Address))];
 
     /// <summary>What is uploaded for a batch; null if the batch cannot run from static tensors.</summary>
     public static IReadOnlyList<Uploaded>? Of(ModelInputs inputs, Targets targets) =>
         inputs.Uploads() is { } uploads ? [.. uploads, .. targets.Uploads()] : null;
 
-    /// <summary>The shapes, as part of a graph's key: batches with equal ones have the same static tensors.</summary>
-    public static string ShapesOf(IReadOnlyList<Uploaded> uploads) => string.Join(';', uploads.Select(uploaded => uploaded.Tensor.Shape));
-
-    /// <summary>Allocates the memory and uploads the values of another batch, whose own tensors must be freed.</summary>
-    /// <returns>False if some of the memory is in use.</returns>
-    public bool Fill(IReadOnlyList<Uploaded> uploads)
+    /// <summary>A hash of the shapes, as part of a graph's key: batches with equal shapes have the same static tensors.</summary>
+    public static int HashOfShapes(IReadOnlyList<Uploaded> uploads)
     {
-        if (!StaticTensor.TryTake(_tensors, arena))
+        var hash = new HashCode();
+        for (int i = 0; i < uploads.Count; i++)
         {
-            return false;
+            hash.Add(uploads[i].Tensor.Shape);
         }
-        for (int i = 0; i < _tensors.Length; i++)
-        {
-            var tensor = _tensors[i].Tensor;
-            tensor.Backend.Upload(uploads[i].Values is int[] numbers ? MemoryMarshal.AsBytes(numbers.AsSpan())
-                : MemoryMarshal.AsBytes(((float[])uploads[i].Values).AsSpan()), tensor);
-        }
-        return true;
+        return hash.ToHashCode();
     }
 
-    /// <summary>Frees the memory.</summary>
-    public void Free() => StaticTensor.Free(_tensors);
+    /// <summary>Whether a batch's tensors have the captured shapes and addresses.</summary>
+    public bool Contain(IReadOnlyList<Uploaded> uploads)
+    {
+        bool same = uploads.Count == _tensors.Length;
+        for (int i = 0; same && i < _tensors.Length; i++)
+        {
+            var tensor = uploads[i].Tensor;
+            same = tensor.Shape == _tensors[i].Shape && tensor.Storage.Address == _tensors[i].Address;
+        }
+        return same;
+    }
 }

@@ -75,6 +75,15 @@ public sealed class GarbageTests
         }
     }
 
+    [Test]
+    public void A_captured_step_of_an_encoder_leaves_the_host_copies_of_its_inputs([Values(8, 64)] int length)
+    {
+        using var run = new Run("bert", new CpuBackend(1), dropout: 0);
+        // Positions and ranges are three numbers a token; handles and their lists do not depend on the batch.
+        Assert.That(Allocated(run, 4, length), Is.LessThan(5_000 + 4 * length * 16));
+        Assert.That(((CapturedStep)run.Step).GraphLaunches, Is.EqualTo(Warmup + 1 - 2)); // The first is eager, the second captured.
+    }
+
     private static long Allocated(Run run, int rows, int length)
     {
         Batch[] batches = [MemoryPlan.FullBatch(run.Trainable, rows, length)];
