@@ -21,6 +21,9 @@ internal sealed record TrainOptions : SequenceOptions, ISettings<TrainOptions>
             value: "DIR")
         .Text("task", o => o.Task, (o, v) => o with { Task = v }, SequenceOptions.TaskHelp, choices: [.. TaskNames.All],
             fallback: "that of the model's architecture")
+        .Text("problem-type", o => o.ProblemType, (o, v) => o with { ProblemType = v }, "what a classifier of texts learns",
+            choices: ["single_label_classification", "multi_label_classification", "regression"],
+            fallback: "several classes if the rows have \"labels\", else as the model says")
         .Text("method", o => o.Method, (o, v) => o with { Method = v }, "how to fine-tune", value: "NAME")
         .Text("method-options", o => o.MethodOptions, (o, v) => o with { MethodOptions = v },
             "fields of the method's adapter_config.json, such as r=16,alpha=32", value: "a=1,b=2", isList: true)
@@ -119,6 +122,8 @@ internal sealed record TrainOptions : SequenceOptions, ISettings<TrainOptions>
     public string? OutputDir { get; init; }
 
     public string? Task { get; init; }
+
+    public string? ProblemType { get; init; }
 
     public string Method { get; init; } = "lora";
 

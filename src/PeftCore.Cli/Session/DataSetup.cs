@@ -38,6 +38,7 @@ internal sealed class DataSetup
             ChatTemplate = template,
             Task = session.Declared.Task,
             Labels = session.Declared.Labels,
+            ProblemType = session.Declared.ProblemType,
         };
         _maskPromptPlace = options.Given.IsMeant("mask-prompt") ? options.Given.PlaceOf("mask-prompt") : null;
         if (options is TrainOptions { Packing: true } && _encoding.Task != ModelTask.CausalLm)
@@ -89,10 +90,9 @@ internal sealed class DataSetup
     public List<DataRow> ReadFile(string path, Invocation call) =>
         Warned(call, warnings => DataFiles.ReadFile(path, Reading(new SequenceOptions(), warnings)));
 
-    // A head that classifies with one output predicts a number.
     private ReadOptions Reading(SequenceOptions options, ICollection<string> warnings) => new()
     {
-        NumberLabels = _encoding is { Task: ModelTask.SequenceClassification, Labels.Count: 1 },
+        NumberLabels = _encoding.ProblemType == "regression",
         Fields = FieldNames.Fields(options.Fields),
         LabelNames = FieldNames.Labels(options.LabelNames),
         Readers = ParquetRows.Readers(warnings, named: options.LabelNames is not null),
@@ -104,8 +104,8 @@ internal sealed class DataSetup
     {
         if (_session.LacksLabels)
         {
-            _session.SetLabels(LabelMap.From(rows).Names);
-            _encoding = _encoding with { Labels = _session.Declared.Labels };
+            _session.SetLabels(LabelMap.From(rows).Names, rows.All(row => row.HasLabels) ? "multi_label_classification" : null);
+            _encoding = _encoding with { Labels = _session.Declared.Labels, ProblemType = _session.Declared.ProblemType };
         }
     }
 

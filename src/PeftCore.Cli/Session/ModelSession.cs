@@ -98,9 +98,11 @@ internal sealed class ModelSession : IDisposable
     }
 
     /// <summary>Gives a new head its classes, before the weights are loaded.</summary>
-    public void SetLabels(IReadOnlyList<string> labels)
+    /// <param name="labels">The classes.</param>
+    /// <param name="problem">What the head learns, if no flag says it.</param>
+    public void SetLabels(IReadOnlyList<string> labels, string? problem)
     {
-        Task = Task!.WithLabels(labels);
+        Task = Task!.WithLabels(labels, problem);
         Declared = Declare();
     }
 

@@ -10,12 +10,12 @@ internal static class TaskChoice
 {
     /// <summary>The task of a run; null for that of the architecture.</summary>
     public static TaskOptions? Of(TrainOptions options) =>
-        Of(options.Task, options.ResumeFromCheckpoint is { } run ? [Resumption.CheckpointOf(run)] : [], options.Seed);
+        Of(options.Task, options.ResumeFromCheckpoint is { } run ? [Resumption.CheckpointOf(run)] : [], options.Seed, options.ProblemType);
 
     /// <summary>The task of a plan without data, whose classes are those of --label-names; null for that of the architecture.</summary>
     public static TaskOptions? Planned(TrainOptions options)
     {
-        var chosen = Of(options.Task, [], options.Seed);
+        var chosen = Of(options.Task, [], options.Seed, options.ProblemType);
         return chosen is { Labels: null, Task: { } task } && HasLabels(task) && NamesIn(options.LabelNames) is { Count: > 0 } names
             ? chosen.WithLabels(names) : chosen;
     }
@@ -24,10 +24,12 @@ internal static class TaskChoice
     /// <param name="name">--task; null if it was not given.</param>
     /// <param name="adapters">The directories of adapters.</param>
     /// <param name="seed">Seed of a new head.</param>
+    /// <param name="problem">--problem-type; null if it was not given.</param>
     /// <exception cref="BadInputException">The adapters, or an adapter and --task, contradict each other.</exception>
-    public static TaskOptions? Of(string? name, IReadOnlyList<string> adapters, ulong seed = 0)
+    public static TaskOptions? Of(string? name, IReadOnlyList<string> adapters, ulong seed = 0, string? problem = null)
     {
-        var chosen = name is null ? null : new TaskOptions { Task = TaskNames.Parse(name), Seed = seed };
+        var chosen = name is null && problem is null ? null
+            : new TaskOptions { Task = name is null ? null : TaskNames.Parse(name), Seed = seed, ProblemType = problem?.Replace('-', '_') };
         string from = $"--task {name}";
         foreach (string adapter in adapters)
         {
@@ -45,14 +47,27 @@ internal static class TaskChoice
                 throw new BadInputException($"{adapter}: the adapter has the classes {string.Join(", ", others)}, but {from} has " +
                     $"{string.Join(", ", labels)}; use one of them at a time.");
             }
+            if (problem is not null && own.ProblemType is { } saved && saved != problem.Replace('-', '_'))
+            {
+                throw new BadInputException($"{adapter}: the adapter's head is for {saved}, but --problem-type is {problem}; leave it out.");
+            }
             (chosen, from) = (own, adapter);
         }
         return chosen;
     }
 
     /// <summary>The same task with other classes.</summary>
-    public static TaskOptions WithLabels(this TaskOptions task, IReadOnlyList<string> labels) =>
-        new() { Task = task.Task, Labels = labels, Seed = task.Seed, AsEagerTransformers = task.AsEagerTransformers };
+    /// <param name="task">The task.</param>
+    /// <param name="labels">The classes.</param>
+    /// <param name="problem">What the head learns if the task does not say; null for what follows from the classes.</param>
+    public static TaskOptions WithLabels(this TaskOptions task, IReadOnlyList<string> labels, string? problem = null) => new()
+    {
+        Task = task.Task,
+        Labels = labels,
+        Seed = task.Seed,
+        ProblemType = task.ProblemType ?? problem,
+        AsEagerTransformers = task.AsEagerTransformers,
+    };
 
     /// <summary>Whether heads of a task have classes.</summary>
     public static bool HasLabels(ModelTask task) =>

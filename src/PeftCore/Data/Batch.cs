@@ -58,7 +58,9 @@ public sealed class Batch
     internal int[] NewSpans() => Spans = _spans ??= new int[BatchSize * 2];
 
     /// <summary>Sets <see cref="Scores"/> to an array that later batches reuse.</summary>
-    internal float[] NewScores() => Scores = _scores ??= new float[BatchSize];
+    /// <param name="columns">Numbers of a row.</param>
+    internal float[] NewScores(int columns) =>
+        Scores = _scores?.Length == BatchSize * columns ? _scores : _scores = new float[BatchSize * columns];
 
     /// <summary>Sets <see cref="CausalRanges"/> to an array that later batches reuse.</summary>
     internal int[] NewRanges() => CausalRanges = _ranges ??= new int[InputIds.Length * 2];
@@ -88,8 +90,8 @@ public sealed class Batch
     /// <summary>The class of each row, −1 without one.</summary>
     internal int[] ClassLabels { get; } // (B)
 
-    /// <summary>The number to predict for each row (regression); null if there is none.</summary>
-    internal float[]? Scores { get; private set; } // (B)
+    /// <summary>The number to predict for each row (regression), or 0 and 1 for each class of each row; null if there are none.</summary>
+    internal float[]? Scores { get; private set; } // (B) or (B, classes)
 
     /// <summary>The first tokens of the answers in all rows, then the last ones; null if the task is not question answering.</summary>
     internal int[]? Spans { get; private set; } // (2, B)
@@ -252,7 +254,7 @@ public sealed class Batch
             TaskIds = TaskIds?[row..(row + 1)],
             TypeIds = TypeIds?[start..(start + length)],
             Spans = Spans is { } spans ? [spans[row], spans[BatchSize + row]] : null,
-            Scores = Scores?[row..(row + 1)],
+            Scores = Scores is { } scores ? [.. scores.AsSpan(row * (scores.Length / BatchSize), scores.Length / BatchSize)] : null,
             Pixels = Pixels?.Row(row),
             Sound = Sound?.Row(row),
             Boxes = Boxes?[(4 * start)..(4 * (start + length))],
@@ -284,12 +286,12 @@ public sealed class Batch
     }
 
     /// <summary>Counts the targets of the batch's task: tokens of a decoder of its own, first and last tokens of answers, tokens, pairs, or
-    /// rows with a class or a number.</summary>
+    /// rows with classes or a number.</summary>
     private void CountTargets()
     {
         int tokens = Count(DecoderLabels ?? Targets);
         TrainableTokens = Parts > 1 ? BatchSize / Parts : Spans?.Length
-            ?? (tokens > 0 ? tokens : IsPairs ? BatchSize : Scores?.Length ?? BatchSize - ClassLabels.AsSpan().Count(-1));
+            ?? (tokens > 0 ? tokens : IsPairs || Scores is not null ? BatchSize : BatchSize - ClassLabels.AsSpan().Count(-1));
     }
 
     private static int Count(int[] labels) => labels.Length - labels.AsSpan().Count(Example.Masked);

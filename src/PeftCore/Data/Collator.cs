@@ -132,7 +132,11 @@ internal sealed class Collator
             }
             if (sample.Score is double score)
             {
-                (batch.Scores ?? batch.NewScores())[row] = (float)score;
+                (batch.Scores ?? batch.NewScores(1))[row] = (float)score;
+            }
+            if (sample.ClassFlags is { } flags)
+            {
+                flags.CopyTo(batch.Scores ?? batch.NewScores(flags.Length), row * flags.Length);
             }
             if (sample.Window is { } window)
             {

@@ -51,6 +51,10 @@ internal static class DataFingerprint
         {
             add(BitConverter.DoubleToInt64Bits(score));
         }
+        foreach (float flag in sample.ClassFlags ?? [])
+        {
+            add((long)flag);
+        }
         foreach (var source in new[] { sample.Pixels, sample.Sound })
         {
             if (source is not null)

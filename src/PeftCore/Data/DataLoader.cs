@@ -27,7 +27,7 @@ public sealed class DataLoader
         {
             throw new BadInputException("packing cannot be used for classification, where each row has one class; leave packing out.");
         }
-        if (options.PackInto is not null && (samples.Any(s => s.LabelsInPlace || s.Score is not null
+        if (options.PackInto is not null && (samples.Any(s => s.LabelsInPlace || s.Score is not null || s.ClassFlags is not null
             || s.Span is not null || s.TargetIds is not null || s.Positive is not null || s.Pixels is not null || s.Sound is not null
             || s.Boxes is not null)))
         {

@@ -22,6 +22,12 @@ public abstract record DataRow
     /// <summary>A text and the name of its class.</summary>
     public static DataRow OfLabel(string text, string label) => new LabelledRow(InMemory, text, label);
 
+    /// <summary>A text and the names of its classes, of which there may be several or none.</summary>
+    public static DataRow OfLabels(string text, IReadOnlyList<string> labels) => new LabelsRow(InMemory, text, labels);
+
+    /// <summary>Whether the row is a text with a list of classes.</summary>
+    public bool HasLabels => this is LabelsRow;
+
     /// <summary>Whether the row is a text with the name of its class.</summary>
     public bool HasLabel => this is LabelledRow;
 
@@ -85,6 +91,22 @@ internal sealed record LabelledRow(RowPlace Place, string Text, string Label) : 
 
     /// <summary>The label as a number to predict (regression); null if it is a class.</summary>
     public double? Value { get; init; }
+
+    /// <summary>The names of all classes in the order of their numbers; null if the data do not say.</summary>
+    public IReadOnlyList<string>? ClassNames { get; init; }
+}
+
+/// <summary>A text, or a pair of texts, and any number of classes: {"text", "labels"}, optionally "text_pair".</summary>
+/// <param name="Place">File and line, for error messages.</param>
+/// <param name="Text">The text.</param>
+/// <param name="Labels">The names of its classes.</param>
+internal sealed record LabelsRow(RowPlace Place, string Text, IReadOnlyList<string> Labels) : DataRow(Place)
+{
+    /// <summary>The second text of a pair; null for one text.</summary>
+    public string? Pair { get; init; }
+
+    /// <summary>0 or 1 for each class, if the row has these instead of names; otherwise null.</summary>
+    public IReadOnlyList<float>? Values { get; init; }
 
     /// <summary>The names of all classes in the order of their numbers; null if the data do not say.</summary>
     public IReadOnlyList<string>? ClassNames { get; init; }

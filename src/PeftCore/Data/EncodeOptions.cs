@@ -21,6 +21,10 @@ public sealed record EncodeOptions
     /// <summary>The classes or tags of the model's head, in the order of their indices; null for a task without them.</summary>
     public IReadOnlyList<string>? Labels { get; init; }
 
+    /// <summary>What a model that classifies texts learns, its <see cref="TransformerModel.ProblemType"/>; null to tell from the
+    /// rows.</summary>
+    public string? ProblemType { get; init; }
+
     /// <summary>The end-of-text token; null for the tokenizer's. A model's config.json may name another.</summary>
     internal int? EosId { get; init; }
 

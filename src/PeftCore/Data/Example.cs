@@ -20,6 +20,9 @@ public sealed record Example(int[] Ids, int[] Labels)
     /// <summary>The number to predict for the text (regression); null if there is none.</summary>
     internal double? Score { get; init; }
 
+    /// <summary>(classes): 1 for each class of the text, 0 for others, if it may have several; otherwise null.</summary>
+    internal float[]? ClassFlags { get; init; }
+
     /// <summary>Whether each label is that of its own position, as of tags and masked tokens; otherwise a position predicts the next
     /// token.</summary>
     internal bool LabelsInPlace { get; init; }

@@ -39,13 +39,21 @@ public sealed class ExampleEncoder
         {
             ModelTask.CausalLm => EncodeTexts(rows),
             ModelTask.Seq2SeqLm => new SourceEncoder(_tokenizer, _options, Report).Encode(rows),
-            ModelTask.SequenceClassification => new ClassEncoder(_tokenizer, _options, Report).Encode(rows,
-                rows.All(row => row is LabelledRow { Value: not null }) ? null : Labels),
+            ModelTask.SequenceClassification => EncodeLabelled(rows),
             ModelTask.TokenClassification => new TokenClassEncoder(_tokenizer, _options, Report).Encode(rows, Labels),
             ModelTask.QuestionAnswering => new QuestionEncoder(_tokenizer, _options, Report).Encode(rows),
             ModelTask.MaskedLm => new MaskedTextEncoder(_tokenizer, _options, Report).Encode(rows),
             _ => new ContrastEncoder(_tokenizer, _options, Report).Encode(rows),
         };
+    }
+
+    private List<Example> EncodeLabelled(IReadOnlyList<DataRow> rows)
+    {
+        var encoder = new ClassEncoder(_tokenizer, _options, Report);
+        string problem = _options.ProblemType ?? (rows is [LabelsRow, ..] ? Problems.MultiLabel
+            : rows.All(row => row is LabelledRow { Value: not null }) ? Problems.Regression : Problems.SingleLabel);
+        return problem == Problems.MultiLabel ? encoder.EncodeSeveral(rows, Labels)
+            : encoder.Encode(rows, problem == Problems.Regression ? null : Labels);
     }
 
     private LabelMap Labels => LabelMap.Of(_options.Labels

@@ -1,3 +1,5 @@
+using PeftCore.Models;
+
 namespace PeftCore.Data;
 
 /// <summary>Maps the class names of a data set to class indices.</summary>
@@ -31,6 +33,10 @@ public sealed class LabelMap
         {
             return OfTags(rows);
         }
+        if (rows is [LabelsRow, ..])
+        {
+            return OfSeveral(rows);
+        }
         string[] names = [.. rows.Select(row => Labelled(row).Label).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
         if (names.Length < 2)
         {
@@ -56,6 +62,42 @@ public sealed class LabelMap
         }
         string[] names = [.. rows.SelectMany(row => Tagged(row).Tags).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
         return new LabelMap(names.All(name => Number(name) is not null) ? Sorted(rows[0].Place.File, names) : names);
+    }
+
+    /// <summary>Finds the classes of texts that may have several: the names that occur, sorted as those of <see cref="From"/>; rows of 0
+    /// and 1 for each class only tell their number.</summary>
+    /// <exception cref="BadInputException">A row has no list of classes, or no row has a class.</exception>
+    private static LabelMap OfSeveral(IReadOnlyList<DataRow> rows)
+    {
+        var first = Several(rows[0]);
+        if (first.ClassNames is { Count: > 0 } all)
+        {
+            return new LabelMap([.. all]);
+        }
+        if (first.Values is { } values)
+        {
+            return new LabelMap(TaskSpec.Placeholders(values.Count));
+        }
+        string[] names = [.. rows.SelectMany(row => Several(row).Labels).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
+        return names.Length == 0 ? throw new BadInputException($"{rows[0].Place.File}: no row has a class, expected some names in \"labels\".")
+            : new LabelMap(names.All(name => Number(name) is not null) ? Sorted(rows[0].Place.File, names) : names);
+    }
+
+    /// <summary>1 for each class of a row, 0 for the others.</summary>
+    /// <exception cref="BadInputException">A class is not in the map, or the row has another number of classes.</exception>
+    internal float[] FlagsOf(LabelsRow row)
+    {
+        float[] flags = new float[Count];
+        if (row.Values is { } values)
+        {
+            return values.Count == Count ? [.. values] : throw row.Place.Error(
+                $"\"labels\" holds {values.Count} numbers, but there are {Count} classes; give 0 or 1 for each, or names");
+        }
+        foreach (string label in row.Labels)
+        {
+            flags[IdOf(row.Place, label)] = 1;
+        }
+        return flags;
     }
 
     /// <summary>The class index of a row.</summary>
@@ -93,7 +135,11 @@ public sealed class LabelMap
     private static int? Number(string name) => NumberText.TryWhole(name, out int number) ? number : null;
 
     internal static LabelledRow Labelled(DataRow row) =>
-        row as LabelledRow ?? throw row.Place.Error("the row has no label, expected {\"text\", \"label\"} in every row for classification");
+        row as LabelledRow ?? throw row.Place.Error($"the row has {(row is LabelsRow ? RowForm.NameOf(row) : "no label")}, expected "
+            + "{\"text\", \"label\"} in every row for classification");
+
+    internal static LabelsRow Several(DataRow row) => row as LabelsRow ?? throw row.Place.Error(
+        $"the row has {RowForm.NameOf(row)}, expected {{\"text\", \"labels\"}} in every row where a text may have several classes");
 
     internal static TokensRow Tagged(DataRow row) => row as TokensRow ?? throw row.Place.Error(
         $"the row has {RowForm.NameOf(row)}, expected {{\"tokens\", \"tags\"}} in every row for token classification");

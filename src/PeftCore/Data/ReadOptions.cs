@@ -89,6 +89,11 @@ public sealed class ReadOptions
             Label = NameOf(row.Place, labelled.Label),
             ClassNames = ClassNames,
         },
+        LabelsRow several => several with
+        {
+            Labels = [.. several.Labels.Select(label => NameOf(row.Place, label))],
+            ClassNames = ClassNames,
+        },
         TokensRow tagged => tagged with
         {
             Tags = [.. tagged.Tags.Select(tag => NameOf(row.Place, tag))],

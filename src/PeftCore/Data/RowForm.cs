@@ -7,14 +7,14 @@ namespace PeftCore.Data;
 internal static class RowForm
 {
     public const string Accepted = "{\"text\"}, {\"prompt\", \"completion\"}, {\"messages\": [{\"role\", \"content\"}]}, "
-        + "{\"instruction\", \"input\", \"output\"}, {\"text\", \"label\"}, {\"text\", \"text_pair\", \"label\"}, "
+        + "{\"instruction\", \"input\", \"output\"}, {\"text\", \"label\"}, {\"text\", \"text_pair\", \"label\"}, {\"text\", \"labels\"}, "
         + "{\"tokens\", \"tags\"}, {\"question\", \"context\", \"answers\"}, {\"source\", \"target\"} or {\"text\", \"positive\"}";
 
     private const string Task = "task_id";
 
     private static readonly string[][] Forms =
         [["text"], ["prompt", "completion"], [.. FieldValue.ChatVariables, "messages"], ["instruction", "input", "output"],
-            ["text", "text_pair", "label"], ["tokens", "tags"], ["question", "context", "answers"], ["question", "context", "answer"],
+            ["text", "text_pair", "label"], ["text", "text_pair", "labels"], ["tokens", "tags"], ["question", "context", "answers"], ["question", "context", "answer"],
             ["source", "target"], ["text", "negative", "positive"]];
 
     private static readonly string[] Optional = ["input", "text_pair", "negative", .. FieldValue.ChatVariables];
@@ -34,6 +34,7 @@ internal static class RowForm
     {
         LabelledRow { Pair: not null } => "\"text\", \"text_pair\" and \"label\"",
         LabelledRow => "\"text\" and \"label\"",
+        LabelsRow => "\"text\" and \"labels\"",
         TokensRow => "\"tokens\" and \"tags\"",
         QuestionRow => "\"question\", \"context\" and \"answers\"",
         SourceRow => "\"source\" and \"target\"",
@@ -57,6 +58,8 @@ internal static class RowForm
         {
             "text" => new TextRow(place, Text("text")),
             "label" => Labelled(place, fields, options),
+            "labels" => TaskFields.Labelled(place, Text("text"), fields.ContainsKey("text_pair") ? Text("text_pair") : null,
+                fields["labels"]),
             "tags" => TaskFields.Tagged(place, fields["tokens"], fields["tags"]),
             "answers" => new QuestionRow(place, Text("question"), Text("context"),
                 TaskFields.Answers(place, fields["answers"], Text("context"))),

@@ -38,6 +38,8 @@ internal static class SharedRows
         DocumentRow document => Joined("document", document.Text),
         PromptRow pair => Joined("prompt", pair.Prompt, pair.Completion),
         InstructionRow instruction => Joined("instruction", instruction.Instruction, instruction.Input, instruction.Output),
+        LabelsRow several => Joined(["labels", .. several.Labels, .. several.Values?.Select(value => value == 0 ? "0" : "1") ?? [],
+            several.Text, several.Pair ?? ""]),
         LabelledRow { Pair: { } pair } labelled => Joined("pair", labelled.Label, labelled.Text, pair),
         LabelledRow labelled => Joined("label", labelled.Label, labelled.Text),
         TokensRow tagged => Joined(["tokens", .. tagged.Tokens, .. tagged.Tags]),

@@ -3,8 +3,8 @@ using System.Text.Json;
 
 namespace PeftCore.Data;
 
-/// <summary>Reads the fields of rows for token classification and question answering: lists of words and tags, answers in a
-/// context.</summary>
+/// <summary>Reads the fields of rows for token classification, several classes and question answering: lists of words and tags, lists of
+/// classes, answers in a context.</summary>
 internal static class TaskFields
 {
     private const string AnswersForm = "{\"text\": [texts], \"answer_start\": [positions]}";
@@ -24,6 +24,30 @@ internal static class TaskFields
             throw place.Error("\"tags\" holds values of different types; write all tags as names or all as class numbers");
         }
         return new TokensRow(place, words, [.. items.Select(item => Tag(place, item))]);
+    }
+
+    /// <summary>A text and its classes: a list of names, or of 0 and 1 for each class.</summary>
+    public static LabelsRow Labelled(RowPlace place, string text, string? pair, FieldValue labels)
+    {
+        const string Expected = "a list of the names of its classes, or of 0 and 1 for each class";
+        var json = labels.AsJson(place, "labels");
+        JsonElement[] items = json.ValueKind == JsonValueKind.Array ? [.. json.EnumerateArray()]
+            : throw place.Error($"\"labels\" is {FieldValue.Describe(json)}, expected {Expected}; a text with one class has \"label\"");
+        if (items.Select(item => item.ValueKind).Distinct().Count() > 1)
+        {
+            throw place.Error($"\"labels\" holds values of different types, expected {Expected}");
+        }
+        if (items is [{ ValueKind: JsonValueKind.Number }, ..])
+        {
+            return new LabelsRow(place, text, []) { Pair = pair, Values = [.. items.Select(Flag)] };
+        }
+        string[] names = [.. items.Select(item => item is { ValueKind: JsonValueKind.String } && item.GetString() is { Length: > 0 } name
+            ? name : throw place.Error($"\"labels\" holds {FieldValue.Describe(item)}, expected {Expected}"))];
+        return names.Distinct().Count() == names.Length ? new LabelsRow(place, text, names) { Pair = pair }
+            : throw place.Error($"\"labels\" names \"{names.GroupBy(name => name).First(group => group.Count() > 1).Key}\" twice");
+
+        float Flag(JsonElement item) => item.GetDouble() is 0 or 1 ? (float)item.GetDouble() : throw place.Error(
+            $"\"labels\" holds the number {FieldValue.Describe(item)}, expected 0 or 1 for each class; write class numbers as texts");
     }
 
     /// <summary>The answers of SQuAD, each checked against the context.</summary>

@@ -127,7 +127,7 @@ public static partial class ModelWriter
         }
         if (model.Task is ModelTask.SequenceClassification or ModelTask.ImageClassification)
         {
-            config["problem_type"] = model.Labels.Count == 1 ? "regression" : "single_label_classification";
+            config["problem_type"] = model.ProblemType;
         }
     }
 }

@@ -55,7 +55,8 @@ public sealed class Targets
         InverseCount = backend.From([1 / Denominator], [1]);
     }
 
-    /// <summary>F32 (B, n): the numbers that each row predicts, one in regression; null in other tasks.</summary>
+    /// <summary>F32 (B, n): the numbers that each row predicts: one in regression; 1 for the classes of the row, 0 for others, if a row may
+    /// have several; null in other tasks.</summary>
     internal Tensor? Values { get; }
 
     /// <summary>I32: the token that each position predicts, or <see cref="CrossEntropyOp.Ignore"/>; with <see cref="Rows"/> only those of
@@ -110,7 +111,8 @@ public sealed class Targets
     internal static Targets Unshifted(Backend backend, ReadOnlySpan<int> labels, int batch, float? denominator = null) =>
         new(backend, labels.ToArray(), labels.Length - labels.Count(CrossEntropyOp.Ignore), batch, denominator, firstLabels: []);
 
-    /// <summary>Targets that are numbers: one for each row in a regression, one for each pixel of the noise in a picture.</summary>
+    /// <summary>Targets that are numbers: one for each row in a regression, 0 or 1 for each class of each row, one for each pixel of the
+    /// noise in a picture.</summary>
     /// <param name="backend">The device to upload to.</param>
     /// <param name="values">The numbers, row by row.</param>
     /// <param name="batch">Rows.</param>

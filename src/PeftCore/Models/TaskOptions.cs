@@ -9,6 +9,11 @@ public sealed class TaskOptions
     /// <summary>The class names; null for those of "id2label".</summary>
     public IReadOnlyList<string>? Labels { get; init; }
 
+    /// <summary>What a head that classifies texts learns, as transformers' problem_type: "single_label_classification",
+    /// "multi_label_classification" (each class by itself: several, or none, may belong to a text) or "regression" (one number); null for
+    /// what config.json says.</summary>
+    public string? ProblemType { get; init; }
+
     /// <summary>Whether to compute what the eager attention of Hugging Face transformers 5 does where it differs from its default one: its
     /// Falcon adds ALiBi twice. For comparisons with numbers computed by it.</summary>
     public bool AsEagerTransformers { get; init; }

@@ -37,6 +37,9 @@ internal sealed record TaskSpec(ModelTask Task, IReadOnlyList<string> Labels, bo
     /// <summary>Number of classes.</summary>
     public int LabelCount => Labels.Count;
 
+    /// <summary>What a head that classifies texts learns, by transformers' name; null for other tasks.</summary>
+    public string? ProblemType => Task == ModelTask.SequenceClassification ? Problems.NameOf(Problem) : null;
+
     /// <summary>Reads the task of a model.</summary>
     /// <param name="config">The configuration.</param>
     /// <param name="tasks">The tasks of the family, the default first.</param>
@@ -58,22 +61,30 @@ internal sealed record TaskSpec(ModelTask Task, IReadOnlyList<string> Labels, bo
                 ? config.Error("architectures", $"makes this a model for {NameOf(task)}, but {type} models here are for {supported}")
                 : new BadInputException($"{config.Source}: {type} models cannot be loaded for {NameOf(task)}; choose {supported}");
         }
-        string[] labels = HasLabels(task) ? LabelsIn(config) : [];
+        if (options?.ProblemType is not null && task != ModelTask.SequenceClassification)
+        {
+            throw new BadInputException($"problem_type says what a classifier of texts learns, but the task is {NameOf(task)}; choose seq-cls");
+        }
+        bool isOther = (named ?? tasks[0]) != task;
+        string[] labels = !HasLabels(task) ? []
+            : isOther && options is { ProblemType: Problems.Regression, Labels: null } ? Placeholders(1) : LabelsIn(config);
         int own = labels.Length;
         if (HasLabels(task) && options?.Labels is { } given && (given.Count != own || !ArePlaceholders(given)))
         {
             labels = [.. given];
         }
         // A bare model has no head, but its file may lack the pooler.
-        bool isNew = task == ModelTask.FeatureExtraction || (named ?? tasks[0]) != task || labels.Length != own;
-        return new TaskSpec(task, labels, isNew, task is ModelTask.SequenceClassification or ModelTask.ImageClassification ? ProblemIn(config, labels.Length)
-            : ClassificationProblem.SingleLabel, options?.AsEagerTransformers ?? false, options?.Pooling);
+        bool isNew = task == ModelTask.FeatureExtraction || isOther || labels.Length != own;
+        return new TaskSpec(task, labels, isNew, task is ModelTask.SequenceClassification or ModelTask.ImageClassification
+            ? Problems.Of(config, options?.ProblemType, labels.Length) : ClassificationProblem.SingleLabel,
+            options?.AsEagerTransformers ?? false, options?.Pooling);
     }
 
-    /// <summary>The targets of labels that stand at the positions that predict them; numbers, in regression.</summary>
+    /// <summary>The targets of labels that stand at the positions that predict them; numbers, in regression; of several classes 0 or 1 for
+    /// each.</summary>
     public Targets ToTargets(Backend backend, ReadOnlySpan<int> labels, int batchSize, float? denominator) =>
         Task == ModelTask.CausalLm ? Targets.FromLabels(backend, labels, batchSize, denominator)
-        : Task is ModelTask.SequenceClassification or ModelTask.ImageClassification && Problem == ClassificationProblem.Regression
+        : Task is ModelTask.SequenceClassification or ModelTask.ImageClassification && Problem != ClassificationProblem.SingleLabel
             ? Targets.FromValues(backend, Array.ConvertAll(labels.ToArray(), label => (float)label), batchSize, denominator)
         : Targets.Unshifted(backend, labels, batchSize, denominator);
 
@@ -151,26 +162,4 @@ internal sealed record TaskSpec(ModelTask Task, IReadOnlyList<string> Labels, bo
         }
         return labels;
     }
-
-    private static ClassificationProblem ProblemIn(ConfigReader config, int labels) => config.StringOrNull("problem_type") switch
-    {
-        "regression" when labels != 1 => throw config.Error("problem_type",
-            $"is \"regression\", but there are {labels} classes; regression predicts one number, so set num_labels to 1"),
-        null => labels == 1 ? ClassificationProblem.Regression : ClassificationProblem.SingleLabel,
-        "single_label_classification" => ClassificationProblem.SingleLabel,
-        "regression" => ClassificationProblem.Regression,
-        "multi_label_classification" => throw config.Error("problem_type",
-            "is \"multi_label_classification\", which is not supported; supported are single_label_classification, regression"),
-        { } other => throw config.Error("problem_type", $"is \"{other}\", expected single_label_classification or regression"),
-    };
-}
-
-/// <summary>What a head that classifies sequences learns.</summary>
-internal enum ClassificationProblem
-{
-    /// <summary>One class of each text: cross-entropy.</summary>
-    SingleLabel,
-
-    /// <summary>A number for each text: mean squared error.</summary>
-    Regression,
 }

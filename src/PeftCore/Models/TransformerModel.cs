@@ -22,6 +22,9 @@ public abstract class TransformerModel : Module
     /// <summary>The class names of a head that classifies, in the order of its outputs; empty for others.</summary>
     public virtual IReadOnlyList<string> Labels => [];
 
+    /// <summary>What a head that classifies learns: see <see cref="TaskOptions.ProblemType"/>. Null for other tasks.</summary>
+    public virtual string? ProblemType => null;
+
     /// <summary>Tokens in the vocabulary; 0 for a model that reads no tokens.</summary>
     public int VocabularySize => TokenTable?.Weight.Shape[0] ?? 0;
 

@@ -20,8 +20,12 @@ internal static class FullTargets
         ModelTask.CausalLm => new Example(ids, ids),
         ModelTask.Seq2SeqLm or ModelTask.SpeechToText or ModelTask.Ctc => Example.Unlabelled(ids) with { TargetIds = target() },
         ModelTask.Contrastive => Example.Unlabelled(ids) with { IsPair = true },
-        ModelTask.SequenceClassification or ModelTask.ImageClassification when model.Labels.Count == 1 => Example.Unlabelled(ids) with { Score = row },
-        ModelTask.SequenceClassification or ModelTask.ImageClassification => Example.Unlabelled(ids) with { ClassLabel = row % model.Labels.Count },
+        ModelTask.SequenceClassification or ModelTask.ImageClassification when model.ProblemType == Problems.Regression =>
+            Example.Unlabelled(ids) with { Score = row },
+        ModelTask.SequenceClassification or ModelTask.ImageClassification when model.ProblemType == Problems.MultiLabel =>
+            Example.Unlabelled(ids) with { ClassFlags = [.. model.Labels.Select((_, label) => (float)((row + label) % 2))] },
+        ModelTask.SequenceClassification or ModelTask.ImageClassification =>
+            Example.Unlabelled(ids) with { ClassLabel = row % model.Labels.Count },
         ModelTask.TokenClassification => new Example(ids, Array.ConvertAll(ids, id => id % model.Labels.Count)) { LabelsInPlace = true },
         ModelTask.QuestionAnswering => Example.Unlabelled(ids) with { Span = (0, ids.Length - 1) },
         ModelTask.MaskedLm => new Example(ids, [.. ids.Select((id, i) => i % Period < Predicted ? id : Example.Masked)])

@@ -33,6 +33,18 @@ public sealed class TaskBatchTests
     }
 
     [Test]
+    public void Several_classes_have_a_row_of_0_and_1_each()
+    {
+        var batch = new Collator(Pad).Collate([Sample(1) with { ClassFlags = [0, 1, 1] }, Sample(2) with { ClassFlags = [1, 0, 0] }]);
+        Assert.That(batch.Scores, Is.EqualTo([0f, 1, 1, 1, 0, 0]));
+        Assert.That(batch.TrainableTokens, Is.EqualTo(2));
+        Assert.That(batch.Row(1).Scores, Is.EqualTo([1f, 0, 0]));
+        var packing = new LoaderOptions { BatchSize = 1, PadId = Pad, PackInto = 8 };
+        Assert.That(() => new DataLoader([Sample(1) with { ClassFlags = [0, 1] }], packing),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("packing"));
+    }
+
+    [Test]
     public void Targets_of_a_decoder_are_padded_to_the_longest()
     {
         Example[] samples = [Sample(1, 2) with { TargetIds = [5, 6, 2] }, Sample(3) with { TargetIds = [2] }];

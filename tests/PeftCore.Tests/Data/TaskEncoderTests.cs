@@ -49,6 +49,30 @@ public sealed class TaskEncoderTests
     }
 
     [Test]
+    public void Several_classes_become_0_and_1_for_each()
+    {
+        Example One(DataRow row) => new ExampleEncoder(Tokenizer, Options(10) with
+        {
+            Task = ModelTask.SequenceClassification,
+            Labels = ["x", "y", "z"],
+        }).Encode([row])[0];
+        Assert.That(One(new LabelsRow(Place, "a", ["z", "x"])).ClassFlags, Is.EqualTo([1f, 0, 1]));
+        Assert.That(One(new LabelsRow(Place, "a", [])).ClassFlags, Is.EqualTo([0f, 0, 0]));
+        Assert.That(One(new LabelsRow(Place, "a", []) { Values = [0, 1, 0] }).ClassFlags, Is.EqualTo([0f, 1, 0]));
+        Assert.That(() => One(new LabelsRow(Place, "a", []) { Values = [0, 1] }),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("holds 2 numbers, but there are 3 classes"));
+        Assert.That(() => One(new LabelsRow(Place, "a", ["w"])),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("the label \"w\" is unknown, expected one of x, y, z"));
+        Assert.That(() => new ExampleEncoder(Tokenizer, Options(10) with
+        {
+            Task = ModelTask.SequenceClassification,
+            Labels = ["x", "y"],
+            ProblemType = "multi_label_classification",
+        }).Encode([new LabelledRow(Place, "a", "x")]),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("expected {\"text\", \"labels\"} in every row"));
+    }
+
+    [Test]
     public void The_first_token_of_a_word_has_its_tag()
     {
         var row = new TokensRow(Place, ["ab", "c"], ["X", "O"]);

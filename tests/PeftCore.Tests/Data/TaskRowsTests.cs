@@ -79,6 +79,30 @@ public sealed class TaskRowsTests
             Throws.TypeOf<BadInputException>().With.Message.Contains("expected a number, because labels are numbers to predict"));
     }
 
+    [Test]
+    public void Several_classes_are_read_by_name_or_as_0_and_1_for_each()
+    {
+        var named = (LabelsRow)Read("""{"text": "a", "labels": ["x", "y"]}""").Single();
+        var flagged = (LabelsRow)Read("""{"text": "a", "text_pair": "b", "labels": [0, 1.0, 0]}""").Single();
+        var none = (LabelsRow)Read("""{"text": "a", "labels": []}""").Single();
+        Assert.That(named.Labels, Is.EqualTo(["x", "y"]));
+        Assert.That((flagged.Values, flagged.Pair), Is.EqualTo((new float[] { 0, 1, 0 }, "b")));
+        Assert.That((none.Labels.Count, none.Values), Is.EqualTo((0, (IReadOnlyList<float>?)null)));
+        Assert.That(LabelMap.From([named, none]).Names, Is.EqualTo(["x", "y"]));
+        Assert.That(LabelMap.From([flagged]).Names, Is.EqualTo(["LABEL_0", "LABEL_1", "LABEL_2"]));
+        var renamed = Read("""{"text": "a", "labels": ["2", "yes"]}""", new ReadOptions
+        {
+            LabelNames = new Dictionary<string, string> { ["0"] = "no", ["1"] = "yes", ["2"] = "any" },
+        });
+        Assert.That(((LabelsRow)renamed.Single()).Labels, Is.EqualTo(["any", "yes"]));
+        Assert.That(LabelMap.From(renamed).Names, Is.EqualTo(["no", "yes", "any"]));
+    }
+
+    [TestCase("""{"text": "a", "labels": 1}""", "\"labels\" is 1, expected a list of the names of its classes")]
+    [TestCase("""{"text": "a", "labels": ["x", 1]}""", "\"labels\" holds values of different types")]
+    [TestCase("""{"text": "a", "labels": [3]}""", "\"labels\" holds the number 3, expected 0 or 1 for each class")]
+    [TestCase("""{"text": "a", "labels": [""]}""", "\"labels\" holds \"\", expected a list of the names")]
+    [TestCase("""{"text": "a", "labels": ["x", "x"]}""", "\"labels\" names \"x\" twice")]
     [TestCase("""{"tokens": ["a", "b"], "tags": ["O"]}""", "\"tokens\" has 2 words and \"tags\" has 1 tags")]
     [TestCase("""{"tokens": ["a", "b"], "tags": ["O", 1]}""", "\"tags\" holds values of different types")]
     [TestCase("""{"tokens": ["a", 1], "tags": ["O", "O"]}""", "\"tokens\" holds 1, expected words")]

@@ -75,6 +75,9 @@ internal sealed class Decoder : CausalModel
     /// <inheritdoc/>
     public override IReadOnlyList<string> Labels => _task.Labels;
 
+    /// <inheritdoc/>
+    public override string? ProblemType => _task.ProblemType;
+
     internal override TaskHead? OtherHead { get; }
 
     internal override IReadOnlyList<string> HeadModules => OtherHead is null || IsBare ? [] : [Head.Name];

@@ -28,6 +28,9 @@ internal abstract class EncoderModel : TransformerModel
     public override IReadOnlyList<string> Labels => TaskSpec.Labels;
 
     /// <inheritdoc/>
+    public override string? ProblemType => TaskSpec.ProblemType;
+
+    /// <inheritdoc/>
     public override string ModelType => Spec.ModelType;
 
     /// <inheritdoc/>

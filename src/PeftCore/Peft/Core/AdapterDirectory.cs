@@ -17,11 +17,11 @@ internal static class AdapterDirectory
     /// <param name="directory">The directory.</param>
     /// <param name="config">The configuration.</param>
     /// <param name="tensors">The weights.</param>
-    /// <param name="labels">The class names of the model's head; empty without classes.</param>
-    public static void Save(string directory, PeftConfig config, IEnumerable<SafetensorsTensor> tensors, IReadOnlyList<string> labels) =>
+    /// <param name="labels">What the model's head learns.</param>
+    public static void Save(string directory, PeftConfig config, IEnumerable<SafetensorsTensor> tensors, SavedLabels labels) =>
         Update(directory, built =>
         {
-            SafetensorsWriter.Write(Path.Combine(built, WeightsName), tensors, SavedLabels.Metadata(labels));
+            SafetensorsWriter.Write(Path.Combine(built, WeightsName), tensors, labels.Metadata());
             config.Save(Path.Combine(built, PeftConfig.FileName));
         });
 

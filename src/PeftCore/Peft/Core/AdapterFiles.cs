@@ -141,7 +141,7 @@ internal sealed class AdapterFiles(TransformerModel model, AdapterRegistry regis
         {
             var conversion = new LoraConversion(adapter, rank, path => model.Find(path)!);
             AdapterDirectory.Save(AdapterDirectory.PathOf(directory, name), conversion.Config,
-                conversion.Tensors.Concat(SavedTables.OfConverted(model, adapter)), model.Labels);
+                conversion.Tensors.Concat(SavedTables.OfConverted(model, adapter)), SavedLabels.Of(model));
             return conversion.Layers;
         }));
     }
@@ -160,11 +160,11 @@ internal sealed class AdapterFiles(TransformerModel model, AdapterRegistry regis
             return;
         }
         set.OnPlainBase(() => AdapterDirectory.Save(AdapterDirectory.PathOf(directory, name), PlainConversion.Config(config),
-            PlainConversion.Tensors(adapter).Concat(SavedTables.Of(model, adapter)), model.Labels));
+            PlainConversion.Tensors(adapter).Concat(SavedTables.Of(model, adapter)), SavedLabels.Of(model)));
     }
 
     private void SavePlain(Adapter adapter, string directory) => set.OnPlainBase(() => AdapterDirectory.Save(directory, adapter.Config,
-        adapter.Entries.Select(entry => entry.ToFile()).Concat(SavedTables.Of(model, adapter)), model.Labels));
+        adapter.Entries.Select(entry => entry.ToFile()).Concat(SavedTables.Of(model, adapter)), SavedLabels.Of(model)));
 
     /// <summary>Runs code on the base's original parameters, except for the adapter's token tables, whose number of rows its layers
     /// have.</summary>

@@ -17,8 +17,8 @@ internal sealed class AdapterWeights : IDisposable
     /// <summary>The keys.</summary>
     public IReadOnlyCollection<string> Names => _entries.Keys;
 
-    /// <summary>The class names of the saved head; empty if the file has none.</summary>
-    public IReadOnlyList<string> Labels => SavedLabels.Of(Place, _source.Files[0].Metadata);
+    /// <summary>What the saved head learns, as the file says.</summary>
+    public SavedLabels Labels => SavedLabels.Of(Place, _source.Files[0].Metadata);
 
     /// <summary>Upper bound of the number of elements: an element takes at least two bytes.</summary>
     public long MostElements => _entries.Values.Sum(entry => entry.Length) / 2;

@@ -12,9 +12,9 @@ public sealed class SavedAdapter
 
     private readonly SafetensorsTensor[] _tensors;
 
-    private readonly IReadOnlyList<string> _labels;
+    private readonly SavedLabels _labels;
 
-    private SavedAdapter(PeftConfig config, SafetensorsTensor[] tensors, IReadOnlyList<string> labels) =>
+    private SavedAdapter(PeftConfig config, SafetensorsTensor[] tensors, SavedLabels labels) =>
         (Config, _tensors, _labels) = (config, tensors, labels);
 
     /// <summary>Method and hyperparameters.</summary>
@@ -89,6 +89,7 @@ public sealed class SavedAdapter
         {
             Task = task,
             Labels = LabelsOf(task, weights),
+            ProblemType = task == ModelTask.SequenceClassification ? weights.Labels.ProblemType : null,
             Seed = seed,
             Saved = [.. weights.Names.Where(name => name.StartsWith(AdapterParameter.Prefix, StringComparison.Ordinal))
                 .Select(name => name[AdapterParameter.Prefix.Length..])],
@@ -103,7 +104,7 @@ public sealed class SavedAdapter
             return null;
         }
         string? last = weights.Names.FirstOrDefault(name => LastLayers.Any(end => name.EndsWith(end, StringComparison.Ordinal)));
-        return weights.Labels is { Count: > 0 } names ? names
+        return weights.Labels.Names is { Count: > 0 } names ? names
             : last is not null && weights.Get(last).Shape is [var rows, _] ? TaskSpec.Placeholders((int)rows) : null;
     }
 

@@ -3,29 +3,43 @@ using PeftCore.Models;
 
 namespace PeftCore.Peft;
 
-/// <summary>The class names of a head, in the header of the file that holds its weights: the field "label_names" of "__metadata__", a list
-/// in JSON. Hugging Face keeps them in the base's config.json (id2label), which an adapter does not have; its readers ignore the field.
-/// </summary>
-internal static class SavedLabels
+/// <summary>What a head learns, in the header of the file that holds its weights, fields of "__metadata__": the class names in
+/// "label_names", a list in JSON, and "problem_type" if a text may have several classes. Hugging Face keeps both in the base's config.json
+/// (id2label, problem_type), which an adapter does not have; its readers ignore the fields.</summary>
+/// <param name="Names">The class names; empty without classes.</param>
+/// <param name="ProblemType">transformers' problem_type; null if it follows from the number of classes.</param>
+internal sealed record SavedLabels(IReadOnlyList<string> Names, string? ProblemType)
 {
-    private const string Field = "label_names";
+    private const string NamesField = "label_names";
+    private const string ProblemField = "problem_type";
 
-    /// <summary>The header's metadata for an adapter of a model.</summary>
-    public static Dictionary<string, string> Metadata(IReadOnlyList<string> labels)
+    /// <summary>What the head of a model learns.</summary>
+    public static SavedLabels Of(TransformerModel model) =>
+        new(model.Labels, model.ProblemType == Problems.MultiLabel ? model.ProblemType : null);
+
+    /// <summary>The header's metadata.</summary>
+    public Dictionary<string, string> Metadata()
     {
         var metadata = new Dictionary<string, string> { ["format"] = "pt" };
-        if (labels.Count > 0 && !TaskSpec.ArePlaceholders(labels))
+        if (Names.Count > 0 && !TaskSpec.ArePlaceholders(Names))
         {
-            metadata[Field] = $"[{string.Join(", ", labels.Select(label => $"\"{JsonEncodedText.Encode(label)}\""))}]";
+            metadata[NamesField] = $"[{string.Join(", ", Names.Select(label => $"\"{JsonEncodedText.Encode(label)}\""))}]";
+        }
+        if (ProblemType is not null)
+        {
+            metadata[ProblemField] = ProblemType;
         }
         return metadata;
     }
 
-    /// <summary>The class names in a header; empty if it has none.</summary>
-    /// <exception cref="BadInputException">The field is not a list of names.</exception>
-    public static IReadOnlyList<string> Of(string place, IReadOnlyDictionary<string, string> metadata)
+    /// <summary>Reads a header.</summary>
+    /// <exception cref="BadInputException">The names are no list.</exception>
+    public static SavedLabels Of(string place, IReadOnlyDictionary<string, string> metadata) =>
+        new(NamesIn(place, metadata), metadata.GetValueOrDefault(ProblemField));
+
+    private static IReadOnlyList<string> NamesIn(string place, IReadOnlyDictionary<string, string> metadata)
     {
-        if (!metadata.TryGetValue(Field, out string? text))
+        if (!metadata.TryGetValue(NamesField, out string? text))
         {
             return [];
         }
@@ -36,7 +50,7 @@ internal static class SavedLabels
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            throw new BadInputException($"{place}: the header's \"{Field}\" is {text}, expected a list of class names in JSON", e);
+            throw new BadInputException($"{place}: the header's \"{NamesField}\" is {text}, expected a list of class names in JSON", e);
         }
     }
 }

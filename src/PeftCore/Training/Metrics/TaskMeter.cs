@@ -9,7 +9,8 @@ internal abstract class TaskMeter
     /// <summary>The metrics of a task besides the loss; empty for a task whose predictions are not collected.</summary>
     public static IReadOnlyList<string> NamesOf(ModelTask task) => task switch
     {
-        ModelTask.SequenceClassification or ModelTask.ImageClassification => [.. ClassMeter.Names, .. ClassMeter.NumberNames],
+        ModelTask.SequenceClassification or ModelTask.ImageClassification =>
+            [.. ClassMeter.Names, .. ClassMeter.NumberNames, .. MultiLabelMeter.Names],
         ModelTask.TokenClassification => TagMeter.Names,
         ModelTask.QuestionAnswering => AnswerMeter.Names,
         ModelTask.Seq2SeqLm => TargetMeter.Names,
@@ -22,6 +23,8 @@ internal abstract class TaskMeter
     /// <summary>The meter of a model; null if its task has no metrics.</summary>
     public static TaskMeter? Of(TransformerModel model) => model.Task switch
     {
+        ModelTask.SequenceClassification or ModelTask.ImageClassification when model.ProblemType == Problems.MultiLabel =>
+            new MultiLabelMeter(),
         ModelTask.SequenceClassification or ModelTask.ImageClassification => new ClassMeter(),
         ModelTask.TokenClassification => new TagMeter(model.Labels),
         ModelTask.QuestionAnswering => new AnswerMeter(),

@@ -216,6 +216,65 @@ public sealed class EncoderTests
     }
 
     [Test]
+    public void Each_of_several_classes_has_a_binary_cross_entropy()
+    {
+        var model = TinyEncoders.Model(_backend, "bert", new TaskOptions
+        {
+            Task = ModelTask.SequenceClassification,
+            Labels = ["a", "b", "c"],
+            ProblemType = "multi_label_classification",
+        });
+        var inputs = Inputs(model, TinyEncoders.Ids(2, 5), null, 2);
+        int[] labels = [1, 0, 1, 0, 0, 1];
+        double[] x = [.. model.Logits(inputs).ToFloats().Select(value => (double)value)];
+        double[] entropies = [.. x.Zip(labels, (logit, label) => -Math.Log(1 / (1 + Math.Exp(label == 1 ? -logit : logit))))];
+        Assert.That(model.Loss(inputs, model.ToTargets(labels, 2)).Item(), Is.EqualTo(entropies.Average()).Within(1e-5));
+        Assert.That(model.Loss(inputs, model.ToTargets(labels, 2, denominator: 4)).Item(), Is.EqualTo(entropies.Average() / 2).Within(1e-5),
+            "a micro batch of a step of four texts");
+        Assert.That(model.ProblemType, Is.EqualTo("multi_label_classification"));
+        Assert.That(() => model.Loss(inputs, Targets.Unshifted(_backend, [1, 0], 2)),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("give 0 or 1 for each class"));
+        Assert.That(() => model.Loss(inputs, model.ToTargets([1, 0], 2)), Throws.Exception, "two numbers are no row of three");
+    }
+
+    [Test]
+    public void The_gradient_of_several_classes_is_the_probability_minus_the_label()
+    {
+        var model = TinyEncoders.Model(_backend, "bert", new TaskOptions
+        {
+            Task = ModelTask.SequenceClassification,
+            Labels = ["a", "b", "c"],
+            ProblemType = "multi_label_classification",
+        });
+        var bias = model.NamedParameters().Single(p => p.Path == "classifier.bias").Parameter;
+        bias.RequiresGrad = true;
+        var inputs = Inputs(model, TinyEncoders.Ids(1, 5), null, 1);
+        float[] x = model.Logits(inputs).ToFloats();
+        using var tape = new Tape();
+        tape.Backward(model.Loss(inputs, model.ToTargets([1, 0, 1], 1)));
+        float[] expected = [.. x.Select((logit, c) => (float)(1 / (1 + Math.Exp(-logit)) - (c == 1 ? 0 : 1)) / 3)];
+        Assert.That(bias.Value.Gradient!.ToFloats(), Is.EqualTo(expected).Within(1e-6));
+    }
+
+    [Test]
+    public void A_problem_that_contradicts_the_head_or_the_task_is_refused()
+    {
+        Assert.That(() => ModelLoader.Declare(TinyEncoders.Config("bert"), task: new TaskOptions
+        {
+            Task = ModelTask.SequenceClassification,
+            Labels = ["a", "b"],
+            ProblemType = "regression",
+        }), Throws.TypeOf<BadInputException>().With.Message.Contains("problem_type is \"regression\", but there are 2 classes"));
+        Assert.That(() => ModelLoader.Declare(TinyEncoders.Config("bert"), task: new TaskOptions { ProblemType = "regression" }),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("the task is masked-lm; choose seq-cls"));
+        Assert.That(ModelLoader.Declare(TinyEncoders.Config("bert"), task: new TaskOptions
+        {
+            Task = ModelTask.SequenceClassification,
+            ProblemType = "regression",
+        }).Labels, Has.Count.EqualTo(1), "a new head predicts one number");
+    }
+
+    [Test]
     public void Pairs_of_texts_are_ranked_by_cosine_similarity([Values("mean", "cls", "last")] string pooling)
     {
         var model = TinyEncoders.Model(_backend, "bert", new TaskOptions { Task = ModelTask.FeatureExtraction, Pooling = pooling });

@@ -30,6 +30,18 @@ public sealed class TaskMeterTests
     }
 
     [Test]
+    public void Several_classes_have_f1_over_all_and_by_class_and_exact_matches()
+    {
+        var meter = new MultiLabelMeter();
+        meter.Add(Batch(Sample(1) with { ClassFlags = [1, 0, 0] }, Sample(1) with { ClassFlags = [1, 1, 0] }), [1, 1, -1, 2, 3, -1]);
+        meter.Add(Batch(Sample(1) with { ClassFlags = [0, 0, 0] }), [1, -1, 0]);
+        // Hits 2, 1, 0; predicted 3, 2, 0; correct 2, 1, 0.
+        Assert.That(meter.Scores()["micro_f1"], Is.EqualTo(2 * 3 / 8.0).Within(1e-12));
+        Assert.That(meter.Scores()["macro_f1"], Is.EqualTo((4 / 5.0 + 2 / 3.0 + 0) / 3).Within(1e-12));
+        Assert.That(meter.Scores()["exact_match"], Is.EqualTo(1 / 3.0).Within(1e-12));
+    }
+
+    [Test]
     public void Tags_are_read_at_first_tokens_after_virtual_tokens()
     {
         var meter = new TagMeter(["O", "B-X"]);
