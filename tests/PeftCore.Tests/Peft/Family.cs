@@ -29,13 +29,17 @@ public sealed record Family(string Name, string Attention, string MlpOutput, str
         "layer.1.output.LayerNorm", HasBiases: true)
     {
         Head = "classifier",
+        KeyBias = ".key.bias",
     };
 
     public static Family T5 { get; } = new("t5", "q", "wo", "encoder.block.0.layer.1", "shared", "decoder.final_layer_norm",
         HasBiases: false);
 
     public static Family Bart { get; } = new("bart", "q_proj", "fc2", "decoder.layers.0.fc1", "shared",
-        "decoder.layers.1.final_layer_norm", HasBiases: true);
+        "decoder.layers.1.final_layer_norm", HasBiases: true)
+    {
+        KeyBias = ".k_proj.bias",
+    };
 
     /// <summary>The families of all properties with all settings.</summary>
     public static IReadOnlyList<Family> All { get; } = [Llama, Gpt2];
@@ -45,6 +49,10 @@ public sealed record Family(string Name, string Attention, string MlpOutput, str
 
     /// <summary>The module of the head.</summary>
     public string Head { get; private init; } = "lm_head";
+
+    /// <summary>The end of the names of the keys' biases, where they are parameters of their own and positions do not rotate the keys; null
+    /// for families without. Their true gradient is zero.</summary>
+    public string? KeyBias { get; private init; }
 
     public string Directory => TestFiles.Fixture("hf", Name, "base");
 

@@ -89,8 +89,10 @@ public sealed class PeftPropertyTests(MethodCase method, Family family)
         double largest = gradients.Values.Max(values => values.Max(Math.Abs));
         foreach (var (name, values) in _bench.Gradients())
         {
-            // The gradient of a key's bias is zero but for rounding.
-            Assert.That(Fixtures.Error(values, gradients[name], 1e-3 * largest), Is.LessThan(3e-5), name);
+            // Softmax ignores a number that is added to every score of a query, so a key's bias has a gradient of zero but for rounding.
+            bool isZero = family.KeyBias is { } bias && name.EndsWith(bias, StringComparison.Ordinal);
+            Assert.That(isZero ? values.Max(Math.Abs) / largest : Fixtures.Error(values, gradients[name], 1e-3 * largest),
+                Is.LessThan(isZero ? 1e-6 : 1e-5), name);
         }
     }
 
