@@ -7,6 +7,7 @@ using PeftCore.Kernels.Ilgpu.Portable.Experts;
 using PeftCore.Kernels.Ilgpu.Portable.LinearAttention;
 using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 using PeftCore.Kernels.Ilgpu.Portable.Rows;
+using PeftCore.Kernels.Ilgpu.Portable.Vision;
 using PeftCore.Kernels.Ilgpu.Vectorized;
 
 namespace PeftCore.Kernels.Ilgpu;
@@ -41,6 +42,7 @@ internal static class KernelCatalog
         Plain(visitor);
         Experts<TBlock>(visitor);
         LinearAttention(visitor);
+        Vision(visitor);
         MultiTensor(visitor);
         Vectorized(visitor);
         Elements<Float32>(visitor);
@@ -217,6 +219,12 @@ internal static class KernelCatalog
         visitor.Visit<ConvolutionTaps, ConvolutionArgs>();
         visitor.Visit<DeltaForward, DeltaArgs>();
         visitor.Visit<DeltaBackward, DeltaArgs>();
+    }
+
+    private static void Vision(IKernelVisitor visitor)
+    {
+        visitor.Visit<ExtractPatches, PatchArgs>();
+        visitor.Visit<PlacePatches, PatchArgs>();
     }
 
     private static void Elements<TElement>(IKernelVisitor visitor) where TElement : unmanaged, IElement<TElement>

@@ -8,6 +8,7 @@ internal sealed partial class IlgpuBackend
 {
     private readonly ExpertLauncher _experts;
     private readonly LinearAttentionLauncher _linearAttention;
+    private readonly PatchLauncher _patches;
 
     // ---- Mixtures of experts ----
 
@@ -59,4 +60,10 @@ internal sealed partial class IlgpuBackend
     internal override void GatedDeltaGradient(DeltaShape shape, in DeltaTensors t, Tensor dO, Tensor? dq, Tensor? dk, Tensor? dv,
         Tensor? dg, Tensor? dBeta) =>
         _linearAttention.DeltaGradient(shape, t, dO, dq, dk, dv, dg, dBeta);
+
+    // ---- Pictures ----
+
+    internal override void Patches(Tensor x, int size, Tensor y) => _patches.Extract(x, size, y);
+
+    internal override void PatchesGradient(Tensor dy, int size, Tensor dx, bool accumulate) => _patches.Place(dy, size, dx, accumulate);
 }

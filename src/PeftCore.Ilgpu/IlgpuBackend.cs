@@ -36,6 +36,7 @@ internal sealed partial class IlgpuBackend : Backend, IGraphCapture
         _optimizer = new OptimizerLauncher(_gpu);
         _experts = new ExpertLauncher(_gpu);
         _linearAttention = new LinearAttentionLauncher(_gpu);
+        _patches = new PatchLauncher(_gpu);
         _arena = name.IsCuda ? new Arena(_device.Memory, CardChunk) : new Arena(_device.Memory);
     }
 

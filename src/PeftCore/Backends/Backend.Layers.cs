@@ -3,7 +3,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Backends;
 
-/// <summary>The ops of particular layers: mixtures of experts and linear attention.</summary>
+/// <summary>The ops of particular layers: mixtures of experts, linear attention, pictures.</summary>
 public abstract partial class Backend
 {
     // ---- Mixtures of experts. A pair is a token and one of its k experts: pair q = token·k + j. Its row is p after sorting by expert.
@@ -92,4 +92,12 @@ public abstract partial class Backend
     /// <summary>Gradients of <see cref="GatedDelta"/> without an initial state. An output that is null is not computed.</summary>
     internal abstract void GatedDeltaGradient(DeltaShape shape, in DeltaTensors t, Tensor dO, Tensor? dq, Tensor? dk, Tensor? dv,
         Tensor? dg, Tensor? dBeta);
+
+    // ---- Pictures ----
+
+    /// <summary>y[b, i·across + j, (c, u, v)] = x[b, c, i·size + u, j·size + v], F32: see <see cref="Kernels.Patches"/>.</summary>
+    internal abstract void Patches(Tensor x, int size, Tensor y);
+
+    /// <summary>dx (+)= dy at the pixels of each patch, 0 at those of none.</summary>
+    internal abstract void PatchesGradient(Tensor dy, int size, Tensor dx, bool accumulate);
 }

@@ -9,7 +9,7 @@ internal static class OpCatalog
     public static IReadOnlyList<OpEntry> Entries { get; } =
         [.. LinearEntries.All(), .. NormEntries.All(), .. ElementwiseEntries.All(), .. ElementwiseEntries.Formulas(), .. ShapeEntries.All(),
             .. AttentionEntries.All(), .. RelativePositionEntries.All(), .. PositionEntries.All(), .. LossEntries.All(),
-            .. StructuredEntries.All(), .. ExpertEntries.All(), .. LinearAttentionEntries.All(),
+            .. StructuredEntries.All(), .. ExpertEntries.All(), .. LinearAttentionEntries.All(), .. VisionEntries.All(),
             .. LossEntries.Recomputed(), .. FunctionEntries.All()];
 
     /// <summary>Every entry in every size that applies to it.</summary>

@@ -64,4 +64,9 @@ internal sealed partial class SignFlippingBackend
             OverIf("dk", dk, added: false), OverIf("dv", dv, added: false), OverIf("dg", dg, added: false),
             OverIf("dBeta", dBeta, added: false));
     }
+
+    internal override void Patches(Tensor x, int size, Tensor y) => Run("Patches", () => _inner.Patches(x, size, y), Over("y", y));
+
+    internal override void PatchesGradient(Tensor dy, int size, Tensor dx, bool accumulate) =>
+        Run("PatchesGradient", () => _inner.PatchesGradient(dy, size, dx, accumulate), Over("dx", dx, accumulate));
 }

@@ -7,6 +7,7 @@ public sealed partial class CpuBackend
 {
     private readonly CpuExperts _experts;
     private readonly CpuLinearAttention _linearAttention;
+    private readonly CpuPatches _patches;
 
     // ---- Mixtures of experts ----
 
@@ -58,4 +59,10 @@ public sealed partial class CpuBackend
     internal override void GatedDeltaGradient(DeltaShape shape, in DeltaTensors t, Tensor dO, Tensor? dq, Tensor? dk, Tensor? dv,
         Tensor? dg, Tensor? dBeta) =>
         _linearAttention.DeltaGradient(shape, t, dO, dq, dk, dv, dg, dBeta);
+
+    // ---- Pictures ----
+
+    internal override void Patches(Tensor x, int size, Tensor y) => _patches.Extract(x, size, y);
+
+    internal override void PatchesGradient(Tensor dy, int size, Tensor dx, bool accumulate) => _patches.Place(dy, size, dx, accumulate);
 }

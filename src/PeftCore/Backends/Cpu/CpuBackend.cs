@@ -48,6 +48,7 @@ public sealed partial class CpuBackend : Backend, IGraphCapture
         _optimizers = new CpuOptimizers(_stream, _packed);
         _experts = new CpuExperts(_stream, _packed);
         _linearAttention = new CpuLinearAttention(_stream, _packed);
+        _patches = new CpuPatches(_stream);
     }
 
     /// <inheritdoc/>

@@ -49,4 +49,8 @@ public sealed partial class MetaBackend
     internal override void GatedDeltaGradient(DeltaShape shape, in DeltaTensors t, Tensor dO, Tensor? dq, Tensor? dk, Tensor? dv,
         Tensor? dg, Tensor? dBeta) =>
         Flops += 32.0 * shape.Batch * shape.Length * shape.ValueHeads * shape.StateCount;
+
+    internal override void Patches(Tensor x, int size, Tensor y) { }
+
+    internal override void PatchesGradient(Tensor dy, int size, Tensor dx, bool accumulate) { }
 }
