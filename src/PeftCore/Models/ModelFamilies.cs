@@ -16,6 +16,8 @@ public static class ModelFamilies
         ModelTask.FeatureExtraction,
     ];
 
+    private static readonly ModelTask[] PictureTasks = [ModelTask.ImageClassification, ModelTask.FeatureExtraction];
+
     // The dictionary is replaced, never changed, so that readers need no lock.
     private static volatile OrderedDictionary<string, ModelFamily> _families = new(StringComparer.Ordinal);
 
@@ -66,6 +68,10 @@ public static class ModelFamilies
         {
             Register(type, read, "q_proj", "v_proj");
         }
+        Register("vit", new ModelFamily((config, task, _) => new VisionTransformer(Vit.Read(config, task), task), PictureTasks,
+            "q_proj", "v_proj"));
+        Register("dinov2", new ModelFamily((config, task, _) => new VisionTransformer(Dinov2.Read(config), task), PictureTasks,
+            "query", "value"));
         foreach (string type in (string[])["bart", "mbart", "pegasus"])
         {
             Register(type, new ModelFamily((config, _, warnings) => new Bart(BartConfig.Read(config, warnings)), [ModelTask.Seq2SeqLm],

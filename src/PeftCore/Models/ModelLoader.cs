@@ -218,17 +218,15 @@ public static class ModelLoader
 
     private static WeightEntry? FindNamed(TransformerModel model, WeightSource weights, string path)
     {
-        if (weights.TryGet(model.FileName(path), out var entry) || weights.TryGet(path, out entry))
+        WeightEntry? entry;
+        foreach (string name in new[] { model.FileName(path), path })
         {
-            return entry;
-        }
-        if (path.StartsWith(model.BasePrefix, StringComparison.Ordinal) && weights.TryGet(path[model.BasePrefix.Length..], out entry))
-        {
-            return entry;
-        }
-        if (model.MissingPrefix.Length > 0 && weights.TryGet(model.MissingPrefix + path, out entry))
-        {
-            return entry;
+            if (weights.TryGet(name, out entry)
+                || (name.StartsWith(model.BasePrefix, StringComparison.Ordinal) && weights.TryGet(name[model.BasePrefix.Length..], out entry))
+                || (model.MissingPrefix.Length > 0 && weights.TryGet(model.MissingPrefix + name, out entry)))
+            {
+                return entry;
+            }
         }
         // A file may have either of two tied names.
         bool tied = model.IsTied && model.Find(path[..path.LastIndexOf('.')]) == model.TokenEmbedding;

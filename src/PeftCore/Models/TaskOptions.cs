@@ -22,6 +22,10 @@ public sealed class TaskOptions
     /// encoders and the last token in decoders.</summary>
     public string? Pooling { get; init; }
 
+    /// <summary>Whether pictures of another size than that of config.json are read, with positions interpolated between those of the
+    /// patches; DINOv2 always reads them.</summary>
+    public bool InterpolatePositions { get; init; }
+
     /// <summary>Seed of the weights of a new head.</summary>
     public ulong Seed { get; init; }
 

@@ -10,8 +10,10 @@ namespace PeftCore.Models;
 /// <param name="Problem">What a head that classifies sequences learns.</param>
 /// <param name="AsEager">See <see cref="TaskOptions.AsEagerTransformers"/>.</param>
 /// <param name="Pooling">See <see cref="TaskOptions.Pooling"/>.</param>
+/// <param name="InterpolatesPositions">See <see cref="TaskOptions.InterpolatePositions"/>.</param>
 internal sealed record TaskSpec(ModelTask Task, IReadOnlyList<string> Labels, bool IsNewHead = false,
-    ClassificationProblem Problem = ClassificationProblem.SingleLabel, bool AsEager = false, string? Pooling = null)
+    ClassificationProblem Problem = ClassificationProblem.SingleLabel, bool AsEager = false, string? Pooling = null,
+    bool InterpolatesPositions = false)
 {
     /// <summary>A causal language model with the head of its file.</summary>
     public static TaskSpec CausalLm { get; } = new(ModelTask.CausalLm, []);
@@ -77,7 +79,7 @@ internal sealed record TaskSpec(ModelTask Task, IReadOnlyList<string> Labels, bo
         bool isNew = task == ModelTask.FeatureExtraction || isOther || labels.Length != own;
         return new TaskSpec(task, labels, isNew, task is ModelTask.SequenceClassification or ModelTask.ImageClassification
             ? Problems.Of(config, options?.ProblemType, labels.Length) : ClassificationProblem.SingleLabel,
-            options?.AsEagerTransformers ?? false, options?.Pooling);
+            options?.AsEagerTransformers ?? false, options?.Pooling, options?.InterpolatePositions ?? false);
     }
 
     /// <summary>The targets of labels that stand at the positions that predict them; numbers, in regression; of several classes 0 or 1 for

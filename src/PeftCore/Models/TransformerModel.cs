@@ -147,7 +147,10 @@ public abstract class TransformerModel : Module
     /// <summary>Another name of a parameter, in older weight files; null if there is none.</summary>
     internal virtual string? OldName(string path) => null;
     /// <summary>The name of a parameter in weight files, if it is not its path.</summary>
-    internal virtual string FileName(string path) => path;
+    internal virtual string FileName(string path) => Renamed?.ToOld(path) ?? path;
+
+    /// <summary>Modules that transformers renamed, so that files and adapters have either names; null for none.</summary>
+    internal virtual RenamedModules? Renamed => null;
 
     /// <summary>Whether a name in a weight file is a buffer, which is no parameter.</summary>
     internal virtual bool IsBuffer(string name) => false;

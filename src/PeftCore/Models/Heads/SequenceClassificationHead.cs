@@ -9,7 +9,7 @@ namespace PeftCore.Models;
 /// <param name="pooling">(B, T, C) to (B, C).</param>
 /// <param name="classify">(B, C) to (B, classes): the layers of the head.</param>
 /// <param name="problem">What the head learns.</param>
-internal sealed class SequenceClassificationHead(PoolingMode pooling, Func<Tensor, Tensor> classify,
+internal class SequenceClassificationHead(PoolingMode pooling, Func<Tensor, Tensor> classify,
     ClassificationProblem problem = ClassificationProblem.SingleLabel) : TaskHead
 {
     public override ModelTask Task => ModelTask.SequenceClassification;
@@ -19,8 +19,11 @@ internal sealed class SequenceClassificationHead(PoolingMode pooling, Func<Tenso
     public override Tensor Logits(Tensor hidden, ModelInputs inputs)
     {
         using var scope = new TensorScope();
-        return scope.Return(classify(hidden.Pool(pooling, inputs)));
+        return scope.Return(classify(Pool(hidden, inputs)));
     }
+
+    /// <summary>(B, T, C) to (B, C).</summary>
+    private protected virtual Tensor Pool(Tensor hidden, ModelInputs inputs) => hidden.Pool(pooling, inputs);
 
     public override Tensor Loss(Tensor hidden, ModelInputs inputs, Targets targets)
     {

@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using PeftCore.Io;
+using PeftCore.Models;
 
 namespace PeftCore.Peft;
 
@@ -22,6 +23,32 @@ internal sealed class AdapterWeights : IDisposable
 
     /// <summary>Upper bound of the number of elements: an element takes at least two bytes.</summary>
     public long MostElements => _entries.Values.Sum(entry => entry.Length) / 2;
+
+    /// <summary>Gives tensors of modules that transformers renamed the keys of the new names.</summary>
+    /// <exception cref="BadInputException">A tensor is in the file under both names.</exception>
+    public void Rename(RenamedModules? renamed)
+    {
+        if (renamed is null)
+        {
+            return;
+        }
+        foreach (string key in _entries.Keys.ToArray())
+        {
+            string now = renamed.ToNew(key);
+            int at = _entries.IndexOf(key);
+            var entry = _entries.GetAt(at).Value;
+            if (now == key)
+            {
+                continue;
+            }
+            _entries.RemoveAt(at);
+            if (_entries.ContainsKey(now))
+            {
+                throw new BadInputException($"{Place}: \"{key}\" and \"{now}\" are the old and the new name of one tensor; keep one");
+            }
+            _entries.Insert(at, now, entry);
+        }
+    }
 
     /// <summary>Opens a file.</summary>
     /// <exception cref="BadInputException">The file is damaged, or its keys contradict each other.</exception>

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using PeftCore.Io;
+using PeftCore.Models;
 
 namespace PeftCore.Peft;
 
@@ -50,6 +51,25 @@ public sealed class ModuleSelector
     internal bool Matches(string path) => Names is null
         ? _regex is not null && _regex.Matches(path)
         : NameFor(path) is not null;
+
+    /// <summary>This selector for the new names of modules that were renamed: names of old modules are replaced, and a pattern that
+    /// matches old paths only becomes the list of the modules.</summary>
+    /// <param name="model">The model.</param>
+    internal ModuleSelector ForNamesOf(TransformerModel model)
+    {
+        if (model.Renamed is not { } renamed || IsAllLinear)
+        {
+            return this;
+        }
+        var paths = model.NamedModules().Select(module => module.Path).Where(path => path.Length > 0).ToList();
+        if (Names is { } names)
+        {
+            return Of([.. names.SelectMany(name => paths.Exists(path => path == name || path.EndsWith("." + name, StringComparison.Ordinal))
+                ? [name] : renamed.EndsOf(name)).Distinct()]);
+        }
+        var old = paths.Where(path => Matches(renamed.ToOld(path))).ToList();
+        return old.Count == 0 || paths.Exists(Matches) ? this : Of(old);
+    }
 
     /// <summary>The name that selects a path; null for a pattern, or if no name does.</summary>
     internal string? NameFor(string path) =>

@@ -24,12 +24,12 @@ internal sealed class TargetedLayers
     public TargetedLayers(AttachContext context, TargetedConfig config, Func<Module, bool> accepts, string otherwise)
     {
         (_context, _config) = (context, config);
-        _selector = config.TargetModules ?? DefaultTargets.For(context.Base.ModelType, config.PeftType);
+        _selector = config.TargetModules?.ForNamesOf(context.Base) ?? DefaultTargets.For(context.Base.ModelType, config.PeftType);
         if (context.IsNew)
         {
             RefuseContradictions();
         }
-        var filter = new TargetFilter(config.ExcludeModules, config.ModulesToSave, config.LayersToTransform, config.LayersPattern,
+        var filter = new TargetFilter(config.ExcludeModules?.ForNamesOf(context.Base), config.ModulesToSave, config.LayersToTransform, config.LayersPattern,
             context.IsNew);
         // No names at all: PEFT's way to adapt parameters only.
         bool onlyParameters = config is Lora.LoraConfig { TargetParameters.Count: > 0 } && _selector.Names is [];

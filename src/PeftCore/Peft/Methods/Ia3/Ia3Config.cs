@@ -26,7 +26,11 @@ public sealed record Ia3Config : TargetedConfig
 
     internal override Adapter AttachTo(AttachContext context)
     {
-        var resolved = this with { FeedforwardModules = FeedforwardModules ?? DefaultTargets.FeedforwardFor(context.Base.ModelType) };
+        var resolved = this with
+        {
+            TargetModules = TargetModules?.ForNamesOf(context.Base),
+            FeedforwardModules = FeedforwardModules?.ForNamesOf(context.Base) ?? DefaultTargets.FeedforwardFor(context.Base.ModelType),
+        };
         resolved.RefuseStrangers();
         return new TargetedLayers(context, resolved).Attach((path, layer, number) =>
         {

@@ -1,0 +1,142 @@
+using PeftCore.Autograd;
+using PeftCore.Nn;
+using PeftCore.Ops;
+using PeftCore.Tensors;
+
+namespace PeftCore.Models;
+
+/// <summary>A vision transformer (Dosovitskiy et al. 2021): a picture is cut into patches, whose embeddings run through blocks as those of
+/// tokens do. A class token before them gathers what the head needs.</summary>
+internal sealed class VisionTransformer : TransformerModel
+{
+    private readonly VisionSpec _spec;
+    private readonly TaskSpec _task;
+    private readonly PatchPositions _positions;
+    private readonly PatchTokens _tokens;
+    private readonly PreNormBlock[] _blocks;
+    private readonly LayerNorm _norm;
+    private readonly Linear? _pooler;
+    private readonly Linear? _classifier;
+    private readonly TaskHead _head;
+
+    /// <summary>Declares the model without weights; a loader or an initialiser sets them.</summary>
+    public VisionTransformer(VisionSpec spec, TaskSpec task)
+    {
+        (_spec, _task) = (spec, task);
+        int c = HiddenSize;
+        var embeddings = AddPath(BasePrefix + "embeddings.cls_token", new Parameter([1, 1, c]));
+        if (spec.HasMaskToken)
+        {
+            AddPath(BasePrefix + "embeddings.mask_token", new Parameter([1, c]) { IsBuffer = true });
+        }
+        AddPath(BasePrefix + "embeddings.position_embeddings", new Parameter([1, 1 + spec.Picture.Grid.Count, c]));
+        var projection = AddPath(BasePrefix + "embeddings.patch_embeddings.projection", new PatchProjection(spec.Picture, c));
+        _positions = new PatchPositions(spec.Picture.Grid);
+        _tokens = new PatchTokens(projection, () => embeddings.OwnParameter("cls_token")!.Value,
+            () => embeddings.OwnParameter("position_embeddings")!.Value, _positions);
+        _blocks = [.. Enumerable.Range(0, spec.Layers)
+            .Select(i => AddPath($"{BasePrefix}{spec.LayersPath}.{i}", new PreNormBlock(spec.Blocks, i, i)))];
+        _norm = AddPath(BasePrefix + "layernorm", new LayerNorm(c, spec.Blocks.Epsilon));
+        if (task.Task == ModelTask.ImageClassification)
+        {
+            _classifier = Add("classifier", new Linear(spec.PoolsPatches ? 2 * c : c, task.LabelCount, bias: true));
+            _head = new ImageClassificationHead(spec.PoolsPatches, _classifier.Forward, task.Problem);
+            return;
+        }
+        _pooler = spec.PoolerSize > 0 ? AddPath("pooler.dense", new Linear(c, spec.PoolerSize, bias: true)) : null;
+        _head = new EmbeddingHead(task.Pooling is null ? PoolingMode.First : EmbeddingHead.ModeOf(task.Pooling, isDecoder: false));
+    }
+
+    public override string ModelType => _spec.ModelType;
+
+    public override ModelTask Task => _task.Task;
+
+    public override IReadOnlyList<string> Labels => _task.Labels;
+
+    public override int HiddenSize => _spec.Blocks.HiddenSize;
+
+    public override int LayerCount => _spec.Layers;
+
+    public override int MaxLength => 1 + _spec.Picture.Grid.Count;
+
+    public override int HeadCount => _spec.Blocks.Heads;
+
+    public override string BasePrefix => Task == ModelTask.FeatureExtraction ? "" : _spec.Body + ".";
+
+    internal override bool ReadsTokens => false;
+
+    internal override string MissingPrefix => Task == ModelTask.FeatureExtraction ? _spec.Body + "." : "";
+
+    internal override Linear? OutputLayer => _classifier;
+
+    internal override IReadOnlyList<Module> FinalNorms => [_norm];
+
+    internal override bool TakesPrefix => false;
+
+    internal override RenamedModules? Renamed => _spec.Renamed;
+
+    internal override BlockResiduals ResidualsOf(int block) => _blocks[block].Residuals;
+
+    internal override long PositionTables(int length) => _positions.Version;
+
+    internal override SampleSizes InputsOf(int length) => new(Tokens: 0, _spec.Picture.Shape);
+
+    // A pooler is part of the body in weight files, but only the bare model has it.
+    internal override bool IsHead(string path) => base.IsHead(path) || path.StartsWith("pooler.", StringComparison.Ordinal);
+
+    internal override bool IsOtherHead(string name) => (_pooler is null && Inside(name).StartsWith("pooler.", StringComparison.Ordinal))
+        || (!_spec.HasMaskToken && Inside(name) == "embeddings.mask_token");
+
+    public override ModelInputs ToInputs(InputArrays arrays)
+    {
+        var inputs = ModelInputs.Bidirectional(Backend, arrays, 1 + _spec.Picture.GridOf(arrays, ModelType).Count);
+        _head.Upload(inputs);
+        return inputs;
+    }
+
+    public override Targets ToTargets(ReadOnlySpan<int> labels, int batchSize, float? denominator = null) =>
+        _task.ToTargets(Backend, labels, batchSize, denominator);
+
+    public override Tensor Hidden(ModelInputs inputs)
+    {
+        using var scope = new TensorScope();
+        var pixels = inputs.Dense.Pixels ?? throw new ArgumentException("the inputs have no pictures", nameof(inputs));
+        int patch = _spec.Picture.Patch;
+        var x = _tokens.Forward(pixels, new PatchGrid(pixels.Shape[2] / patch, pixels.Shape[3] / patch));
+        x = x.Dropout(LayerDropout.OfBase(Mode, _spec.Blocks.Dropout, block: -1, site: 0).Now);
+        foreach (var block in _blocks)
+        {
+            x = Recomputes(inputs) ? Recompute.Run(h => block.Forward(h, inputs), x) : block.Forward(x, inputs);
+        }
+        return scope.Return(_norm.Forward(x));
+    }
+
+    public override Tensor Logits(ModelInputs inputs)
+    {
+        using var scope = new TensorScope();
+        return scope.Return(_head.Logits(Hidden(inputs), inputs));
+    }
+
+    public override Tensor Loss(ModelInputs inputs, Targets targets)
+    {
+        using var scope = new TensorScope();
+        return scope.Return(WithPenalty(_head.Loss(Hidden(inputs), inputs, targets), targets));
+    }
+
+    public override IReadOnlyList<(string Name, Tensor Value)> Outputs(ModelInputs inputs)
+    {
+        if (Task != ModelTask.FeatureExtraction)
+        {
+            return base.Outputs(inputs);
+        }
+        var hidden = Hidden(inputs);
+        var first = hidden.FirstTokens();
+        return [("last_hidden_state", hidden),
+            ("pooler_output", _pooler is null ? first : Activations.Apply(_spec.PoolerActivation)(_pooler.Forward(first)))];
+    }
+
+    private protected override void OnDispose() => _positions.Dispose();
+
+    /// <summary>A name without that of the body.</summary>
+    private string Inside(string name) => name.StartsWith(_spec.Body + ".", StringComparison.Ordinal) ? name[(_spec.Body.Length + 1)..] : name;
+}
