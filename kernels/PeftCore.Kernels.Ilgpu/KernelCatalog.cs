@@ -2,6 +2,7 @@ using ILGPU;
 using PeftCore.Kernels.Ilgpu.Hopper.Attention;
 using PeftCore.Kernels.Ilgpu.Hopper.SkinnyGemm;
 using PeftCore.Kernels.Ilgpu.Portable.Attention;
+using PeftCore.Kernels.Ilgpu.Portable.Convolutions;
 using PeftCore.Kernels.Ilgpu.Portable.Elements;
 using PeftCore.Kernels.Ilgpu.Portable.Experts;
 using PeftCore.Kernels.Ilgpu.Portable.LinearAttention;
@@ -55,6 +56,8 @@ internal static class KernelCatalog
         Product<Float16, TBlock>(visitor);
         ExpertElements<Float32>(visitor);
         ExpertElements<BFloat16>(visitor);
+        Convolutions<Float32>(visitor);
+        Convolutions<BFloat16>(visitor);
     }
 
     /// <summary>Visits Hopper's attention kernels.</summary>
@@ -225,6 +228,15 @@ internal static class KernelCatalog
     {
         visitor.Visit<ExtractPatches, PatchArgs>();
         visitor.Visit<PlacePatches, PatchArgs>();
+    }
+
+    private static void Convolutions<TElement>(IKernelVisitor visitor) where TElement : unmanaged, IElement<TElement>
+    {
+        visitor.Visit<PackPatches<TElement>, PatchArgs<TElement>>();
+        visitor.Visit<UnpackPatches<TElement>, PatchArgs<TElement>>();
+        visitor.Visit<GroupNormForward<TElement>, GroupNormArgs<TElement>>();
+        visitor.Visit<GroupNormBackward<TElement>, GroupNormArgs<TElement>>();
+        visitor.Visit<GroupNormWeight<TElement>, GroupNormArgs<TElement>>();
     }
 
     private static void Elements<TElement>(IKernelVisitor visitor) where TElement : unmanaged, IElement<TElement>

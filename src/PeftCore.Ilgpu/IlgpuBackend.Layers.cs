@@ -9,6 +9,7 @@ internal sealed partial class IlgpuBackend
     private readonly ExpertLauncher _experts;
     private readonly LinearAttentionLauncher _linearAttention;
     private readonly PatchLauncher _patches;
+    private readonly ConvolutionLauncher _convolutions;
 
     // ---- Mixtures of experts ----
 
@@ -66,4 +67,21 @@ internal sealed partial class IlgpuBackend
     internal override void Patches(Tensor x, int size, Tensor y) => _patches.Extract(x, size, y);
 
     internal override void PatchesGradient(Tensor dy, int size, Tensor dx, bool accumulate) => _patches.Place(dy, size, dx, accumulate);
+
+    // ---- Convolutions ----
+
+    internal override void PackPatches(Tensor x, in PatchGrid grid, int group, int first, Tensor p) =>
+        _convolutions.Pack(x, grid, group, first, p);
+
+    internal override void AddPatches(Tensor dp, in PatchGrid grid, int group, int first, Tensor dx) =>
+        _convolutions.Add(dp, grid, group, first, dx);
+
+    internal override void GroupNorm(GroupShape shape, Tensor x, Tensor weight, Tensor bias, Tensor y, Tensor mean, Tensor rstd,
+        float epsilon) =>
+        _convolutions.GroupNorm(shape, x, weight, bias, y, mean, rstd, epsilon);
+
+    internal override void GroupNormGradient(GroupShape shape, Tensor x, Tensor weight, Tensor mean, Tensor rstd, Tensor dy,
+        Tensor? dx, bool accumulateDx, Tensor? dWeight, bool accumulateDWeight, Tensor? dBias, bool accumulateDBias) =>
+        _convolutions.GroupNormGradient(shape, x, weight, mean, rstd, dy, dx, accumulateDx, dWeight, accumulateDWeight, dBias,
+            accumulateDBias);
 }

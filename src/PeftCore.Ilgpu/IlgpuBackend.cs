@@ -37,6 +37,7 @@ internal sealed partial class IlgpuBackend : Backend, IGraphCapture
         _experts = new ExpertLauncher(_gpu);
         _linearAttention = new LinearAttentionLauncher(_gpu);
         _patches = new PatchLauncher(_gpu);
+        _convolutions = new ConvolutionLauncher(_gpu, _rows);
         _arena = name.IsCuda ? new Arena(_device.Memory, CardChunk) : new Arena(_device.Memory);
     }
 

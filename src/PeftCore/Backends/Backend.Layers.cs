@@ -3,7 +3,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Backends;
 
-/// <summary>The ops of particular layers: mixtures of experts, linear attention, pictures.</summary>
+/// <summary>The ops of particular layers: mixtures of experts, linear attention, pictures and convolutions.</summary>
 public abstract partial class Backend
 {
     // ---- Mixtures of experts. A pair is a token and one of its k experts: pair q = token·k + j. Its row is p after sorting by expert.
@@ -95,9 +95,44 @@ public abstract partial class Backend
 
     // ---- Pictures ----
 
-    /// <summary>y[b, i·across + j, (c, u, v)] = x[b, c, i·size + u, j·size + v], F32: see <see cref="Kernels.Patches"/>.</summary>
+    /// <summary>y[b, i·across + j, (c, u, v)] = x[b, c, i·size + u, j·size + v], F32: see <see cref="Kernels.PicturePatches"/>.</summary>
     internal abstract void Patches(Tensor x, int size, Tensor y);
 
     /// <summary>dx (+)= dy at the pixels of each patch, 0 at those of none.</summary>
     internal abstract void PatchesGradient(Tensor dy, int size, Tensor dx, bool accumulate);
+
+    // ---- Convolutions ----
+
+    /// <summary>The most bytes of patches that a convolution packs at a time: its workspace.</summary>
+    internal long MaxPatchBytes { get; set; } = 64L << 20;
+
+    /// <summary>p[r, (c, i, j)] = x[b, h, w, c] at the place that output position <paramref name="first"/> + r has at kernel position
+    /// (i, j), for the channels c of one group; zero outside x (im2col).</summary>
+    /// <param name="x">(batch, height, width, channels), or (batch, length, channels).</param>
+    /// <param name="grid">Extents.</param>
+    /// <param name="group">The group of channels.</param>
+    /// <param name="first">Output position of the first row.</param>
+    /// <param name="p">(rows, channels of a group·kernel height·kernel width), of x's dtype.</param>
+    internal abstract void PackPatches(Tensor x, in PatchGrid grid, int group, int first, Tensor p);
+
+    /// <summary>dx[b, h, w, c] += Σ dp[r, (c, i, j)] over the rows and kernel positions that <see cref="PackPatches"/> reads (b, h, w) for
+    /// (col2im).</summary>
+    internal abstract void AddPatches(Tensor dp, in PatchGrid grid, int group, int first, Tensor dx);
+
+    /// <summary>y = (x − mean)·rstd·weight + bias, with mean and variance over the positions of a picture and the channels of a
+    /// group.</summary>
+    /// <param name="shape">Extents.</param>
+    /// <param name="x">(batch, …, channels)</param>
+    /// <param name="weight">(channels)</param>
+    /// <param name="bias">(channels)</param>
+    /// <param name="y">As x.</param>
+    /// <param name="mean">F32 (batch, groups)</param>
+    /// <param name="rstd">F32 (batch, groups)</param>
+    /// <param name="epsilon">ε</param>
+    internal abstract void GroupNorm(GroupShape shape, Tensor x, Tensor weight, Tensor bias, Tensor y, Tensor mean, Tensor rstd,
+        float epsilon);
+
+    /// <summary>Gradients of <see cref="GroupNorm"/>. An output that is null is not computed.</summary>
+    internal abstract void GroupNormGradient(GroupShape shape, Tensor x, Tensor weight, Tensor mean, Tensor rstd, Tensor dy,
+        Tensor? dx, bool accumulateDx, Tensor? dWeight, bool accumulateDWeight, Tensor? dBias, bool accumulateDBias);
 }

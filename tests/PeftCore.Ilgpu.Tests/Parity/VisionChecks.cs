@@ -2,7 +2,7 @@ namespace PeftCore.Ilgpu.Tests;
 
 internal static class VisionChecks
 {
-    public static IEnumerable<(string Name, Action<ParityBench> Body)> All => [("patches", Patches)];
+    public static IEnumerable<(string Name, Action<ParityBench> Body)> All => [("picture_patches", Patches)];
 
     private static void Patches(ParityBench bench)
     {

@@ -47,7 +47,7 @@ public sealed class MutationTests
     private static bool IsUseless(string contribution, string wanted) => (contribution, wanted) switch
     {
         ("GatedGradient dgate", "up") or ("GatedGradient dup", "gate") => true,
-        ("LayerNorm mean" or "LayerNorm rstd", "bias") => true,
+        ("LayerNorm mean" or "LayerNorm rstd" or "GroupNorm mean" or "GroupNorm rstd", "bias") => true,
         _ => false,
     };
 }

@@ -10,6 +10,7 @@ internal static class OpCatalog
         [.. LinearEntries.All(), .. NormEntries.All(), .. ElementwiseEntries.All(), .. ElementwiseEntries.Formulas(), .. ShapeEntries.All(),
             .. AttentionEntries.All(), .. RelativePositionEntries.All(), .. PositionEntries.All(), .. LossEntries.All(),
             .. StructuredEntries.All(), .. ExpertEntries.All(), .. LinearAttentionEntries.All(), .. VisionEntries.All(),
+            .. ConvolutionEntries.All(),
             .. LossEntries.Recomputed(), .. FunctionEntries.All()];
 
     /// <summary>Every entry in every size that applies to it.</summary>

@@ -8,8 +8,9 @@ public sealed class OpTests
 {
     private CpuBackend _backend = null!;
 
+    /// <summary>Convolutions pack so few patches at a time that even small ones need several pieces.</summary>
     [OneTimeSetUp]
-    public void Open() => _backend = new CpuBackend(2, poison: true);
+    public void Open() => _backend = new CpuBackend(2, poison: true) { MaxPatchBytes = 1000 };
 
     [OneTimeTearDown]
     public void Close() => _backend.Dispose();

@@ -69,4 +69,27 @@ internal sealed partial class SignFlippingBackend
 
     internal override void PatchesGradient(Tensor dy, int size, Tensor dx, bool accumulate) =>
         Run("PatchesGradient", () => _inner.PatchesGradient(dy, size, dx, accumulate), Over("dx", dx, accumulate));
+
+    internal override void PackPatches(Tensor x, in PatchGrid grid, int group, int first, Tensor p)
+    {
+        var copy = grid;
+        Run("PackPatches", () => _inner.PackPatches(x, copy, group, first, p), Over("p", p));
+    }
+
+    internal override void AddPatches(Tensor dp, in PatchGrid grid, int group, int first, Tensor dx)
+    {
+        var copy = grid;
+        Run("AddPatches", () => _inner.AddPatches(dp, copy, group, first, dx), Over("dx", dx, added: true));
+    }
+
+    internal override void GroupNorm(GroupShape shape, Tensor x, Tensor weight, Tensor bias, Tensor y, Tensor mean, Tensor rstd,
+        float epsilon) =>
+        Run("GroupNorm", () => _inner.GroupNorm(shape, x, weight, bias, y, mean, rstd, epsilon), Over("y", y), Over("mean", mean),
+            Over("rstd", rstd));
+
+    internal override void GroupNormGradient(GroupShape shape, Tensor x, Tensor weight, Tensor mean, Tensor rstd, Tensor dy,
+        Tensor? dx, bool accumulateDx, Tensor? dWeight, bool accumulateDWeight, Tensor? dBias, bool accumulateDBias) =>
+        Run("GroupNormGradient", () => _inner.GroupNormGradient(shape, x, weight, mean, rstd, dy, dx, accumulateDx, dWeight,
+            accumulateDWeight, dBias, accumulateDBias),
+            OverIf("dx", dx, accumulateDx), OverIf("dWeight", dWeight, accumulateDWeight), OverIf("dBias", dBias, accumulateDBias));
 }

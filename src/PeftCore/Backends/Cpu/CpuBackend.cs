@@ -49,6 +49,7 @@ public sealed partial class CpuBackend : Backend, IGraphCapture
         _experts = new CpuExperts(_stream, _packed);
         _linearAttention = new CpuLinearAttention(_stream, _packed);
         _patches = new CpuPatches(_stream);
+        _convolutions = new CpuConvolutions(_stream, _packed);
     }
 
     /// <inheritdoc/>

@@ -53,4 +53,18 @@ public sealed partial class MetaBackend
     internal override void Patches(Tensor x, int size, Tensor y) { }
 
     internal override void PatchesGradient(Tensor dy, int size, Tensor dx, bool accumulate) { }
+
+    // ---- Convolutions ----
+
+    internal override void PackPatches(Tensor x, in PatchGrid grid, int group, int first, Tensor p) { }
+
+    internal override void AddPatches(Tensor dp, in PatchGrid grid, int group, int first, Tensor dx) { }
+
+    internal override void GroupNorm(GroupShape shape, Tensor x, Tensor weight, Tensor bias, Tensor y, Tensor mean, Tensor rstd,
+        float epsilon)
+    { }
+
+    internal override void GroupNormGradient(GroupShape shape, Tensor x, Tensor weight, Tensor mean, Tensor rstd, Tensor dy,
+        Tensor? dx, bool accumulateDx, Tensor? dWeight, bool accumulateDWeight, Tensor? dBias, bool accumulateDBias)
+    { }
 }

@@ -29,7 +29,7 @@ internal sealed class PatchProjection : Layer
     {
         using var scope = new TensorScope();
         var weight = OwnParameter("weight")!.Value;
-        var rows = x.Patches(_patch).Cast(x.Backend.ActivationDType); // (B, N, channels·p·p)
+        var rows = x.PicturePatches(_patch).Cast(x.Backend.ActivationDType); // (B, N, channels·p·p)
         return scope.Return(rows.Linear(weight.Reshape([weight.Shape[0], rows.Shape.Columns]), OwnParameter("bias")?.Value));
     }
 }

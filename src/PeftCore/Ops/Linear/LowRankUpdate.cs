@@ -12,7 +12,20 @@ namespace PeftCore.Ops;
 /// <param name="Dropout">Dropout on the input of A.</param>
 /// <param name="Diagonal">m (r), which multiplies x·Aᵀ before B; null for ones.</param>
 internal readonly record struct LowRankUpdate(Tensor A, Tensor B, float Scale, Tensor? Bias = null, DropoutKey Dropout = default,
-    Tensor? Diagonal = null);
+    Tensor? Diagonal = null)
+{
+    /// <summary>y += s·bias.</summary>
+    public void AddBias(Tensor y)
+    {
+        if (Bias is not null)
+        {
+            using var scope = new TensorScope();
+            var scaled = Bias.NewLike(Bias.Shape, DType.F32);
+            y.Backend.Scale(Bias, Scale, scaled, false);
+            y.Backend.AddRow(y, scaled);
+        }
+    }
+}
 
 /// <summary>A linear map y = x·Wᵀ + b and its low-rank updates.</summary>
 /// <param name="Weight">W (out, in), or (in, out) when <paramref name="Transposed"/>; F32, BF16 or F16.</param>
@@ -54,12 +67,7 @@ internal sealed record AdaptedLinear(Tensor Weight, Tensor? Bias, bool Transpose
     {
         for (int j = 0; j < Updates.Count; j++)
         {
-            if (Updates[j] is { Bias: { } bias, Scale: var scale })
-            {
-                var scaled = bias.NewLike(bias.Shape, DType.F32);
-                bias.Backend.Scale(bias, scale, scaled, false);
-                bias.Backend.AddRow(y, scaled);
-            }
+            Updates[j].AddBias(y);
         }
     }
 }

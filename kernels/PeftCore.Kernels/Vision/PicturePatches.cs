@@ -2,7 +2,7 @@ namespace PeftCore.Kernels;
 
 /// <summary>Pictures as rows of patches, so that a convolution whose stride is its size is a matrix product:
 /// y[b, i·across + j, (c, u, v)] = x[b, c, i·size + u, j·size + v].</summary>
-internal static unsafe class Patches
+internal static unsafe class PicturePatches
 {
     /// <summary>Copies pixels to patches.</summary>
     /// <param name="x">(batch, channels, height, width)</param>

@@ -7,22 +7,22 @@ namespace PeftCore.Ops;
 /// <summary>Pictures as rows of patches that do not overlap: y[b, i·across + j, (c, u, v)] = x[b, c, i·p + u, j·p + v] with patches of
 /// p × p pixels. A convolution whose stride is its size is then a linear layer. Rows and columns of pixels that do not fill a patch are left
 /// out. Saves nothing.</summary>
-internal static class PatchesOp
+internal static class PicturePatchesOp
 {
     extension(Tensor x)
     {
         /// <summary>Copies F32 pixels to patches.</summary>
         /// <param name="size">Rows and columns of a patch, p.</param>
         /// <returns>(batch, ⌊height/p⌋·⌊width/p⌋, channels·p·p) from x (batch, channels, height, width)</returns>
-        public Tensor Patches(int size)
+        public Tensor PicturePatches(int size)
         {
-            Check.Float32("patches", "x", x);
+            Check.Float32("picture patches", "x", x);
             if (x.Shape.Rank != 4 || size < 1)
             {
-                throw new ShapeException("patches", $"needs pictures (batch, channels, height, width) and a size of at least 1, got {x.Shape} " +
+                throw new ShapeException("picture patches", $"needs pictures (batch, channels, height, width) and a size of at least 1, got {x.Shape} " +
                     $"and {size}");
             }
-            Check.CountsInInt("patches", x);
+            Check.CountsInInt("picture patches", x);
             int count = x.Shape[2] / size * (x.Shape[3] / size);
             var y = x.NewLike([x.Shape[0], count, x.Shape[1] * size * size], DType.F32);
             x.Backend.Patches(x, size, y);
@@ -32,7 +32,7 @@ internal static class PatchesOp
     }
 
     /// <summary>y[b, i·across + j, (c, u, v)] = x[b, c, i·p + u, j·p + v];  dx = dy at the same places, 0 where no patch is.</summary>
-    private sealed class Node(int size) : GradientNode("patches")
+    private sealed class Node(int size) : GradientNode("picture patches")
     {
         protected internal override void Backward(BackwardContext context)
         {

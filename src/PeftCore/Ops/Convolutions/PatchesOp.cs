@@ -1,0 +1,60 @@
+using PeftCore.Autograd;
+using PeftCore.Backends;
+using PeftCore.Kernels;
+using PeftCore.Tensors;
+
+namespace PeftCore.Ops;
+
+/// <summary>The patches of a convolution as rows (PyTorch's unfold): a convolution is a linear layer of them. Saves x, and ops that read the
+/// patches in backward get them recomputed. <see cref="ConvolutionOp"/> never holds all of them; this op is for adapters that are not
+/// low-rank updates.</summary>
+internal static class PatchesOp
+{
+    extension(Tensor x)
+    {
+        /// <summary>The patch of each output position, in the order (channel, kernel row, kernel column).</summary>
+        /// <param name="spec">Kernel, stride, padding and dilation; one group.</param>
+        /// <returns>(batch, height, width, channels·kernel height·kernel width), or (batch, length, …)</returns>
+        public Tensor Patches(ConvolutionSpec spec)
+        {
+            Check.Activation("patches", "x", x);
+            var grid = spec.On(x.Shape);
+            if (grid.Groups != 1)
+            {
+                throw new ShapeException("patches", $"needs a convolution of one group, not {grid.Groups}");
+            }
+            if (spec.IsPointwise)
+            {
+                return x;
+            }
+            var y = x.NewLike(spec.ShapeOf(grid, grid.Columns));
+            x.Backend.PackPatches(x, grid, 0, 0, y);
+            Tape.Record(() => new Node(x, grid), [x], [y]);
+            return y;
+        }
+    }
+
+    /// <summary>p[r, (c, i, j)] = x at the place of output position r and kernel position (i, j);  dx = Σ dp over the patches that have the
+    /// place.</summary>
+    private sealed class Node : GradientNode
+    {
+        private readonly Tensor _x;
+        private readonly PatchGrid _grid;
+
+        public Node(Tensor x, PatchGrid grid) : base("patches") => (_x, _grid) = (Save("x", x), grid);
+
+        protected internal override bool CanRecompute => true;
+
+        protected override void Recompute(Tensor y) => y.Backend.PackPatches(_x, _grid, 0, 0, y);
+
+        protected internal override void Backward(BackwardContext context)
+        {
+            var dx = context.GradInput(0, out bool accumulate)!;
+            if (!accumulate)
+            {
+                dx.Backend.Zero(dx);
+            }
+            dx.Backend.AddPatches(context.GradOutput(), _grid, 0, 0, dx);
+        }
+    }
+}

@@ -1,0 +1,89 @@
+using PeftCore.Kernels;
+using PeftCore.Ops;
+using PeftCore.Tensors;
+
+namespace PeftCore.Ilgpu.Tests;
+
+/// <summary>Patches of convolutions and group norm.</summary>
+internal static class ConvolutionChecks
+{
+    public static IEnumerable<(string Name, Action<ParityBench> Body)> All =>
+    [
+        ("patches", Patches), ("bf16_patches", Bf16Patches), ("group_norm", GroupNorm), ("bf16_group_norm", Bf16GroupNorm),
+    ];
+
+    private static IEnumerable<(ConvolutionSpec Spec, int Groups)> Specs =>
+    [
+        (ConvolutionSpec.Over2(3, padding: 1), 1),
+        (ConvolutionSpec.Over2(3, stride: 2) with { PadBottom = 1, PadRight = 1 }, 1),
+        (ConvolutionSpec.Over2(3, padding: 1) with { Upsampling = 2 }, 1),
+        (ConvolutionSpec.Over2(2, padding: 2, dilation: 2, groups: 2), 2),
+    ];
+
+    private static void Patches(ParityBench bench)
+    {
+        foreach (var (spec, groups) in Specs)
+        {
+            Shape shape = [2, bench.Size(4, 33), bench.Size(3, 20), bench.Size(2, 40) * groups];
+            var grid = spec.On(shape);
+            int first = grid.Rows / 3, count = grid.Rows - first;
+            Twin x = bench.Random(shape), p = bench.Empty([count, grid.Columns]), dp = bench.Random([count, grid.Columns]),
+                dx = bench.Target(shape, accumulate: true);
+            bench.Run((b, t) => b.PackPatches(t(x), grid, groups - 1, first, t(p)));
+            bench.Same(p, "patches", 0);
+            bench.Run((b, t) => b.AddPatches(t(dp), grid, groups - 1, first, t(dx)));
+            bench.Same(dx, "dx");
+        }
+    }
+
+    private static void Bf16Patches(ParityBench bench)
+    {
+        var grid = ConvolutionSpec.Over1(3, stride: 2, padding: 1).On([2, bench.Size(7, 200), bench.Size(3, 48)]);
+        Shape shape = [2, grid.Width, grid.Channels];
+        Twin x = bench.Activation(shape), p = bench.Result([grid.Rows, grid.Columns]), dp = bench.Activation([grid.Rows, grid.Columns]),
+            dx = bench.Result(shape, accumulate: true);
+        bench.Run((b, t) => b.PackPatches(t(x), grid, 0, 0, t(p)));
+        bench.Same(p, "patches", 0);
+        bench.Run((b, t) => b.AddPatches(t(dp), grid, 0, 0, t(dx)));
+        bench.Same(dx, "dx", 8e-3);
+    }
+
+    private static void GroupNorm(ParityBench bench)
+    {
+        var shape = new GroupShape(2, bench.Size(5, 700), bench.Size(6, 96), 3);
+        Shape extents = [shape.Batch, shape.Positions, shape.Channels];
+        foreach (var dtype in new[] { DType.F32, DType.BF16 })
+        {
+            Twin x = bench.Random(extents), w = bench.Random([shape.Channels], dtype), bias = bench.Random([shape.Channels], dtype),
+                y = bench.Empty(extents), mean = bench.Empty([shape.Batch, shape.Groups]), rstd = bench.Empty([shape.Batch, shape.Groups]),
+                dy = bench.Random(extents);
+            bench.Run((b, t) => b.GroupNorm(shape, t(x), t(w), t(bias), t(y), t(mean), t(rstd), 1e-5f));
+            bench.Same(y, "y", 1e-5);
+            bench.Same(mean, "mean", 1e-5);
+            bench.Same(rstd, "rstd", 1e-5);
+            foreach (bool accumulate in new[] { false, true })
+            {
+                Twin dx = bench.Target(extents, accumulate), dw = bench.Target([shape.Channels], accumulate),
+                    db = bench.Target([shape.Channels], accumulate);
+                bench.Run((b, t) => b.GroupNormGradient(shape, t(x), t(w), t(mean), t(rstd), t(dy), t(dx), accumulate, t(dw), accumulate,
+                    t(db), accumulate));
+                bench.Same(dx, "dx", 1e-5);
+                bench.Same(dw, "dweight", 1e-5);
+                bench.Same(db, "dbias", 1e-5);
+            }
+        }
+    }
+
+    private static void Bf16GroupNorm(ParityBench bench)
+    {
+        var shape = new GroupShape(2, bench.Size(5, 300), bench.Size(4, 64), 2);
+        Shape extents = [shape.Batch, shape.Positions, shape.Channels];
+        Twin x = bench.Activation(extents), w = bench.Random([shape.Channels]), bias = bench.Random([shape.Channels]),
+            y = bench.Result(extents), mean = bench.Empty([shape.Batch, shape.Groups]), rstd = bench.Empty([shape.Batch, shape.Groups]),
+            dy = bench.Activation(extents), dx = bench.Result(extents);
+        bench.Run((b, t) => b.GroupNorm(shape, t(x), t(w), t(bias), t(y), t(mean), t(rstd), 1e-5f));
+        bench.Same(y, "y", 8e-3);
+        bench.Run((b, t) => b.GroupNormGradient(shape, t(x), t(w), t(mean), t(rstd), t(dy), t(dx), false, null, false, null, false));
+        bench.Same(dx, "dx", 8e-3);
+    }
+}
