@@ -5,16 +5,15 @@ using PeftCore.Tensors;
 namespace PeftCore.Nn;
 
 /// <summary>y = x·Wᵀ + b, with W stored (out, in), or (in, out) as GPT-2's Conv1D has it.</summary>
-public sealed class Linear : Layer
+public sealed class Linear : MatrixLayer
 {
     /// <summary>Declares the layer.</summary>
     /// <param name="inputs">Columns of x.</param>
     /// <param name="outputs">Columns of y.</param>
     /// <param name="bias">Whether the layer has a bias b.</param>
     /// <param name="transposed">Whether W is stored (in, out).</param>
-    public Linear(int inputs, int outputs, bool bias = false, bool transposed = false)
+    public Linear(int inputs, int outputs, bool bias = false, bool transposed = false) : base(inputs, transposed)
     {
-        (Inputs, Transposed) = (inputs, transposed);
         Add("weight", new Parameter(transposed ? [inputs, outputs] : [outputs, inputs]));
         if (bias)
         {
@@ -22,22 +21,7 @@ public sealed class Linear : Layer
         }
     }
 
-    /// <summary>Columns of x.</summary>
-    public int Inputs { get; }
-
-    /// <summary>Columns of y.</summary>
-    public int Outputs => Transposed ? Weight.Shape[1] : Weight.Shape[0];
-
     private protected override bool TakesRows => !Transposed && Bias is null;
-
-    /// <summary>Whether the weight is stored (in, out): "fan_in_fan_out".</summary>
-    public bool Transposed { get; }
-
-    /// <summary>The matrix.</summary>
-    public Parameter Weight => OwnParameter("weight")!;
-
-    /// <summary>The bias; null without one.</summary>
-    public Parameter? Bias => OwnParameter("bias");
 
     /// <summary>Runs layers with the same input. Those that are a linear map plus low-rank updates run in one op, the others one by
     /// one.</summary>
@@ -90,6 +74,11 @@ public sealed class Linear : Layer
 
     /// <summary>Declares a weight of its own in place of a tied one, without values.</summary>
     internal void Untie() => Exchange("weight", new Parameter(Weight.Shape));
+
+    internal override Tensor WithUpdates(Tensor x, Tensor? bias, params ReadOnlySpan<LowRankUpdate> updates) =>
+        x.LoraLinear(Weight.Value, bias, Transposed, updates);
+
+    internal override Tensor Project(Tensor x, Tensor matrix) => x.Linear(matrix);
 
     /// <inheritdoc/>
     protected internal override Tensor Compute(Tensor x) => x.Linear(Weight.Value, Bias?.Value, Transposed);

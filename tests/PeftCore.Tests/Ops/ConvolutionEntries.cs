@@ -30,6 +30,8 @@ internal static class ConvolutionEntries
         yield return Lora("lora convolution with dropout", updates: 1, loraBias: true, dropout: 0.4f, DType.F32);
         yield return Patches("patches", ConvolutionSpec.Over2(3, stride: 2, padding: 1));
         yield return Patches("patches of sequences", ConvolutionSpec.Over1(3, padding: 1));
+        yield return SumsOfPatches("sums of patches", ConvolutionSpec.Over2(2, stride: 2, padding: 1));
+        yield return SumsOfPatches("sums of overlapping patches", new ConvolutionSpec(3, 2));
         yield return GroupNorm("group norm", DType.F32);
         yield return GroupNorm("group norm, BF16 weight and bias", DType.BF16);
     }
@@ -88,6 +90,14 @@ internal static class ConvolutionEntries
     {
         var (x, _) = Extents(spec, size);
         return new OpSample([OpInput.Of("x", [.. x])], t => t[0].Patches(spec), v => Naive.Patches(v[0], x, spec));
+    });
+
+    private static OpEntry SumsOfPatches(string name, ConvolutionSpec spec) => new(name, [], size =>
+    {
+        var (x, _) = Extents(spec, size);
+        var grid = spec.On(x);
+        Shape patches = [grid.Batch, grid.OutHeight, grid.OutWidth, grid.Columns];
+        return new OpSample([OpInput.Of("p", [.. patches])], t => t[0].AddUpPatches(spec, x), v => Naive.SumOfPatches(v[0], x, spec));
     });
 
     private static OpEntry GroupNorm(string name, DType dtype) => new(name, ["x: x weight", "mean: x weight", "rstd: x weight"], size =>

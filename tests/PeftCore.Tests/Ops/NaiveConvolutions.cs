@@ -34,6 +34,21 @@ internal static class NaiveConvolutions
                 at % grid.Columns))];
         }
 
+        /// <summary>The sum of patches at the places they were taken from.</summary>
+        public static double[] SumOfPatches(double[] p, Shape shape, ConvolutionSpec spec)
+        {
+            var grid = spec.On(shape);
+            double[] y = new double[shape.Count];
+            for (int at = 0; at < p.Length; at++)
+            {
+                if (Place(grid, spec, 0, at / grid.Columns, at % grid.Columns) is { } place)
+                {
+                    y[place] += p[at];
+                }
+            }
+            return y;
+        }
+
         public static double[] GroupNorm(double[] x, Shape shape, int groups, double[] weight, double[] bias, double epsilon)
         {
             int channels = shape.Columns, each = shape[0] == 0 ? 0 : x.Length / shape[0], width = channels / groups;
@@ -54,7 +69,11 @@ internal static class NaiveConvolutions
     }
 
     /// <summary>Element k of the patch of an output position.</summary>
-    private static double Entry(double[] x, PatchGrid grid, ConvolutionSpec spec, int group, int row, int k)
+    private static double Entry(double[] x, PatchGrid grid, ConvolutionSpec spec, int group, int row, int k) =>
+        Place(grid, spec, group, row, k) is { } place ? x[place] : 0;
+
+    /// <summary>The index in x of element k of the patch of an output position; null outside x.</summary>
+    private static int? Place(PatchGrid grid, ConvolutionSpec spec, int group, int row, int k)
     {
         int j = k % grid.KernelWidth, i = k / grid.KernelWidth % grid.KernelHeight, c = k / grid.Taps + group * grid.GroupChannels;
         int ow = row % grid.OutWidth, oh = row / grid.OutWidth % grid.OutHeight, picture = row / grid.OutWidth / grid.OutHeight;
@@ -62,8 +81,8 @@ internal static class NaiveConvolutions
             - spec.PadLeft;
         if (h < 0 || w < 0 || h >= grid.Height * spec.Upsampling || w >= grid.Width * spec.Upsampling)
         {
-            return 0;
+            return null;
         }
-        return x[((picture * grid.Height + h / spec.Upsampling) * grid.Width + w / spec.Upsampling) * grid.Channels + c];
+        return ((picture * grid.Height + h / spec.Upsampling) * grid.Width + w / spec.Upsampling) * grid.Channels + c;
     }
 }

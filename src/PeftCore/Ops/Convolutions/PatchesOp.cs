@@ -32,6 +32,25 @@ internal static class PatchesOp
             Tape.Record(() => new Node(x, grid), [x], [y]);
             return y;
         }
+
+        /// <summary>The sum of patches at the positions they were taken from (PyTorch's fold): the transpose of
+        /// <see cref="Patches"/>.</summary>
+        /// <param name="spec">Kernel, stride, padding and dilation; one group.</param>
+        /// <param name="shape">The shape that the patches were taken from.</param>
+        public Tensor AddUpPatches(ConvolutionSpec spec, Shape shape)
+        {
+            Check.Activation("add up patches", "the patches", x);
+            var grid = spec.On(shape);
+            if (x.Shape != spec.ShapeOf(grid, grid.Columns) || grid.Groups != 1)
+            {
+                throw new ShapeException("add up patches", $"{x.Shape} are not the patches of {shape}");
+            }
+            var y = x.NewLike(shape);
+            y.Backend.Zero(y);
+            y.Backend.AddPatches(x, grid, 0, 0, y);
+            Tape.Record(() => new SumNode(grid), [x], [y]);
+            return y;
+        }
     }
 
     /// <summary>p[r, (c, i, j)] = x at the place of output position r and kernel position (i, j);  dx = Σ dp over the patches that have the
@@ -55,6 +74,25 @@ internal static class PatchesOp
                 dx.Backend.Zero(dx);
             }
             dx.Backend.AddPatches(context.GradOutput(), _grid, 0, 0, dx);
+        }
+    }
+
+    /// <summary>y = Σ p over the patches that have a place;  dp[r, (c, i, j)] = dy at the place.</summary>
+    private sealed class SumNode(PatchGrid grid) : GradientNode("add_up_patches")
+    {
+        protected internal override void Backward(BackwardContext context)
+        {
+            var dy = context.GradOutput();
+            var dp = context.GradInput(0, out bool accumulate)!;
+            if (!accumulate)
+            {
+                dy.Backend.PackPatches(dy, grid, 0, 0, dp);
+                return;
+            }
+            using var scope = new TensorScope();
+            var own = dp.NewLike(dp.Shape, dp.DType);
+            dy.Backend.PackPatches(dy, grid, 0, 0, own);
+            dp.Backend.Add(dp, own, dp);
         }
     }
 }
