@@ -123,6 +123,7 @@ internal static class KernelCatalog
         visitor.Visit<RowDots, RowDotsArgs>();
         visitor.Visit<SoftmaxForward, SoftmaxArgs>();
         visitor.Visit<SoftmaxBackward, SoftmaxArgs>();
+        visitor.Visit<CtcRows, CtcArgs>();
         Unaligned<Float32>(visitor);
         Unaligned<BFloat16>(visitor);
         visitor.Visit<Portable.Rows.Rope, RopeArgs>();

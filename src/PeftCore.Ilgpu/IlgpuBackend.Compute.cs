@@ -135,6 +135,10 @@ internal sealed partial class IlgpuBackend
     internal override void CrossEntropy(Tensor logits, Tensor labels, int ignoreLabel, float scale, Tensor losses, bool writeGradient) =>
         _loss.CrossEntropy(logits, labels, ignoreLabel, scale, losses, writeGradient);
 
+    internal override void Ctc(CtcShape shape, Tensor logits, Tensor labels, Tensor frames, Tensor scratch, Tensor losses,
+        Tensor? gradient) =>
+        _loss.Ctc(shape, logits, labels, frames, scratch, losses, gradient);
+
     internal override void MatMulBatched(in BatchedProduct product, Tensor a, Tensor b, Tensor c) =>
         _structured.MatMulBatched(product, a, b, c);
 

@@ -1,3 +1,4 @@
+using PeftCore.Kernels;
 using PeftCore.Kernels.Ilgpu;
 using PeftCore.Kernels.Ilgpu.Portable.Rows;
 using PeftCore.Kernels.Ilgpu.Vectorized;
@@ -47,6 +48,35 @@ internal sealed class LossLauncher(LaunchContext gpu)
         }
         using var rows = gpu.StageOut(logits, true);
         DTypeSwitch.Element(DType.F32, new CrossEntropyLaunch(gpu, rows.Tensor, labels, ignoreLabel, scale, losses, writeGradient));
+    }
+
+    public void Ctc(CtcShape shape, Tensor logits, Tensor labels, Tensor frames, Tensor scratch, Tensor losses, Tensor? gradient)
+    {
+        var all = gpu.F32(scratch);
+        long alpha = (long)shape.Batch * shape.Frames * shape.States, normalizers = (long)shape.Batch * shape.Frames;
+        gpu.Run<CtcRows, CtcArgs>(shape.Batch, 1, new CtcArgs
+        {
+            Logits = gpu.F32(logits),
+            Labels = gpu.I32(labels),
+            Lengths = gpu.I32(frames),
+            Alpha = all.SubView(0, alpha),
+            Normalizers = all.SubView(alpha, normalizers),
+            Beta = all.SubView(alpha + normalizers, 2L * shape.Batch * shape.States),
+            Losses = gpu.F32(losses),
+            Gradient = gpu.F32OrNone(gradient),
+            Frames = shape.Frames,
+            Classes = shape.Classes,
+            MostLabels = shape.Labels,
+            Blank = shape.Blank,
+            IsMean = Flag(shape.IsMean),
+            ZeroInfinity = Flag(shape.ZeroInfinity),
+            WriteGradient = Flag(gradient is not null),
+        });
+        gpu.Written(losses);
+        if (gradient is not null)
+        {
+            gpu.Written(gradient);
+        }
     }
 
     private readonly record struct CrossEntropyLaunch(

@@ -199,6 +199,17 @@ public abstract partial class Backend
     /// <paramref name="writeGradient"/> the logits become (softmax − onehot)·scale.</summary>
     internal abstract void CrossEntropy(Tensor logits, Tensor labels, int ignoreLabel, float scale, Tensor losses, bool writeGradient);
 
+    /// <summary>Connectionist temporal classification: the loss of each row and its gradient, see <see cref="Kernels.Ctc"/>; all F32.</summary>
+    /// <param name="shape">Extents.</param>
+    /// <param name="logits">(B, T, C)</param>
+    /// <param name="labels">I32 (B, L), negative after the last label of a row.</param>
+    /// <param name="frames">I32 (B): frames of each row.</param>
+    /// <param name="scratch">(B, <see cref="CtcShape.Scratch"/>)</param>
+    /// <param name="losses">(B, 1)</param>
+    /// <param name="gradient">(B, T, C), or null.</param>
+    internal abstract void Ctc(CtcShape shape, Tensor logits, Tensor labels, Tensor frames, Tensor scratch, Tensor losses,
+        Tensor? gradient);
+
     // ---- Structured matrices ----
 
     /// <summary>y[n] = x[n]⁻¹ for each (b, b) matrix of (n, b, b), without pivoting: for matrices whose leading minors are not zero, such

@@ -1,4 +1,5 @@
 using PeftCore.Backends;
+using PeftCore.Kernels;
 using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu.Tests;
@@ -9,7 +10,7 @@ internal static class RowChecks
 
     public static IEnumerable<(string Name, Action<ParityBench> Body)> All =>
     [
-        ("rms_norm", Rms), ("layer_norm", Layer), ("softmax", Softmax), ("cross_entropy", CrossEntropy), ("gather", Gather),
+        ("rms_norm", Rms), ("layer_norm", Layer), ("softmax", Softmax), ("cross_entropy", CrossEntropy), ("ctc", Ctc), ("gather", Gather),
         ("scatter_add", Scatter), ("rope", Rope),
     ];
 
@@ -86,6 +87,27 @@ internal static class RowChecks
             bench.Run((b, t) => b.CrossEntropy(t(logits), t(labels), -100, 0.25f, t(losses), gradient));
             bench.Same(losses, "losses", 2e-6);
             bench.Same(logits, gradient ? "gradient" : "logits as they were", 5e-6);
+        }
+    }
+
+    private static void Ctc(ParityBench bench)
+    {
+        int batch = 3, length = bench.Size(7, 120), classes = bench.Size(5, 33), most = bench.Size(2, 50);
+        foreach (bool gradient in new[] { false, true })
+        {
+            // The labels of the last row do not fit its frames.
+            var shape = new CtcShape(batch, length, classes, most, 0, IsMean: gradient, ZeroInfinity: true);
+            Twin logits = bench.Random([batch, length, classes], scale: 3), losses = bench.Empty([batch]),
+                scratch = bench.Empty([batch, shape.Scratch]), dx = bench.Target([batch, length, classes], false);
+            var labels = bench.Ints([.. Enumerable.Range(0, batch * most).Select(i => i / most == 1 && i % most > 0 ? -1
+                : 1 + i * 7 % (classes - 1))], [batch, most]);
+            var frames = bench.Ints([length, length - 2, 1], [batch]);
+            bench.Run((b, t) => b.Ctc(shape, t(logits), t(labels), t(frames), t(scratch), t(losses), gradient ? t(dx) : null));
+            bench.Same(losses, "losses", 2e-6);
+            if (gradient)
+            {
+                bench.Same(dx, "gradient", 1e-5);
+            }
         }
     }
 

@@ -1,4 +1,5 @@
 using PeftCore.Autograd;
+using PeftCore.Backends;
 using PeftCore.Kernels;
 using PeftCore.Ops;
 using PeftCore.Tensors;
@@ -18,6 +19,8 @@ internal static class LossEntries
             return new OpSample([OpInput.Of("logits", rows, classes)], t => t[0].CrossEntropy(OpCatalog.Ids(t[0], targets, rows), 2.5f),
                 v => [Naive.CrossEntropy(v[0], targets, classes, 2.5)]);
         });
+        yield return Ctc("ctc", isMean: true);
+        yield return Ctc("ctc, sum", isMean: false);
         yield return LinearCrossEntropy("linear cross entropy", DType.F32);
         yield return LinearCrossEntropy("linear cross entropy, BF16 weight", DType.BF16);
     }
@@ -49,6 +52,18 @@ internal static class LossEntries
         })
         { Unread = 1 }; // A stretch that is run again makes its output once more, whose values nobody reads.
     }
+
+    /// <summary>Rows with fewer frames and labels than the longest, with a repeated label, and without labels.</summary>
+    private static OpEntry Ctc(string name, bool isMean) => new(name, ["dlogits: logits"], size =>
+    {
+        var (batch, length, classes, most) = size.Pick((1, 1, 2, 1), (3, 5, 4, 2), (2, 4, 3, 2), (4, 60, 35, 20), (0, 3, 2, 1));
+        int[] frames = [.. Enumerable.Range(0, batch).Select(r => length - r)];
+        int[] labels = [.. Enumerable.Range(0, batch * most).Select(i =>
+            i % most < most - i / most ? 1 + i / most * 2 % (classes - 1) + i % most / 2 % 2 : -1)];
+        return new OpSample([OpInput.Of("logits", batch, length, classes)],
+            t => t[0].Ctc(t[0].Backend.From(labels, [batch, most]), OpCatalog.Ids(t[0], frames, batch), new CtcSettings(0, isMean)),
+            v => [Naive.Ctc(v[0], length, classes, labels, frames, isMean)]);
+    });
 
     /// <summary>Every third row has no target.</summary>
     private static int[] Targets(int rows, int classes) =>

@@ -70,6 +70,30 @@ internal static class Naive
         return sum / denominator;
     }
 
+    /// <summary>Σ −log p(labels | logits) over rows, the blank being symbol 0: p is the sum over all sequences of states, computed with
+    /// plain probabilities.</summary>
+    public static double Ctc(double[] logits, int length, int classes, int[] labels, int[] frames, bool isMean)
+    {
+        int most = frames.Length == 0 ? 0 : labels.Length / frames.Length;
+        double[] p = Softmax(logits, classes);
+        double sum = 0;
+        for (int row = 0; row < frames.Length; row++)
+        {
+            int[] own = [.. labels[(row * most)..((row + 1) * most)].Where(label => label >= 0)];
+            int[] symbols = [0, .. own.SelectMany(label => (int[])[label, 0])];
+            double[] reach = new double[symbols.Length];
+            for (int t = 0; t < frames[row]; t++)
+            {
+                double[] before = reach;
+                reach = [.. symbols.Select((symbol, s) => p[(row * length + t) * classes + symbol]
+                    * (t == 0 ? s < 2 ? 1 : 0 : before[s] + (s > 0 ? before[s - 1] : 0)
+                        + (s > 1 && symbol != 0 && symbol != symbols[s - 2] ? before[s - 2] : 0)))];
+            }
+            sum -= Math.Log(reach[^1] + (reach.Length > 1 ? reach[^2] : 0)) / (isMean ? Math.Max(1, own.Length) : 1);
+        }
+        return sum;
+    }
+
     /// <summary>Rotates pairs of columns in each head of each row by position·frequency.</summary>
     public static double[] Rope(double[] x, int columns, int heads, int offset, int stride, int[] positions, double[] frequencies,
         bool interleaved)

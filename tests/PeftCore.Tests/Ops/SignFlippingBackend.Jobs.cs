@@ -142,4 +142,9 @@ internal sealed partial class SignFlippingBackend
     internal override void CrossEntropy(Tensor logits, Tensor labels, int ignoreLabel, float scale, Tensor losses, bool writeGradient) =>
         Run("CrossEntropy", () => _inner.CrossEntropy(logits, labels, ignoreLabel, scale, losses, writeGradient),
             Over("losses", losses), writeGradient ? Over("logits", logits) : null);
+
+    internal override void Ctc(CtcShape shape, Tensor logits, Tensor labels, Tensor frames, Tensor scratch, Tensor losses,
+        Tensor? gradient) =>
+        Run("Ctc", () => _inner.Ctc(shape, logits, labels, frames, scratch, losses, gradient), Over("losses", losses),
+            OverIf("gradient", gradient, added: false));
 }

@@ -145,6 +145,10 @@ public sealed partial class CpuBackend
     internal override void CrossEntropy(Tensor logits, Tensor labels, int ignoreLabel, float scale, Tensor losses, bool writeGradient) =>
         _losses.CrossEntropyLoss(logits, labels, ignoreLabel, scale, losses, writeGradient);
 
+    internal override void Ctc(CtcShape shape, Tensor logits, Tensor labels, Tensor frames, Tensor scratch, Tensor losses,
+        Tensor? gradient) =>
+        _losses.CtcLoss(shape, logits, labels, frames, scratch, losses, gradient);
+
     // ---- Structured matrices ----
 
     internal override void InvertBlocks(Tensor x, Tensor y) => _structured.InvertBlocks(x, y);

@@ -48,4 +48,10 @@ internal sealed class CpuLosses(CpuStream stream, PackedWeights? packed) : CpuLa
                         part.Count, c.logits.Columns, c.writeGradient, s.Pool);
                 }
             });
+
+    public void CtcLoss(CtcShape shape, Tensor logits, Tensor labels, Tensor frames, Tensor scratch, Tensor losses, Tensor? gradient) =>
+        Launch(LaunchCost.Of("ctc", logits, scratch, gradient), (shape, logits: In(logits), labels: In(labels), frames: In(frames),
+            scratch: Out(scratch), losses: Out(losses), gradient: OutOrNull(gradient)),
+            static (c, s) => Ctc.Run(c.logits.F32, c.labels.I32, c.frames.I32, c.shape, c.scratch.F32, c.losses.F32,
+                c.gradient.F32OrEmpty, s.Pool));
 }

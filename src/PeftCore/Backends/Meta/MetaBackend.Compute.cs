@@ -140,6 +140,10 @@ public sealed partial class MetaBackend
 
     internal override void CrossEntropy(Tensor logits, Tensor labels, int ignoreLabel, float scale, Tensor losses, bool writeGradient) { }
 
+    internal override void Ctc(CtcShape shape, Tensor logits, Tensor labels, Tensor frames, Tensor scratch, Tensor losses,
+        Tensor? gradient)
+    { }
+
     // ---- Structured matrices ----
 
     internal override void InvertBlocks(Tensor x, Tensor y) => Flops += 2.0 * x.Count * x.Shape.Columns;
