@@ -1,0 +1,60 @@
+namespace PeftCore.Data;
+
+/// <summary>A recording: one channel of samples between −1 and 1. Files are decoded by the caller: <see cref="FromChannels"/>.</summary>
+public sealed class Waveform
+{
+    // Outside of these rates a file is damaged rather than unusual.
+    private const int LowestRate = 1000, HighestRate = 1 << 20;
+
+    private Waveform(float[] samples, int rate) => (Samples, Rate) = (samples, rate);
+
+    /// <summary>The samples.</summary>
+    internal float[] Samples { get; }
+
+    /// <summary>Samples a second.</summary>
+    internal int Rate { get; }
+
+    /// <summary>Length in seconds.</summary>
+    internal double Seconds => (double)Samples.Length / Rate;
+
+    /// <summary>The mean of all channels.</summary>
+    /// <param name="source">The file, for error messages.</param>
+    /// <param name="interleaved">The samples of all channels, one moment after the other.</param>
+    /// <param name="channels">Channels.</param>
+    /// <param name="rate">Samples a second.</param>
+    /// <exception cref="BadInputException">There are no samples, samples that are no numbers, or an impossible rate.</exception>
+    public static Waveform FromChannels(string source, ReadOnlySpan<float> interleaved, int channels, int rate)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(channels, 1);
+        if (rate is < LowestRate or > HighestRate)
+        {
+            throw new BadInputException(
+                $"{source}: the sampling rate is {rate} Hz, expected {LowestRate} to {HighestRate}; record or convert the file again.");
+        }
+        if (interleaved.Length < channels)
+        {
+            throw new BadInputException($"{source}: the recording has no samples; leave the file out or record it again.");
+        }
+        float[] samples = new float[interleaved.Length / channels];
+        for (int i = 0; i < samples.Length; i++)
+        {
+            double sum = 0;
+            foreach (float sample in interleaved.Slice(i * channels, channels))
+            {
+                sum += sample;
+            }
+            samples[i] = (float)(sum / channels);
+            if (!float.IsFinite(samples[i]))
+            {
+                throw new BadInputException($"{source}: sample {i} is not a finite number; the file is damaged.");
+            }
+        }
+        return new Waveform(samples, rate);
+    }
+
+    /// <summary>A part of the recording.</summary>
+    internal Waveform Slice(int start, int count) => new(Samples[start..(start + count)], Rate);
+
+    /// <summary>The recording at another rate.</summary>
+    internal Waveform At(int rate) => rate == Rate ? this : new(Resampler.Resample(Samples, Rate, rate), rate);
+}
