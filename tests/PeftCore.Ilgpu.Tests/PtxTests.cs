@@ -9,7 +9,7 @@ using PeftCore.Kernels.Ilgpu.Hopper.SkinnyGemm;
 
 namespace PeftCore.Ilgpu.Tests;
 
-/// <summary>Every kernel compiles to PTX, without a GPU.</summary>
+/// <summary>Every kernel compiles to PTX, without a GPU, and the PTX has none of the known faults of ILGPU's compiler.</summary>
 public sealed class PtxTests
 {
     [TestCase(8)]
@@ -22,7 +22,7 @@ public sealed class PtxTests
         KernelCatalog.Visit<Block16x16>(compiler);
 
         Assert.That(compiler.Failures, Is.Empty);
-        Assert.That(compiler.Count, Is.GreaterThan(80));
+        Assert.That(compiler.Kernels, Is.SupersetOf(AllKernels().Where(kernel => !UsesTensorCores(kernel))));
     }
 
     [Test]
@@ -38,6 +38,7 @@ public sealed class PtxTests
         Assert.That(compiler.Texts, Has.All.Contains(".target sm_90a").And.All.Contains("wgmma.mma_async").And.All.Contains(
             ".maxntid 256"));
         Assert.That(compiler.Texts, Has.None.Contains(".local").And.None.Contains("peft."));
+        Assert.That(compiler.Texts.SelectMany(LostCopies.In), Is.Empty);
     }
 
     [Test]
@@ -52,6 +53,7 @@ public sealed class PtxTests
 
         Assert.That(texts, Has.All.Contains(".target sm_90a").And.All.Contains("wgmma.mma_async").And.All.Contains(".maxntid 384"));
         Assert.That(texts, Has.None.Contains(".local").And.None.Contains("peft."));
+        Assert.That((string[])[.. LostCopies.In(rows), .. LostCopies.In(depth)], Is.Empty);
     }
 
     [Test]
@@ -69,6 +71,7 @@ public sealed class PtxTests
 
         Assert.That(texts, Has.All.Contains(".target sm_90a").And.All.Contains("wgmma.mma_async").And.All.Contains(".maxntid 384"));
         Assert.That(texts, Has.None.Contains(".local").And.None.Contains("peft."));
+        Assert.That(LostCopies.In(compiled), Is.Empty);
     }
 
     [Test]
@@ -92,6 +95,7 @@ public sealed class PtxTests
         Assert.That(texts, Has.All.Contains(".target sm_80").And.All.Contains("mma.sync.aligned.m16n8k16").And.All.Contains(
             ".maxntid 128"));
         Assert.That(texts, Has.None.Contains(".local").And.None.Contains("peft.").And.None.Contains("wgmma"));
+        Assert.That(texts.SelectMany(LostCopies.In), Is.Empty);
     }
 
     [Test]
@@ -110,7 +114,15 @@ public sealed class PtxTests
         Assert.That(texts, Has.All.Contains(".target sm_90a").And.All.Contains("mma.sync.aligned.m16n8k16").And.All.Contains(
             ".maxntid 256"));
         Assert.That(texts, Has.None.Contains(".local").And.None.Contains("peft."));
+        Assert.That(LostCopies.In(compiled), Is.Empty);
     }
+
+    private static IEnumerable<Type> AllKernels() => typeof(KernelCatalog).Assembly.GetTypes()
+        .Where(type => type.IsValueType && Array.Exists(type.GetInterfaces(), one => one.Name == typeof(IKernel<>).Name));
+
+    // Those that the other tests compile.
+    private static bool UsesTensorCores(Type kernel) => kernel.Namespace!.Contains(".Hopper.", StringComparison.Ordinal)
+        || kernel.Namespace.Contains(".Ampere", StringComparison.Ordinal);
 
     private sealed class WgmmaCompiler(PTXBackend backend) : IKernelVisitor
     {
@@ -127,13 +139,14 @@ public sealed class PtxTests
 
         public List<string> Failures { get; } = [];
 
-        public int Count { get; private set; }
+        public HashSet<Type> Kernels { get; } = [];
 
         public void Visit<TKernel, TArgs>()
             where TKernel : struct, IKernel<TArgs>
             where TArgs : struct
         {
-            Count++;
+            var kernelType = typeof(TKernel);
+            Kernels.Add(kernelType.IsGenericType ? kernelType.GetGenericTypeDefinition() : kernelType);
             Action<TArgs> run = TKernel.Run;
             try
             {
@@ -142,6 +155,7 @@ public sealed class PtxTests
                 {
                     Failures.Add($"{typeof(TKernel)} keeps something in local memory");
                 }
+                Failures.AddRange(LostCopies.In(kernel.PTXAssembly).Select(lost => $"{typeof(TKernel)} loses the value of {lost}"));
             }
             catch (Exception e) when (e is InternalCompilerException or NotSupportedException or CapabilityNotSupportedException)
             {
