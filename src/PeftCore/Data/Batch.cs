@@ -115,7 +115,7 @@ public sealed class Batch
     internal bool IsPairs { get; set; }
 
     /// <summary>Tokens of a target, padding included, S; 0 without a decoder of its own.</summary>
-    internal int TargetLength { get; }
+    public int TargetLength { get; }
 
     /// <summary>The tokens that the decoder of an encoder-decoder writes, <see cref="Example.Masked"/> for padding; the model moves them by
     /// one place for the decoder to read. Null without a decoder of its own.</summary>

@@ -31,6 +31,8 @@ public static class DataFiles
             throw new BadInputException($"{path}: the directory has no data, expected train, valid or test with one of the endings "
                 + $"{string.Join(", ", endings)}{Others(files)}; or name the data file itself.");
         }
+        files = [.. files.Where(file => endings.Contains(Path.GetExtension(file).ToLowerInvariant()))];
+        NoteUnread(path, files, splits, options?.Warnings);
         SharedRows.Warn(splits, options?.Warnings);
         return splits;
     }
@@ -79,6 +81,25 @@ public static class DataFiles
         catch (Exception e) when (FileErrors.IsFileError(e))
         {
             throw FileErrors.Reading(directory, e);
+        }
+    }
+
+    /// <summary>Warns of files such as test_labeled.csv in a directory without test data: they are probably meant to be the split.</summary>
+    private static void NoteUnread(string directory, string[] files, DataSplits splits, ICollection<string>? warnings)
+    {
+        List<string[]> missing = [];
+        missing.AddRange(splits.Train is null ? [TrainNames] : []);
+        missing.AddRange(splits.Validation is null ? [ValidationNames] : []);
+        missing.AddRange(splits.Test is null ? [TestNames] : []);
+        foreach (string[] names in missing)
+        {
+            string[] near = [.. files.Select(file => Path.GetFileName(file)).Where(name => names.Any(split =>
+                name.StartsWith(split, StringComparison.OrdinalIgnoreCase) && !char.IsLetterOrDigit(name[split.Length])))];
+            if (near.Length > 0)
+            {
+                warnings?.Add($"{directory}: {string.Join(", ", near.Take(3))} {(near.Length == 1 ? "is" : "are")} not read, because "
+                    + $"the {names[0]} data are a file with the name {names[0]}; rename the file, or name it as the data.");
+            }
         }
     }
 

@@ -48,6 +48,9 @@ public sealed record Example(int[] Ids, int[] Labels)
     /// decoder of its own.</summary>
     internal int[]? TargetIds { get; init; }
 
+    /// <summary>Whether <see cref="TargetIds"/> is the name of a class.</summary>
+    internal bool IsLabel { get; init; }
+
     /// <summary>The text similar to this one, in contrastive training.</summary>
     internal Example? Positive { get; init; }
 

@@ -13,6 +13,10 @@ public sealed class ReadOptions
     /// "complaint"}. Every label must be among them, or be one of the names. Empty keeps all labels.</summary>
     public IReadOnlyDictionary<string, string> LabelNames { get; init; } = new Dictionary<string, string>();
 
+    /// <summary>Whether underscores in labels and tags become spaces, so that a model writes words: "no_complaint" becomes "no
+    /// complaint".</summary>
+    public bool LabelSpaces { get; init; }
+
     /// <summary>Readers of other formats, by extension (".parquet"): from the path of a file to its rows, each a JSON object.</summary>
     public IReadOnlyDictionary<string, Func<string, IEnumerable<JsonElement>>> Readers { get; init; } =
         new Dictionary<string, Func<string, IEnumerable<JsonElement>>>();
@@ -82,7 +86,7 @@ public sealed class ReadOptions
 
     /// <summary>The row with the names of its labels.</summary>
     /// <exception cref="BadInputException">A label has no name.</exception>
-    internal DataRow Named(DataRow row) => LabelNames.Count == 0 ? row : row switch
+    internal DataRow Named(DataRow row) => LabelNames.Count == 0 && !LabelSpaces ? row : row switch
     {
         LabelledRow { Value: null } labelled => labelled with
         {
@@ -103,11 +107,17 @@ public sealed class ReadOptions
     };
 
     // The names in the order of the numbers that they are given for; null if they are given for other labels.
-    private IReadOnlyList<string>? ClassNames => field ??= LabelNames.Keys.All(key => NumberText.TryDigits(key, out _))
-        ? [.. LabelNames.OrderBy(name => NumberText.TryDigits(name.Key, out int number) ? number : 0).Select(name => name.Value).Distinct()]
+    private IReadOnlyList<string>? ClassNames => field ??=
+        LabelNames.Count > 0 && LabelNames.Keys.All(key => NumberText.TryDigits(key, out _))
+        ? [.. LabelNames.OrderBy(name => NumberText.TryDigits(name.Key, out int number) ? number : 0).Select(name => Spaced(name.Value))
+            .Distinct()]
         : null;
 
-    private string NameOf(RowPlace place, string label) => LabelNames.TryGetValue(label, out string? name) ? name
+    private string Spaced(string label) => LabelSpaces ? label.Replace('_', ' ') : label;
+
+    private string NameOf(RowPlace place, string label) => Spaced(LabelNames.Count == 0 ? label : Renamed(place, label));
+
+    private string Renamed(RowPlace place, string label) => LabelNames.TryGetValue(label, out string? name) ? name
         : LabelNames.Values.Contains(label) ? label
         : throw place.Error($"the label \"{label}\" has no name; names are given for {string.Join(", ", LabelNames.Keys.Take(20))}");
 }

@@ -5,6 +5,7 @@ internal sealed class RowReader(string path, ReadOptions options)
 {
     private RowPlace? _numberLabel;
     private RowPlace? _digitsLabel;
+    private readonly Dictionary<string, LabelledRow> _spaced = new(StringComparer.Ordinal);
     private readonly HashSet<string> _columns = new(StringComparer.Ordinal);
 
     public List<DataRow> Rows { get; } = [];
@@ -30,7 +31,12 @@ internal sealed class RowReader(string path, ReadOptions options)
         {
             CheckType(labelled, named["label"].IsNumber);
         }
-        Rows.Add(options.Named(row));
+        var kept = options.Named(row);
+        if (options.LabelSpaces && (row, kept) is (LabelledRow before, LabelledRow after))
+        {
+            CheckSpaces(before, after.Label);
+        }
+        Rows.Add(kept);
     }
 
     /// <summary>Adds a warning about the file.</summary>
@@ -57,6 +63,16 @@ internal sealed class RowReader(string path, ReadOptions options)
                 $"{form.Place.Unit} {form.Place.Line})"))}");
         }
         return Rows;
+    }
+
+    /// <summary>Refuses two labels that are one without underscores: they would be one class.</summary>
+    private void CheckSpaces(LabelledRow row, string label)
+    {
+        if (options.LabelNames.Count == 0 && !_spaced.TryAdd(label, row) && _spaced[label].Label != row.Label)
+        {
+            throw row.Place.Error($"the labels \"{_spaced[label].Label}\" (on {row.Place.Unit} {_spaced[label].Place.Line}) and "
+                + $"\"{row.Label}\" are both \"{label}\" with spaces for underscores; keep the underscores, or give them names");
+        }
     }
 
     /// <summary>Refuses numbers and digits in quotes in one file: whether 1 and "1" are one class is ambiguous.</summary>

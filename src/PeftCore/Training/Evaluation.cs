@@ -43,8 +43,10 @@ public static class Evaluation
     /// <param name="model">The model, with its active adapters.</param>
     /// <param name="batches">The data.</param>
     /// <param name="cancel">Cancels between two batches.</param>
+    /// <param name="withMetrics">Whether to compute the metrics of the task, for which an encoder-decoder writes the targets.</param>
     /// <exception cref="OperationCanceledException">The evaluation was cancelled; there is no partial result.</exception>
-    public static EvaluationResult Run(TransformerModel model, IEnumerable<Batch> batches, CancellationToken cancel = default)
+    public static EvaluationResult Run(TransformerModel model, IEnumerable<Batch> batches, CancellationToken cancel = default,
+        bool withMetrics = true)
     {
         bool before = model.Mode.Training;
         model.Mode.Training = false;
@@ -52,7 +54,7 @@ public static class Evaluation
         {
             double sum = 0;
             long tokens = 0;
-            var meter = TaskMeter.Of(model);
+            var meter = withMetrics ? TaskMeter.Of(model) : null;
             foreach (var batch in batches)
             {
                 cancel.ThrowIfCancellationRequested();
@@ -74,7 +76,7 @@ public static class Evaluation
     }
 
     /// <summary>The metrics of the target texts that an encoder-decoder writes for source texts: accuracy (equal texts), ROUGE and
-    /// BLEU.</summary>
+    /// BLEU; of labels also the macro F1, where a text that is no label is a class of its own.</summary>
     /// <param name="model">The model, with its active adapters.</param>
     /// <param name="examples">Encoded pairs of source and target.</param>
     /// <param name="tokenizer">The model's tokenizer.</param>
@@ -94,7 +96,8 @@ public static class Evaluation
         };
         var texts = new BatchGenerator(model, model.Backend, batchSize)
             .Generate([.. examples.Select(example => example.Ids)], options, tokens => tokenizer.Decode([.. tokens]), cancel);
-        return TextScores.Of([.. texts.Select(text => text.Text)], [.. targets.Select(target => tokenizer.Decode(target))]);
+        return TextScores.Of([.. texts.Select(text => text.Text)], [.. targets.Select(target => tokenizer.Decode(target))],
+            examples.All(example => example.IsLabel));
     }
 
     private static double MeanLoss(TransformerModel model, Batch batch, TaskMeter? meter)

@@ -170,6 +170,47 @@ public sealed class DataFilesTests
             Throws.TypeOf<BadInputException>().With.Message.Contains("dev.json and validation.json both"));
     }
 
+    [TestCase("test_labeled.csv", true)]
+    [TestCase("test-b.csv", true)]
+    [TestCase("testing.csv", false)]
+    [TestCase("test_labeled.md", false)]
+    public void A_file_that_is_nearly_named_as_a_missing_split_is_pointed_out(string name, bool near)
+    {
+        File.WriteAllText(_directory["train.csv"], "text\nx\n");
+        File.WriteAllText(_directory[name], "text\ny\n");
+        var warnings = new List<string>();
+        var splits = DataFiles.Open(_directory.FullPath, new ReadOptions { Warnings = warnings });
+        Assert.That(splits.Test, Is.Null);
+        Assert.That(warnings, near ? Is.EqualTo([$"{_directory.FullPath}: {name} is not read, because the test data are a file with the name "
+            + "test; rename the file, or name it as the data."]) : Is.Empty);
+
+        File.WriteAllText(_directory["test.csv"], "text\nz\n");
+        warnings.Clear();
+        DataFiles.Open(_directory.FullPath, new ReadOptions { Warnings = warnings });
+        Assert.That(warnings, Is.Empty);
+    }
+
+    [Test]
+    public void Underscores_in_labels_become_spaces_if_asked_for()
+    {
+        File.WriteAllText(_directory["a.csv"], "text,label\nx,no_complaint\ny,complaint\n");
+        var spaces = DataFiles.ReadFile(_directory["a.csv"], new ReadOptions { LabelSpaces = true });
+        Assert.That(spaces.Select(row => ((LabelledRow)row).Label), Is.EqualTo(["no complaint", "complaint"]));
+        Assert.That(((LabelledRow)DataFiles.ReadFile(_directory["a.csv"])[0]).Label, Is.EqualTo("no_complaint"));
+
+        File.WriteAllText(_directory["b.csv"], "text,label\nx,1\ny,2\n");
+        var named = DataFiles.ReadFile(_directory["b.csv"], new ReadOptions
+        {
+            LabelSpaces = true, LabelNames = new Dictionary<string, string> { ["2"] = "no_complaint", ["1"] = "complaint" },
+        });
+        Assert.That(named.Select(row => ((LabelledRow)row).Label), Is.EqualTo(["complaint", "no complaint"]));
+        Assert.That(LabelMap.From(named).Names, Is.EqualTo(["complaint", "no complaint"]));
+
+        File.WriteAllText(_directory["c.csv"], "text,label\nx,a_b\ny,a b\n");
+        Assert.That(() => DataFiles.ReadFile(_directory["c.csv"], new ReadOptions { LabelSpaces = true }),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("line 3: the labels \"a_b\" (on line 2) and \"a b\" are both \"a b\""));
+    }
+
     [Test]
     public void A_directory_may_name_its_splits_by_their_endings()
     {

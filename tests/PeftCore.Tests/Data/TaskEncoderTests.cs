@@ -169,6 +169,20 @@ public sealed class TaskEncoderTests
     }
 
     [Test]
+    public void The_longest_label_gives_the_length_of_targets_and_no_label_is_cut()
+    {
+        var report = new EncodeReport();
+        DataRow[] rows = [new LabelledRow(Place, "abcdef", "no complaint"), new LabelledRow(Place, "x", "yes")];
+        var examples = new SourceEncoder(Tokenizer, Options(5), report).Encode(rows);
+        Assert.That((ShowIds(examples[0]), Text(examples[0].TargetIds!)), Is.EqualTo(("<abc>", "<no complaint>")));
+        Assert.That(examples.Select(example => example.IsLabel), Is.All.True);
+        Assert.That(report.TargetsCut, Is.Zero);
+        Assert.That(() => new SourceEncoder(Tokenizer, Options(5) with { MaxTargetLength = 8 }, report).Encode(rows),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("the label \"no complaint\" has 14 tokens, but targets may have 8, which "
+                + "would cut it; raise max_target_length"));
+    }
+
+    [Test]
     public void Prompts_instructions_and_labels_have_a_source_and_a_target()
     {
         DataRow[] rows = [new PromptRow(Place, "p", "c"), new InstructionRow(Place, "i", "x", "o"), new LabelledRow(Place, "t", "no complaint")];

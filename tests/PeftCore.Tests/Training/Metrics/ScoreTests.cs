@@ -139,4 +139,12 @@ public sealed class ScoreTests
         Assert.That(scores["rouge2"], Is.EqualTo(0.5));
         Assert.That(scores.Keys, Is.EqualTo(["accuracy", "rouge1", "rouge2", "rougeL", "bleu"]));
     }
+
+    [Test]
+    public void Generated_labels_have_an_f1_in_which_a_text_that_is_no_label_is_a_class_of_its_own()
+    {
+        var scores = TextScores.Of(["no complaint", "complaint", "who?"], ["no complaint", "no complaint", "complaint"], areLabels: true);
+        Assert.That(scores["accuracy"], Is.EqualTo(1 / 3.0).Within(1e-15));
+        Assert.That(scores["f1"], Is.EqualTo((2 / 3.0 + 0 + 0) / 3).Within(1e-15));
+    }
 }
