@@ -65,6 +65,10 @@ internal static class Tool
         {
             return Fail(terminal, Failed, e.Message, e);
         }
+        catch (InsufficientMemoryException e)
+        {
+            return Fail(terminal, Failed, $"not enough memory: {e.Message}", e);
+        }
         catch (OperationCanceledException e)
         {
             return Fail(terminal, Failed, "stopped", e);

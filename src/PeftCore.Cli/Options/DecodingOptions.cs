@@ -26,7 +26,7 @@ internal sealed record DecodingOptions : VerbOptions, ISettings<DecodingOptions>
         .Text("device", o => o.Device, (o, v) => o with { Device = v }, "where to compute", choices: ["cpu", "cuda", "ilgpu-cpu"])
         .Choice("dtype", o => o.Dtype, (o, v) => o with { Dtype = v }, "in what to compute; on the CPU, how weights are stored",
             values: [DType.F32, DType.BF16], fallback: "f32; a directory's weights stay as they are")
-        .Size("max-memory", o => o.MaxMemory, (o, v) => o with { MaxMemory = v }, "the most memory to take")
+        .Limits("max-memory", o => o.Limits, (o, v) => o with { Limits = v }, "the most memory to take")
         .Bool("pack-weights", o => o.PackWeights, (o, v) => o with { PackWeights = v },
             "keep frozen weights packed for the matrix products of prompts (CPU)")
         .Whole("threads", o => o.Threads, (o, v) => o with { Threads = v }, "CPU threads", min: 0, fallback: "all cores");
@@ -57,7 +57,10 @@ internal sealed record DecodingOptions : VerbOptions, ISettings<DecodingOptions>
 
     public DType Dtype { get; init; } = DType.F32;
 
-    public ByteSize? MaxMemory { get; init; }
+    public MemoryLimits? Limits { get; init; }
+
+    /// <summary>The limit of the device.</summary>
+    public ByteSize? MaxMemory => Limits?.For(Device);
 
     public bool PackWeights { get; init; }
 

@@ -58,7 +58,8 @@ internal sealed record SamplingOptions : VerbOptions, ISettings<SamplingOptions>
         .Text("device", o => o.Device, (o, v) => o with { Device = v }, "where to compute", choices: ["cpu", "cuda", "ilgpu-cpu"])
         .Choice("dtype", o => o.Dtype, (o, v) => o with { Dtype = v }, "in what to compute", values: [DType.F32, DType.BF16])
         .Text("kv-cache-dtype", o => o.KvCacheDtype, (o, v) => o with { KvCacheDtype = v }, KvCacheDTypeHelp,
-            choices: ["auto", "f32", "bf16"], aliases: ["kv-dtype"]);
+            choices: ["auto", "f32", "bf16"], aliases: ["kv-dtype"])
+        .Limits("max-memory", o => o.Limits, (o, v) => o with { Limits = v }, "the most memory to take");
 
     public string? Model { get; init; }
 
@@ -111,6 +112,8 @@ internal sealed record SamplingOptions : VerbOptions, ISettings<SamplingOptions>
     public DType Dtype { get; init; } = DType.F32;
 
     public string KvCacheDtype { get; init; } = "auto";
+
+    public MemoryLimits? Limits { get; init; }
 
     public IReadOnlyList<string> Adapters => Directories(Adapter);
 

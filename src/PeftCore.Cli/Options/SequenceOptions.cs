@@ -29,6 +29,8 @@ internal record SequenceOptions : VerbOptions
 
     public string? LabelNames { get; init; }
 
+    public bool LabelSpaces { get; init; }
+
     /// <summary>Help text of --task.</summary>
     public const string TaskHelp = "what the model's head learns; a head of another task than the model's is new";
 
@@ -37,6 +39,9 @@ internal record SequenceOptions : VerbOptions
 
     /// <summary>Help text of --label-names.</summary>
     public const string LabelNamesHelp = "names of the labels or tags in the data";
+
+    /// <summary>Help text of --label-spaces.</summary>
+    public const string LabelSpacesHelp = "turn underscores in labels into spaces, so that a model writes words";
 
     /// <summary>The placeholder of --fields in --help.</summary>
     public const string FieldsValue = "\"Tweet text=text,ID=\"";
@@ -70,7 +75,7 @@ internal static class SequenceRows
         .Whole("max-seq-length", o => o.MaxSeqLength, (o, v) => o with { MaxSeqLength = v }, "longest sequence, in tokens", min: 1,
             fallback: "the model's limit, at most 1024")
         .Whole("max-target-length", o => o.MaxTargetLength, (o, v) => o with { MaxTargetLength = v }, SequenceOptions.TargetLengthHelp,
-            min: 2, fallback: "--max-seq-length")
+            min: 2, fallback: "that of the longest label; without labels --max-seq-length")
         .Bool("mask-prompt", o => o.MaskPrompt, (o, v) => o with { MaskPrompt = v }, "learn from answers only, not from prompts")
         .Text("chat-template", o => o.ChatTemplate, (o, v) => o with { ChatTemplate = v },
             "how conversations become text, instead of the model's own template", value: NamedTemplate.Value)
@@ -78,6 +83,7 @@ internal static class SequenceRows
             isList: true)
         .Text("label-names", o => o.LabelNames, (o, v) => o with { LabelNames = v }, SequenceOptions.LabelNamesHelp,
             value: SequenceOptions.LabelNamesValue, isList: true)
+        .Bool("label-spaces", o => o.LabelSpaces, (o, v) => o with { LabelSpaces = v }, SequenceOptions.LabelSpacesHelp)
         .Seed(o => o.Seed, (o, v) => o with { Seed = v }, "seed of every random choice")
         .Text("device", o => o.Device, (o, v) => o with { Device = v }, "where to compute", choices: ["cpu", "cuda", "ilgpu-cpu"])
         .Whole("threads", o => o.Threads, (o, v) => o with { Threads = v }, "CPU threads", min: 0, fallback: "all cores");

@@ -148,7 +148,7 @@ internal sealed record Setting<T>(string Name, SettingKind Kind, string Help, Fu
             string kind = Kind switch
             {
                 SettingKind.Boolean => "true or false",
-                SettingKind.Size => "a size such as 6GiB",
+                SettingKind.Size => MemoryLimits.Expected,
                 SettingKind.Number => "a number",
                 SettingKind.Whole => "a whole number",
                 _ => "one text",

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.Json;
-using PeftCore.Cli.Output;
 
 namespace PeftCore.Cli.Options;
 
@@ -57,11 +56,11 @@ internal sealed class SettingRows<T>(Func<T> create)
             Min = min, Max = max, Aliases = aliases ?? [], Fallback = fallback,
         });
 
-    public SettingRows<T> Size(string name, Func<T, ByteSize?> get, Func<T, ByteSize, T> set, string help)
+    public SettingRows<T> Limits(string name, Func<T, MemoryLimits?> get, Func<T, MemoryLimits, T> set, string help)
     {
-        var row = new Setting<T>(name, SettingKind.Size, help, o => get(o)?.Bytes.ToString(CultureInfo.InvariantCulture),
-            (o, text) => ByteSize.TryParse(text, out var value) ? set(o, value) : null);
-        return Add(row with { Value = "6GiB" });
+        var row = new Setting<T>(name, SettingKind.Size, help, o => get(o)?.Text,
+            (o, text) => MemoryLimits.TryParse(text, out var value) ? set(o, value) : null);
+        return Add(row with { Value = "6GiB|cuda=6GiB,…" });
     }
 
     /// <summary>Adds a setting with values of an enumeration, written in lower case with underscores.</summary>

@@ -15,7 +15,7 @@ internal static class SettingRules
     /// <summary>Settings of a training run that do not change the memory or time of a step.</summary>
     private static readonly string[] OfRuns =
     [
-        "data", "fields", "output-dir", "mask-prompt", "packing", "init-batches", "lr-scheduler-type", "warmup-steps", "warmup-ratio", "num-epochs",
+        "data", "fields", "label-spaces", "output-dir", "mask-prompt", "packing", "init-batches", "lr-scheduler-type", "warmup-steps", "warmup-ratio", "num-epochs",
         "max-steps", "eval-steps", "save-steps",
         "save-total-limit", "load-best-model-at-end", "metric-for-best-model", "early-stopping-patience", "validation-split", "logging-steps",
         "resume-from-checkpoint",
@@ -34,6 +34,7 @@ internal static class SettingRules
         new(["threads", "pack-weights"], options => options.Device != "cpu" ? $"with --device {options.Device}" : null),
         new(["dtype"], options => options is { Device: "cpu", Dtype: DType.BF16 }
             ? "on what the CPU computes, which is in F32; it only stores the frozen weights in bf16" : null, Wholly: false),
+        new(["max-memory"], options => options.Limits?.Idle(options.Device), Wholly: false),
     ];
 
     public static NoEffect<TrainOptions>[] Train { get; } =
@@ -59,6 +60,7 @@ internal static class SettingRules
         new(["top-k", "top-p", "min-p", "seed"], options => options.Temperature == 0
             ? "while --temperature is 0, which takes the likeliest token" : null),
         new(["dtype"], options => options is { Device: "cpu", Dtype: DType.BF16 } ? OnCpu : null),
+        new(["max-memory"], options => options.Limits?.Idle(options.Device), Wholly: false),
     ];
 
     public static NoEffect<SamplingOptions>[] Chat { get; } =
@@ -72,11 +74,12 @@ internal static class SettingRules
         new(["threads", "pack-weights"], options => options.Device != "cpu" ? $"with --device {options.Device}" : null),
         new(["dtype"], options => options is { Device: "cpu", Dtype: DType.BF16 }
             ? "on what the CPU computes, which is in F32; it only stores the weights in bf16" : null, Wholly: false),
+        new(["max-memory"], options => options.Limits?.Idle(options.Device), Wholly: false),
     ];
 
     public static NoEffect<SelectOptions>[] Select { get; } =
     [
-        new(["data", "fields", "label-names", "batches", "batch-size", "max-seq-length", "mask-prompt"], options => options.Criterion is SelectionCriterion.Magnitude
+        new(["data", "fields", "label-names", "label-spaces", "batches", "batch-size", "max-seq-length", "mask-prompt"], options => options.Criterion is SelectionCriterion.Magnitude
             or SelectionCriterion.Random
             ? $"with --criterion {options.Criterion.ToString().ToLowerInvariant()}, which looks at no data" : null),
         new(["density", "scope"], options => options.Threshold is not null ? "beside --threshold, which chooses every entry that reaches it"

@@ -110,7 +110,7 @@ internal sealed record TrainOptions : SequenceOptions, ISettings<TrainOptions>
         .Text("resume-from-checkpoint", o => o.ResumeFromCheckpoint, (o, v) => o with { ResumeFromCheckpoint = v },
             "go on from a checkpoint as if it had never stopped", value: "DIR")
         .Choice("dtype", o => o.Dtype, (o, v) => o with { Dtype = v }, "in what to compute", values: [DType.F32, DType.BF16])
-        .Size("max-memory", o => o.MaxMemory, (o, v) => o with { MaxMemory = v }, "refuse to start if the plan needs more memory")
+        .Limits("max-memory", o => o.Limits, (o, v) => o with { Limits = v }, "refuse to start if the plan needs more memory")
         .Bool("no-replay", o => o.NoReplay, (o, v) => o with { NoReplay = v },
             "run every training pass anew instead of replaying a captured one")
         .Bool("pack-weights", o => o.PackWeights, (o, v) => o with { PackWeights = v },
@@ -223,7 +223,10 @@ internal sealed record TrainOptions : SequenceOptions, ISettings<TrainOptions>
 
     public DType Dtype { get; init; } = DType.F32;
 
-    public ByteSize? MaxMemory { get; init; }
+    public MemoryLimits? Limits { get; init; }
+
+    /// <summary>The limit of the device.</summary>
+    public ByteSize? MaxMemory => Limits?.For(Device);
 
     public bool NoReplay { get; init; }
 

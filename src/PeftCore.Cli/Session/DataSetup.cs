@@ -86,6 +86,18 @@ internal sealed class DataSetup
     public DataSplits Open(string path, Invocation call) =>
         Warned(call, warnings => DataFiles.Open(path, Reading(_options, warnings)));
 
+    /// <summary>Reads the rows to measure a model on, and says which they are if a directory has no test data.</summary>
+    public IReadOnlyList<DataRow> OpenForEvaluation(string path, Invocation call)
+    {
+        var splits = Open(path, call);
+        if (Directory.Exists(path) && splits.Test is null)
+        {
+            call.Terminal.Note($"{path}: there are no test data, so the {(splits.Validation is null ? "training" : "validation")} data " +
+                "are measured.");
+        }
+        return splits.ForEvaluation();
+    }
+
     /// <summary>Reads a file that is not the data of the flags: its columns keep their names.</summary>
     public List<DataRow> ReadFile(string path, Invocation call) =>
         Warned(call, warnings => DataFiles.ReadFile(path, Reading(new SequenceOptions(), warnings)));
@@ -95,6 +107,7 @@ internal sealed class DataSetup
         NumberLabels = _encoding.ProblemType == "regression",
         Fields = FieldNames.Fields(options.Fields),
         LabelNames = FieldNames.Labels(options.LabelNames),
+        LabelSpaces = options.LabelSpaces,
         Readers = ParquetRows.Readers(warnings, named: options.LabelNames is not null),
         Warnings = warnings,
     };
@@ -121,7 +134,11 @@ internal sealed class DataSetup
         {
             call.Terminal.Note($"{idle} has no effect for {TaskNames.Of(_encoding.Task)}, where prompts are not learned.");
         }
-        var encoder = new ExampleEncoder(_tokenizer, _encoding);
+        // Labels are written whole: the longest gives the length of targets.
+        var encoder = new ExampleEncoder(_tokenizer, rows.All(row => row.HasLabel) ? _encoding with
+        {
+            MaxTargetLength = _options.MaxTargetLength,
+        } : _encoding);
         var examples = encoder.Encode(rows);
         foreach (string warning in encoder.Report.Warnings(MaxLength))
         {

@@ -51,6 +51,7 @@ internal sealed class TrainingJob
         _trainer = new Trainer(session.Model, ToTrainer(options, Train.BatchesPerEpoch), Train, Held);
         _trainer.StepDone += Show;
         _trainer.Evaluated += Tell;
+        _trainer.Evaluated += Remember;
     }
 
     public DataSetup Setup { get; }
@@ -64,6 +65,26 @@ internal sealed class TrainingJob
 
     /// <summary>The plan of the largest step of the run and of loading.</summary>
     public MemoryPlan Plan { get; }
+
+    /// <summary>The data of the run in words.</summary>
+    public string Sizes
+    {
+        get
+        {
+            string sizes = $"{Train.Rows:N0} samples, {TotalSteps:N0} steps, " +
+                $"{(Held is null ? "no held-out data" : $"{Held.Rows:N0} held-out samples")}";
+            int target = Train.Epoch().Max(batch => batch.TargetLength);
+            return target == 0 ? sizes
+                : $"{sizes}; the longest source has {Train.Epoch().Max(batch => batch.Length):N0} tokens, the longest target {target:N0}";
+        }
+    }
+
+    /// <summary>The evaluation of the final parameters, which are those of the best with --load-best-model-at-end; null if this process
+    /// made none.</summary>
+    public TrainingEvaluation? Final { get; private set; }
+
+    private void Remember(TrainingEvaluation evaluation) =>
+        Final = evaluation.IsBest || !_options.LoadBestModelAtEnd ? evaluation : Final;
 
     /// <summary>Plans the run on the meta backend.</summary>
     /// <exception cref="BadInputException">The plan exceeds the memory limit.</exception>

@@ -49,6 +49,14 @@ internal sealed class EvalVerb : Verb
         HelpName = SequenceOptions.LabelNamesValue
     };
 
+    private readonly Option<bool> _labelSpaces = new("--label-spaces") { Description = SequenceOptions.LabelSpacesHelp };
+
+    private readonly Option<string?> _limits = new("--max-memory")
+    {
+        Description = "the most memory to take",
+        HelpName = "6GiB|cuda=6GiB,…",
+    };
+
     private readonly Option<string> _dtype = new Option<string>("--dtype")
     {
         Description = "in what to compute [default: f32]",
@@ -64,8 +72,8 @@ internal sealed class EvalVerb : Verb
 
     public EvalVerb() : base("eval", "Measure loss and the metrics of the task: perplexity, accuracy, F1 and others.")
     {
-        foreach (var option in (Option[])[_model, _adapter, _task, _rows, _data, _fields, _labelNames, _batchSize, _length,
-            _targetLength, _maskPrompt, _template, _dtype, _cache])
+        foreach (var option in (Option[])[_model, _adapter, _task, _rows, _data, _fields, _labelNames, _labelSpaces, _batchSize, _length,
+            _targetLength, _maskPrompt, _template, _dtype, _cache, _limits])
         {
             Add(option);
         }
@@ -76,7 +84,9 @@ internal sealed class EvalVerb : Verb
         string data = call.Value(_data) ?? throw new BadInputException("expected --data FILE, the data to evaluate on.");
         var dtype = call.Value(_dtype) == "bf16" ? DType.BF16 : DType.F32;
         call.Note(SettingRules.DtypeOn(call.Device, dtype));
-        var backend = Devices.Open(call.Device, compute: dtype);
+        var limits = call.Value(_limits) is { } text ? MemoryLimits.Parse("--max-memory", text) : null;
+        call.Note(limits?.Idle(call.Device) is { } idle ? $"--max-memory has no effect {idle}." : null);
+        var backend = Devices.Open(call.Device, limit: limits?.For(call.Device), compute: dtype);
         using var session = ModelSession.Open(backend, call.Value(_model), warn: call.Terminal.Warn, rows: call.Value(_rows),
             task: TaskChoice.Of(call.Value(_task), call.Value(_adapter) ?? []))
             .WithAdapters(call.Value(_adapter) ?? [], call);
@@ -89,12 +99,14 @@ internal sealed class EvalVerb : Verb
             ChatTemplate = call.Value(_template),
             Fields = call.Value(_fields),
             LabelNames = call.Value(_labelNames),
+            LabelSpaces = call.Value(_labelSpaces),
         };
         NoteGiven(call, _maskPrompt, options);
         var setup = new DataSetup(session, options, session.Model.Base.VirtualTokenCount);
-        var rows = setup.Open(data, call).ForEvaluation();
+        var rows = setup.OpenForEvaluation(data, call);
         var examples = setup.Encode(rows, call);
-        var result = Evaluation.Run(session.Model.Base, setup.Loader(examples, train: false).Epoch(), call.Stop);
+        bool writes = session.Model.Base.Task == ModelTask.Seq2SeqLm; // Its texts are scored below, all of them.
+        var result = Evaluation.Run(session.Model.Base, setup.Loader(examples, train: false).Epoch(), call.Stop, withMetrics: !writes);
         double loss = RunFailedException.Finite(result.Loss, $"the loss on {data}");
         var report = new JsonReport().Add("loss", loss);
         if (result.Perplexity is { } perplexity)
@@ -110,15 +122,17 @@ internal sealed class EvalVerb : Verb
             $"loss {loss:0.0000}{MetricsText.Of(result)}  over {result.Tokens:N0} {MetricsText.TargetsOf(session.Model.Base.Task)}"));
         call.Note(PerplexityText.Note(result));
         call.Note(MetricsText.Note(result));
-        if (session.Model.Base.Task == ModelTask.Seq2SeqLm)
+        if (writes)
         {
             var scores = Evaluation.OfTexts(session.Model.Base, examples, session.Tokenizer, options.BatchSize, call.Stop);
-            foreach (var (name, value) in scores.Where(score => !result.Metrics.ContainsKey(score.Key)))
+            foreach (var (name, value) in scores)
             {
                 report.Add(name, value);
             }
-            string values = string.Join("  ", scores.Select(score => FormattableString.Invariant($"{score.Key} {score.Value:0.0000}")));
-            call.Say(FormattableString.Invariant($"{values}  over {examples.Count:N0} generated texts"));
+            bool labels = scores.ContainsKey("f1"); // Of labels, the counts of equal words and n-grams say nothing more.
+            string values = string.Join("  ", scores.Where(score => !labels || score.Key is "accuracy" or "f1")
+                .Select(score => FormattableString.Invariant($"{(score.Key == "f1" ? "macro F1" : score.Key)} {score.Value:0.0000}")));
+            call.Say(FormattableString.Invariant($"{values}  over {examples.Count:N0} generated {(labels ? "labels" : "texts")}"));
             return VerbResult.Done(report);
         }
         if (session.Model.Base.Task == ModelTask.CausalLm && rows.All(row => row.HasLabel))

@@ -19,8 +19,9 @@ internal sealed class GenerateVerb : Verb
     {
         var options = _settings.Read(call);
         string prompt = options.Prompt ?? throw new BadInputException("expected --prompt TEXT, the text to go on from.");
-        using var session = ModelSession.OpenUnloaded(Devices.Open(options.Device, compute: options.Dtype), options.Model,
-            warn: call.Terminal.Warn, rows: options.ResizeTokenEmbeddings, task: TaskChoice.Of(null, options.Adapters))
+        using var session = ModelSession.OpenUnloaded(Devices.Open(options.Device, limit: options.Limits?.For(options.Device),
+            compute: options.Dtype), options.Model, warn: call.Terminal.Warn, rows: options.ResizeTokenEmbeddings,
+            task: TaskChoice.Of(null, options.Adapters))
             .RequireText().WithAdapters(options.Adapters, call);
         session.TellOfTokenizer(call, generates: true);
         call.Note(session.TaskNote(options));

@@ -28,13 +28,12 @@ internal sealed class TrainVerb : Verb
         call.Note(Resumption.Differences(options, settings));
         job.SaveSettings(settings);
         call.Say(session.Model.TrainableSummary);
-        call.Say($"{job.Train.Rows:N0} samples, {job.TotalSteps:N0} steps, " +
-            $"{(job.Held is null ? "no held-out data" : $"{job.Held.Rows:N0} held-out samples")}");
+        call.Say(job.Sizes);
         call.Say($"memory planned: {new ByteSize(plan.PeakBytes)} at the peak, {new ByteSize(plan.StandingBytes)} of it all the time");
         try
         {
             var result = job.Run();
-            return Report(call, options, result);
+            return Report(call, options, result, job.Final);
         }
         catch (TrainingDivergedException e)
         {
@@ -47,12 +46,22 @@ internal sealed class TrainVerb : Verb
     /// anyway.</summary>
     private static Tensors.DType? StoredAs(TrainOptions options) => options.Dtype == Tensors.DType.BF16 ? Tensors.DType.BF16 : null;
 
-    private static VerbResult Report(Invocation call, TrainOptions options, TrainingResult result)
+    // Metrics that are not numbers, such as a correlation with a constant, are left out.
+    private static IEnumerable<KeyValuePair<string, double>> Metrics(TrainingEvaluation? evaluation) =>
+        evaluation?.Result.Metrics.Where(metric => double.IsFinite(metric.Value)) ?? [];
+
+    private static VerbResult Report(Invocation call, TrainOptions options, TrainingResult result, TrainingEvaluation? final)
     {
         string ended = result.Interrupted ? $"stopped at step {result.Steps}; go on with --resume-from-checkpoint {result.Checkpoint}"
-            : result.StoppedEarly ? $"stopped early at step {result.Steps}: the held-out loss fell no more (best at step {result.BestStep})"
+            : result.StoppedEarly ? $"stopped early at step {result.Steps}: the held-out {options.MetricForBestModel ?? "loss"} got no better (best at step {result.BestStep})"
             : $"done after {result.Steps} steps";
         string eval = result.EvalLoss is { } loss ? FormattableString.Invariant($", held-out loss {loss:0.0000}") : "";
+        foreach (var (name, value) in Metrics(final))
+        {
+            eval += FormattableString.Invariant($", {name.Replace('_', ' ')} {value:0.0000}");
+        }
+        eval += options.LoadBestModelAtEnd && final is { } best ? $" (of step {best.Step}, the best by {options.MetricForBestModel ?? "loss"})"
+            : "";
         if (result.Interrupted)
         {
             call.Terminal.Note($"peftcore: {ended}");
@@ -63,6 +72,10 @@ internal sealed class TrainVerb : Verb
         var report = new JsonReport().Add("train_loss", result.TrainLoss).Add("eval_loss", result.EvalLoss).Add("steps", result.Steps)
             .Add("tok_s", result.TokensPerSecond).Add("peak_bytes", result.PeakBytes).Add("output_dir", options.OutputDir)
             .Add("interrupted", result.Interrupted).Add("stopped_early", result.StoppedEarly);
+        foreach (var (name, value) in Metrics(final))
+        {
+            report.Add($"eval_{name}", value);
+        }
         return result.Interrupted ? VerbResult.Failed(report) : VerbResult.Done(report);
     }
 }
