@@ -57,6 +57,21 @@ public sealed class SnippetTests
     }
 
     [Test]
+    public void The_walk_through_learns_labels_and_writes_an_adapter()
+    {
+        using var directory = new TemporaryDirectory();
+        string rows = string.Concat(Enumerable.Range(0, 16).Select(i => i % 2 == 0 ? $"It was a fine day number {i}.,no_complaint,{i}\n"
+            : $"It was a dull day number {i}.,complaint,{i}\n"));
+        File.WriteAllText(directory["train.csv"], "Tweet text,Label,ID\n" + rows);
+
+        var scores = Walkthrough.Run(Path.Combine(TestFiles.Root, "src", "PeftCore.Cli", "Demo", "base-t5"), directory["train.csv"],
+            directory["train.csv"], directory["out"]);
+
+        Assert.That((scores["accuracy"], scores["f1"]), Is.EqualTo((1.0, 1.0)));
+        Assert.That(directory["out", "adapter_model.safetensors"], Does.Exist);
+    }
+
+    [Test]
     public void The_lora_snippet_writes_adapters_and_a_merged_model()
     {
         using var directory = new TemporaryDirectory();
