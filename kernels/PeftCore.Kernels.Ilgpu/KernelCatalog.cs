@@ -233,8 +233,8 @@ internal static class KernelCatalog
 
     private static void Convolutions<TElement>(IKernelVisitor visitor) where TElement : unmanaged, IElement<TElement>
     {
-        visitor.Visit<PackPatches<TElement>, PatchArgs<TElement>>();
-        visitor.Visit<UnpackPatches<TElement>, PatchArgs<TElement>>();
+        visitor.Visit<PackPatches<TElement>, PackingArgs<TElement>>();
+        visitor.Visit<UnpackPatches<TElement>, PackingArgs<TElement>>();
         visitor.Visit<GroupNormForward<TElement>, GroupNormArgs<TElement>>();
         visitor.Visit<GroupNormBackward<TElement>, GroupNormArgs<TElement>>();
         visitor.Visit<GroupNormWeight<TElement>, GroupNormArgs<TElement>>();

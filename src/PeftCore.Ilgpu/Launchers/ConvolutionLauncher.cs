@@ -52,7 +52,7 @@ internal sealed class ConvolutionLauncher(LaunchContext gpu, RowLauncher rows)
     {
         public void WithElement<TElement>() where TElement : unmanaged, IElement<TElement>
         {
-            var args = new PatchArgs<TElement>
+            var args = new PackingArgs<TElement>
             {
                 X = Gpu.View<TElement>(X),
                 P = Gpu.View<TElement>(P),
@@ -79,11 +79,11 @@ internal sealed class ConvolutionLauncher(LaunchContext gpu, RowLauncher rows)
             Gpu.Moves(X, P);
             if (Adds)
             {
-                Gpu.ForEach<UnpackPatches<TElement>, PatchArgs<TElement>>((long)Grid.Positions * Grid.GroupChannels, args);
+                Gpu.ForEach<UnpackPatches<TElement>, PackingArgs<TElement>>((long)Grid.Positions * Grid.GroupChannels, args);
             }
             else
             {
-                Gpu.ForEach<PackPatches<TElement>, PatchArgs<TElement>>(P.Count, args);
+                Gpu.ForEach<PackPatches<TElement>, PackingArgs<TElement>>(P.Count, args);
             }
         }
     }

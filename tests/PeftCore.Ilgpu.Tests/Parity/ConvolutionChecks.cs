@@ -9,7 +9,7 @@ internal static class ConvolutionChecks
 {
     public static IEnumerable<(string Name, Action<ParityBench> Body)> All =>
     [
-        ("patches", Patches), ("bf16_patches", Bf16Patches), ("group_norm", GroupNorm), ("bf16_group_norm", Bf16GroupNorm),
+        ("unfold", Unfold), ("bf16_unfold", Bf16Unfold), ("group_norm", GroupNorm), ("bf16_group_norm", Bf16GroupNorm),
     ];
 
     private static IEnumerable<(ConvolutionSpec Spec, int Groups)> Specs =>
@@ -20,7 +20,7 @@ internal static class ConvolutionChecks
         (ConvolutionSpec.Over2(2, padding: 2, dilation: 2, groups: 2), 2),
     ];
 
-    private static void Patches(ParityBench bench)
+    private static void Unfold(ParityBench bench)
     {
         foreach (var (spec, groups) in Specs)
         {
@@ -36,7 +36,7 @@ internal static class ConvolutionChecks
         }
     }
 
-    private static void Bf16Patches(ParityBench bench)
+    private static void Bf16Unfold(ParityBench bench)
     {
         var grid = ConvolutionSpec.Over1(3, stride: 2, padding: 1).On([2, bench.Size(7, 200), bench.Size(3, 48)]);
         Shape shape = [2, grid.Width, grid.Channels];

@@ -3,7 +3,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Tests.Ops;
 
-/// <summary>Entries of convolutions, patches and group norm.</summary>
+/// <summary>Entries of convolutions, unfold, fold and group norm.</summary>
 internal static class ConvolutionEntries
 {
     private const float Scale = 0.7f;
@@ -28,10 +28,10 @@ internal static class ConvolutionEntries
         yield return Lora("lora convolution", updates: 1, loraBias: false, dropout: 0, DType.F32);
         yield return Lora("lora convolution, two updates with biases, BF16 weight", updates: 2, loraBias: true, dropout: 0, DType.BF16);
         yield return Lora("lora convolution with dropout", updates: 1, loraBias: true, dropout: 0.4f, DType.F32);
-        yield return Patches("patches", ConvolutionSpec.Over2(3, stride: 2, padding: 1));
-        yield return Patches("patches of sequences", ConvolutionSpec.Over1(3, padding: 1));
-        yield return SumsOfPatches("sums of patches", ConvolutionSpec.Over2(2, stride: 2, padding: 1));
-        yield return SumsOfPatches("sums of overlapping patches", new ConvolutionSpec(3, 2));
+        yield return Unfold("unfold", ConvolutionSpec.Over2(3, stride: 2, padding: 1));
+        yield return Unfold("unfold sequences", ConvolutionSpec.Over1(3, padding: 1));
+        yield return Fold("fold", ConvolutionSpec.Over2(2, stride: 2, padding: 1));
+        yield return Fold("fold overlapping patches", new ConvolutionSpec(3, 2));
         yield return GroupNorm("group norm", DType.F32);
         yield return GroupNorm("group norm, BF16 weight and bias", DType.BF16);
     }
@@ -86,18 +86,18 @@ internal static class ConvolutionEntries
         });
     }
 
-    private static OpEntry Patches(string name, ConvolutionSpec spec) => new(name, ["x: x"], size =>
+    private static OpEntry Unfold(string name, ConvolutionSpec spec) => new(name, ["x: x"], size =>
     {
         var (x, _) = Extents(spec, size);
-        return new OpSample([OpInput.Of("x", [.. x])], t => t[0].Patches(spec), v => Naive.Patches(v[0], x, spec));
+        return new OpSample([OpInput.Of("x", [.. x])], t => t[0].Unfold(spec), v => Naive.Unfold(v[0], x, spec));
     });
 
-    private static OpEntry SumsOfPatches(string name, ConvolutionSpec spec) => new(name, [], size =>
+    private static OpEntry Fold(string name, ConvolutionSpec spec) => new(name, [], size =>
     {
         var (x, _) = Extents(spec, size);
         var grid = spec.On(x);
         Shape patches = [grid.Batch, grid.OutHeight, grid.OutWidth, grid.Columns];
-        return new OpSample([OpInput.Of("p", [.. patches])], t => t[0].AddUpPatches(spec, x), v => Naive.SumOfPatches(v[0], x, spec));
+        return new OpSample([OpInput.Of("p", [.. patches])], t => t[0].Fold(spec, x), v => Naive.Fold(v[0], x, spec));
     });
 
     private static OpEntry GroupNorm(string name, DType dtype) => new(name, ["x: x weight", "mean: x weight", "rstd: x weight"], size =>

@@ -27,7 +27,7 @@ internal static class NaiveConvolutions
         }
 
         /// <summary>The patches of one group.</summary>
-        public static double[] Patches(double[] x, Shape shape, ConvolutionSpec spec)
+        public static double[] Unfold(double[] x, Shape shape, ConvolutionSpec spec)
         {
             var grid = spec.On(shape);
             return [.. Enumerable.Range(0, grid.Rows * grid.Columns).Select(at => Entry(x, grid, spec, 0, at / grid.Columns,
@@ -35,7 +35,7 @@ internal static class NaiveConvolutions
         }
 
         /// <summary>The sum of patches at the places they were taken from.</summary>
-        public static double[] SumOfPatches(double[] p, Shape shape, ConvolutionSpec spec)
+        public static double[] Fold(double[] p, Shape shape, ConvolutionSpec spec)
         {
             var grid = spec.On(shape);
             double[] y = new double[shape.Count];

@@ -8,11 +8,11 @@ internal sealed class CpuConvolutions(CpuStream stream, PackedWeights? packed) :
 {
     public void Pack(Tensor x, PatchGrid grid, int group, int first, Tensor p) =>
         Launch(LaunchCost.Of("patches", x, p), (x: In(x), grid, group, first, p: Out(p)),
-            static (c, s) => Patches.Pack(c.x.F32, c.grid, c.group, c.first, c.p.F32, c.p.Rows, s.Pool));
+            static (c, s) => PatchPacking.Pack(c.x.F32, c.grid, c.group, c.first, c.p.F32, c.p.Rows, s.Pool));
 
     public void Add(Tensor dp, PatchGrid grid, int group, int first, Tensor dx) =>
         Launch(LaunchCost.Of("gradient of patches", dp, dx), (dp: In(dp), grid, group, first, dx: Out(dx)),
-            static (c, s) => Patches.Unpack(c.dp.F32, c.grid, c.group, c.first, c.dp.Rows, c.dx.F32, s.Pool));
+            static (c, s) => PatchPacking.Unpack(c.dp.F32, c.grid, c.group, c.first, c.dp.Rows, c.dx.F32, s.Pool));
 
     public void GroupNorm(GroupShape shape, Tensor x, Tensor weight, Tensor bias, Tensor y, Tensor mean, Tensor rstd, float epsilon) =>
         Launch(LaunchCost.Of("group norm", x, y),

@@ -5,8 +5,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>y = (x − mean)/√(var + ε)·w + b with one mean and variance per picture and group of channels (Wu and He 2018). Saves x, mean and
-/// rstd.</summary>
+/// <summary>y = (x − mean)/√(var + ε)·w + b with one mean and variance per picture and group of channels (Wu and He 2018). Saves x, mean
+/// and rstd.</summary>
 internal static class GroupNormOp
 {
     extension(Tensor x)

@@ -5,23 +5,23 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>The patches of a convolution as rows (PyTorch's unfold): a convolution is a linear layer of them. Saves x, and ops that read the
-/// patches in backward get them recomputed. <see cref="ConvolutionOp"/> never holds all of them; this op is for adapters that are not
-/// low-rank updates.</summary>
-internal static class PatchesOp
+/// <summary>The patches of a convolution as rows (PyTorch's unfold): a convolution is a linear layer of them. Saves x, and ops that read
+/// the patches in backward get them recomputed. <see cref="ConvolutionOp"/> never holds all of them; this op is for adapters that are
+/// not low-rank updates.</summary>
+internal static class UnfoldOp
 {
     extension(Tensor x)
     {
         /// <summary>The patch of each output position, in the order (channel, kernel row, kernel column).</summary>
         /// <param name="spec">Kernel, stride, padding and dilation; one group.</param>
         /// <returns>(batch, height, width, channels·kernel height·kernel width), or (batch, length, …)</returns>
-        public Tensor Patches(ConvolutionSpec spec)
+        public Tensor Unfold(ConvolutionSpec spec)
         {
-            Check.Activation("patches", "x", x);
+            Check.Activation("unfold", "x", x);
             var grid = spec.On(x.Shape);
             if (grid.Groups != 1)
             {
-                throw new ShapeException("patches", $"needs a convolution of one group, not {grid.Groups}");
+                throw new ShapeException("unfold", $"needs a convolution of one group, not {grid.Groups}");
             }
             if (spec.IsPointwise)
             {
@@ -34,16 +34,16 @@ internal static class PatchesOp
         }
 
         /// <summary>The sum of patches at the positions they were taken from (PyTorch's fold): the transpose of
-        /// <see cref="Patches"/>.</summary>
+        /// <see cref="Unfold"/>.</summary>
         /// <param name="spec">Kernel, stride, padding and dilation; one group.</param>
         /// <param name="shape">The shape that the patches were taken from.</param>
-        public Tensor AddUpPatches(ConvolutionSpec spec, Shape shape)
+        public Tensor Fold(ConvolutionSpec spec, Shape shape)
         {
-            Check.Activation("add up patches", "the patches", x);
+            Check.Activation("fold", "the patches", x);
             var grid = spec.On(shape);
             if (x.Shape != spec.ShapeOf(grid, grid.Columns) || grid.Groups != 1)
             {
-                throw new ShapeException("add up patches", $"{x.Shape} are not the patches of {shape}");
+                throw new ShapeException("fold", $"{x.Shape} are not the patches of {shape}");
             }
             var y = x.NewLike(shape);
             y.Backend.Zero(y);
@@ -60,7 +60,7 @@ internal static class PatchesOp
         private readonly Tensor _x;
         private readonly PatchGrid _grid;
 
-        public Node(Tensor x, PatchGrid grid) : base("patches") => (_x, _grid) = (Save("x", x), grid);
+        public Node(Tensor x, PatchGrid grid) : base("unfold") => (_x, _grid) = (Save("x", x), grid);
 
         protected internal override bool CanRecompute => true;
 
@@ -78,7 +78,7 @@ internal static class PatchesOp
     }
 
     /// <summary>y = Σ p over the patches that have a place;  dp[r, (c, i, j)] = dy at the place.</summary>
-    private sealed class SumNode(PatchGrid grid) : GradientNode("add_up_patches")
+    private sealed class SumNode(PatchGrid grid) : GradientNode("fold")
     {
         protected internal override void Backward(BackwardContext context)
         {

@@ -2,7 +2,7 @@ namespace PeftCore.Kernels;
 
 /// <summary>Packs the patches of a convolution as rows of a matrix (im2col), and adds gradients of patches up at the positions they were
 /// taken from (col2im).</summary>
-internal static unsafe class Patches
+internal static unsafe class PatchPacking
 {
     /// <summary>p[r, (c, i, j)] = x[b, oh·stride + i·dilation − pad, ow·stride + j·dilation − pad, c] for the output positions
     /// (b, oh, ow) from <paramref name="first"/> on and the channels c of one group; zero outside x.</summary>

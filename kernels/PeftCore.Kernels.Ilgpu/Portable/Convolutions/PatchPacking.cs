@@ -3,7 +3,7 @@ using ILGPU;
 namespace PeftCore.Kernels.Ilgpu.Portable.Convolutions;
 
 /// <summary>Arguments of kernels over patches; the extents are those of <see cref="PatchGrid"/>.</summary>
-internal struct PatchArgs<TElement> where TElement : unmanaged
+internal struct PackingArgs<TElement> where TElement : unmanaged
 {
     public ArrayView<TElement> X, P;
     public int Height, Width, Channels, KernelHeight, KernelWidth, OutHeight, OutWidth, StrideHeight, StrideWidth, PadTop, PadLeft,
@@ -17,9 +17,9 @@ internal struct PatchArgs<TElement> where TElement : unmanaged
 }
 
 /// <summary>p[r, (c, i, j)] = x at the place that output position first + r has at (i, j), zero outside x; a thread per element.</summary>
-internal readonly struct PackPatches<TElement> : IKernel<PatchArgs<TElement>> where TElement : unmanaged, IElement<TElement>
+internal readonly struct PackPatches<TElement> : IKernel<PackingArgs<TElement>> where TElement : unmanaged, IElement<TElement>
 {
-    public static void Run(PatchArgs<TElement> args)
+    public static void Run(PackingArgs<TElement> args)
     {
         long index = Threads.Linear();
         if (index >= args.P.Length)
@@ -44,9 +44,9 @@ internal readonly struct PackPatches<TElement> : IKernel<PatchArgs<TElement>> wh
 
 /// <summary>dx[b, h, w, c] += Σ dp[r, (c, i, j)] over the rows and kernel positions whose patch has (h, w) at (i, j); a thread per position
 /// and channel of the group.</summary>
-internal readonly struct UnpackPatches<TElement> : IKernel<PatchArgs<TElement>> where TElement : unmanaged, IElement<TElement>
+internal readonly struct UnpackPatches<TElement> : IKernel<PackingArgs<TElement>> where TElement : unmanaged, IElement<TElement>
 {
-    public static void Run(PatchArgs<TElement> args)
+    public static void Run(PackingArgs<TElement> args)
     {
         long index = Threads.Linear();
         long positions = args.X.Length / args.Channels;
@@ -56,7 +56,8 @@ internal readonly struct UnpackPatches<TElement> : IKernel<PatchArgs<TElement>> 
         }
 
         int position = (int)(index / args.GroupChannels), c = (int)(index - ((long)position * args.GroupChannels));
-        int line = position / args.Width, w = position - (line * args.Width), picture = line / args.Height, h = line - (picture * args.Height);
+        int line = position / args.Width, w = position - (line * args.Width);
+        int picture = line / args.Height, h = line - (picture * args.Height);
         long to = ((long)position * args.Channels) + args.FirstChannel + c;
         float sum = TElement.ToFloat(args.X[to]);
         for (int up = 0; up < args.Upsampling; up++)
@@ -70,7 +71,7 @@ internal readonly struct UnpackPatches<TElement> : IKernel<PatchArgs<TElement>> 
         args.X[to] = TElement.FromFloat(sum);
     }
 
-    private static float SumAt(PatchArgs<TElement> args, int picture, int h, int w, int c)
+    private static float SumAt(PackingArgs<TElement> args, int picture, int h, int w, int c)
     {
         int taps = args.KernelHeight * args.KernelWidth;
         float sum = 0;
