@@ -35,7 +35,7 @@ internal sealed class Convolution : MatrixLayer
 
     internal override Shape ShapeOfMagnitude => Spec.Axes == 1 ? [1, Outputs, 1] : [1, Outputs, 1, 1];
 
-    internal override Tensor Rows(Tensor x) => x.Patches(Spec);
+    internal override Tensor Rows(Tensor x) => x.Unfold(Spec);
 
     internal override Tensor WithUpdates(Tensor x, Tensor? bias, params ReadOnlySpan<LowRankUpdate> updates) =>
         x.Convolve(Spec, Matrix, bias, updates);
