@@ -23,7 +23,8 @@ public abstract record LycorisConfig : TargetedConfig
     /// <summary>α of individual layers, by a pattern for the end of the path; the first match applies.</summary>
     internal IReadOnlyList<KeyValuePair<string, double>> AlphaPattern { get; init; } = [];
 
-    /// <summary>Option of convolutions, which are not adapted here; kept for the file.</summary>
+    /// <summary>Whether the update of a convolution with a kernel larger than 1 × 1 is a product of three factors, one of them over the
+    /// kernel (a CP decomposition), instead of two.</summary>
     internal bool UseEffectiveConv2d { get; init; }
 
     /// <summary>Rank and scale on a layer.</summary>
@@ -53,7 +54,7 @@ internal static class LycorisFields
         .FloatPattern("alpha_pattern", c => c.AlphaPattern, (c, v) => c with { AlphaPattern = v },
             "α of single layers, by a pattern for the end of the module's path; the first match counts.")
         .Bool("use_effective_conv2d", c => c.UseEffectiveConv2d, (c, v) => c with { UseEffectiveConv2d = v },
-            "Option of convolutions, which are not adapted here; kept for the file.");
+            "Decompose the kernel of a convolution as well: three factors instead of two.");
 }
 
 /// <summary>Dropout of single outputs of an update, or of the whole update, in training. The mask depends only on layer and step, so that a
@@ -63,7 +64,7 @@ internal static class LycorisFields
 /// <param name="Module">Probability that the whole update is dropped.</param>
 /// <param name="Site">Index of the layer, which selects the random stream.</param>
 /// <param name="Rescale">Whether the outputs that are kept are rescaled to compensate.</param>
-internal readonly record struct LycorisDropout(Nn.Linear Layer, float Rank, float Module, ulong Site, bool Rescale)
+internal readonly record struct LycorisDropout(Nn.MatrixLayer Layer, float Rank, float Module, ulong Site, bool Rescale)
 {
     /// <summary>Factors of the outputs; null when nothing is dropped.</summary>
     public float[]? Factors()

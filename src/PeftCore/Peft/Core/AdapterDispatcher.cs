@@ -31,9 +31,8 @@ internal sealed class AdapterDispatcher(ActiveSet set, Layer layer) : LayerHook
         set.Observer is null && set.Rows is null ? UpdatesOf(Parts.Applied) : null; // Both need Forward to run.
 
     /// <summary>Several adapters: in one op if all are low-rank updates; otherwise y = layer(x), and each in turn adds to y.</summary>
-    private Tensor Several(LayerAdapter[] applied, Tensor x) => UpdatesOf(applied) is { } updates
-        ? x.LoraLinear(layer.OwnParameter("weight")!.Value, layer.OwnParameter("bias")?.Value, layer is Linear { Transposed: true },
-            [.. updates])
+    private Tensor Several(LayerAdapter[] applied, Tensor x) => layer is MatrixLayer matrix && UpdatesOf(applied) is { } updates
+        ? matrix.WithUpdates(x, matrix.Bias?.Value, [.. updates])
         : applied.Aggregate(layer.Compute(x), (y, adapter) => adapter.AddTo(x, y));
 
     /// <summary>The low-rank updates of all adapters; null if one adapter computes anything else.</summary>

@@ -6,24 +6,25 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>A method that adds a linear map to a linear layer: y = x·Wᵀ + b + Δ(x). A method implements Δ; merging is derived from it,
-/// because row i of ΔWᵀ is Δ of the i-th unit vector.</summary>
+/// <summary>A method that adds a linear map to a linear layer or a convolution: y = r·Wᵀ + b + Δ(r) with the rows r of x, which are its
+/// patches in a convolution. A method implements Δ; merging is derived from it, because row i of ΔWᵀ is Δ of the i-th unit
+/// vector.</summary>
 /// <param name="layer">The layer.</param>
-internal abstract class DeltaAdapter(Linear layer) : LayerAdapter
+internal abstract class DeltaAdapter(MatrixLayer layer) : LayerAdapter
 {
     /// <summary>The layer.</summary>
-    protected Linear Layer => layer;
+    protected MatrixLayer Layer => layer;
 
     public override Tensor Forward(Tensor x)
     {
         using var scope = new TensorScope();
-        return scope.Return(layer.Compute(x) + Delta(x, layer.Weight.Value));
+        return scope.Return(layer.Compute(x) + Delta(layer.Rows(x), layer.Matrix));
     }
 
     public override Tensor AddTo(Tensor x, Tensor y)
     {
         using var scope = new TensorScope();
-        return scope.Return(y + Delta(x, layer.Weight.Value));
+        return scope.Return(y + Delta(layer.Rows(x), layer.Matrix));
     }
 
     public override bool Merge(Tensor weight, Tensor? bias, Tensor? plain) => Tape.NoGrad(() =>
@@ -32,7 +33,7 @@ internal abstract class DeltaAdapter(Linear layer) : LayerAdapter
         using var scope = new TensorScope();
         using var evalMode = new EvalModeScope(layer.Mode);
         // Methods that scale or rotate the weight need its values as they are before this loop.
-        var original = DependsOnWeight ? plain ?? Copy(weight) : layer.Weight.Value;
+        var original = DependsOnWeight ? plain ?? Copy(weight) : layer.Matrix;
         for (int first = 0; first < layer.Inputs; first += UnitVectors.MostOf(layer.Inputs))
         {
             using var piece = new TensorScope();
@@ -55,9 +56,9 @@ internal abstract class DeltaAdapter(Linear layer) : LayerAdapter
     /// <summary>Whether the update depends on the weight it is added to.</summary>
     protected virtual bool DependsOnWeight => false;
 
-    /// <summary>Δ(x) without a bias.</summary>
-    /// <param name="x">(…, in)</param>
-    /// <param name="weight">The base weight in the layer's own layout, for methods that depend on it.</param>
+    /// <summary>Δ(r) without a bias.</summary>
+    /// <param name="x">The rows r, (…, in).</param>
+    /// <param name="weight">The base weight as a matrix in the layer's own layout, for methods that depend on it.</param>
     /// <returns>(…, out)</returns>
     protected abstract Tensor Delta(Tensor x, Tensor weight);
 

@@ -28,7 +28,7 @@ internal abstract class LayerAdapter
     public virtual IEnumerable<LowRankUpdate>? LowRankUpdates() => null;
 
     /// <summary>Merges this adapter into copies of the layer's weight and bias.</summary>
-    /// <param name="weight">F32, in the layer's own layout; changed in place.</param>
+    /// <param name="weight">F32, as a matrix in the layer's own layout; changed in place.</param>
     /// <param name="bias">F32; changed in place. Null without one.</param>
     /// <param name="plain">A copy of the weight without any merge, for methods whose update depends on it; null if
     /// <paramref name="weight"/> has none.</param>

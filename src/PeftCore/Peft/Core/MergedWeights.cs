@@ -15,15 +15,16 @@ internal static class MergedWeights
     public static List<(string Name, Tensor Value)> Of(Module module, IReadOnlyList<LayerAdapter> adapters, Parameter? plain)
     {
         var weight = module.OwnParameter("weight")!;
-        var merged = ToF32(weight.Value);
+        var changed = ToF32(weight.Value);
+        var merged = AsMatrix(module, changed);
         var mergedBias = module.OwnParameter("bias") is { } bias ? ToF32(bias.Value) : null;
         bool biasChanged = false;
         foreach (var adapter in adapters)
         {
-            biasChanged |= adapter.Merge(merged, mergedBias, plain is null ? null : ToF32(plain.Value));
+            biasChanged |= adapter.Merge(merged, mergedBias, plain is null ? null : AsMatrix(module, ToF32(plain.Value)));
             plain ??= weight;
         }
-        return biasChanged ? [("weight", merged), ("bias", mergedBias!)] : [("weight", merged)];
+        return biasChanged ? [("weight", changed), ("bias", mergedBias!)] : [("weight", changed)];
     }
 
     /// <summary>Throws if an adapter cannot be merged.</summary>
@@ -68,6 +69,9 @@ internal static class MergedWeights
         }
         return true;
     }
+
+    /// <summary>The kernel of a convolution as a matrix; other weights as they are.</summary>
+    private static Tensor AsMatrix(Module module, Tensor weight) => module is MatrixLayer ? MatrixLayer.MatrixOf(weight) : weight;
 
     private static Tensor ToF32(Tensor value)
     {

@@ -38,7 +38,11 @@ internal static class ParameterInit
 
         /// <summary>Kaiming-uniform (He et al. 2015) with a = √5, as PyTorch initialises linear layers: U(±√(6/((1 + a²)·fan_in))) =
         /// U(±1/√fan_in), fan_in = columns.</summary>
-        public Parameter Kaiming(ulong seed, ulong stream) =>
-            parameter.Uniform(1 / MathF.Sqrt(Math.Max(1, parameter.Shape.Columns)), seed, stream);
+        public Parameter Kaiming(ulong seed, ulong stream) => parameter.Kaiming(parameter.Shape.Columns, seed, stream);
+
+        /// <summary>Kaiming-uniform for a parameter of more axes, such as the kernel of a convolution: fan_in is what each output
+        /// sums.</summary>
+        public Parameter Kaiming(long fanIn, ulong seed, ulong stream) =>
+            parameter.Uniform(1 / MathF.Sqrt(Math.Max(1, fanIn)), seed, stream);
     }
 }

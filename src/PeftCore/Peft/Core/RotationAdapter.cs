@@ -4,19 +4,19 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>A method that rotates the input of a linear layer: y = (x·R)·Wᵀ + b with an orthogonal R. With other adapters it adds
-/// (x·R − x)·Wᵀ.</summary>
-internal abstract class RotationAdapter(Linear layer) : DeltaAdapter(layer)
+/// <summary>A method that rotates the rows of a layer: y = (r·R)·Wᵀ + b with an orthogonal R. With other adapters it adds
+/// (r·R − r)·Wᵀ.</summary>
+internal abstract class RotationAdapter(MatrixLayer layer) : DeltaAdapter(layer)
 {
     public override Tensor Forward(Tensor x)
     {
         using var scope = new TensorScope();
-        return scope.Return(Layer.Compute(Rotate(x)));
+        return scope.Return(Layer.OfRows(Rotate(Layer.Rows(x))));
     }
 
     protected override bool DependsOnWeight => true;
 
-    /// <summary>x·R.</summary>
+    /// <summary>r·R for rows r (…, in).</summary>
     protected abstract Tensor Rotate(Tensor x);
 
     protected override Tensor Delta(Tensor x, Tensor weight) => (Rotate(x) - x).Linear(weight, null, Layer.Transposed);

@@ -16,6 +16,22 @@ internal sealed class TargetedLayers
     {
     }
 
+    /// <summary>Selects layers of a method that changes convolutions as well.</summary>
+    public static TargetedLayers WithConvolutions(AttachContext context, TargetedConfig config)
+    {
+        var targets = new TargetedLayers(context, config, module => module is MatrixLayer or Embedding,
+            "neither a linear layer nor a convolution nor an embedding");
+        foreach (var (path, layer) in targets.Layers)
+        {
+            if (layer is MatrixLayer { AdapterProblem: { } problem })
+            {
+                throw new BadInputException(
+                    $"target modules: \"{path}\" is {problem}, for which adapter files have no form; leave it out");
+            }
+        }
+        return targets;
+    }
+
     /// <summary>Selects layers of the kinds a method accepts.</summary>
     /// <param name="context">The model and the adapter's name.</param>
     /// <param name="config">The method's configuration.</param>
@@ -41,25 +57,33 @@ internal sealed class TargetedLayers
 
     /// <summary>The layers, all of which must be linear.</summary>
     /// <exception cref="BadInputException">A layer is an embedding.</exception>
-    public IReadOnlyList<(string Path, Linear Layer)> Linears => [.. Layers.Select(target => target.Layer is Linear linear
-        ? (target.Path, linear)
-        : throw new BadInputException(
-        $"target modules: \"{target.Path}\" is an embedding, and {_config.PeftType} changes linear layers only; leave it out"))];
+    public IReadOnlyList<(string Path, Linear Layer)> Linears => [.. Layers.Select(target => (target.Path, AsKind<Linear>(target)))];
 
     /// <summary>Creates the adapter: one part per layer, then trained biases and modules to save.</summary>
     /// <param name="make">Creates a layer's part from its path, the layer and its index, which selects the random stream.</param>
-    public Adapter Attach(Func<string, Linear, ulong, LayerAdapter> make)
+    public Adapter Attach(Func<string, Linear, ulong, LayerAdapter> make) => Attach(Linears, make);
+
+    /// <summary>Creates the adapter of linear layers and convolutions.</summary>
+    /// <param name="make">Creates a layer's part from its path, the layer and its index, which selects the random stream.</param>
+    /// <exception cref="BadInputException">A layer is an embedding.</exception>
+    public Adapter AttachMatrices(Func<string, MatrixLayer, ulong, LayerAdapter> make) =>
+        Attach([.. Layers.Select(target => (target.Path, AsKind<MatrixLayer>(target)))], make);
+
+    private Adapter Attach<TLayer>(IReadOnlyList<(string Path, TLayer Layer)> layers, Func<string, TLayer, ulong, LayerAdapter> make)
     {
-        var linears = Linears;
         var adapter = NewAdapter();
         ulong number = 0;
-        foreach (var (path, layer) in linears)
+        foreach (var (path, layer) in layers)
         {
             adapter.Layers.Add((path, make(path, layer, number++)));
         }
         Finish(adapter);
         return adapter;
     }
+
+    private TLayer AsKind<TLayer>((string Path, Layer Layer) target) where TLayer : Layer => target.Layer as TLayer
+        ?? throw new BadInputException($"target modules: \"{target.Path}\" is an embedding, and {_config.PeftType} changes " +
+            $"{(typeof(TLayer) == typeof(Linear) ? "linear layers" : "linear layers and convolutions")} only; leave it out");
 
     /// <summary>Creates an empty adapter with the configuration that is saved: "all-linear" is replaced by the layers it selects,
     /// fan_in_fan_out by their layout.</summary>

@@ -5,9 +5,9 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Ia3;
 
-/// <summary>(IA)³ (Liu et al. 2022) on one linear layer: y = (x·Wᵀ + b)∘l, or y = (x∘l)·Wᵀ + b on a feed-forward layer, with a trained
-/// vector l, initially all ones. Merged: W' = diag(l)·W and b' = l∘b, or W' = W·diag(l).</summary>
-internal sealed class Ia3Adapter(Linear layer, Parameter scale, bool scalesInput) : LayerAdapter
+/// <summary>(IA)³ (Liu et al. 2022) on one linear layer or convolution: y = (x·Wᵀ + b)∘l, or y = (x∘l)·Wᵀ + b on a feed-forward layer,
+/// with a trained vector l, initially all ones. Merged: W' = diag(l)·W and b' = l∘b, or W' = W·diag(l). In a convolution l scales channels.</summary>
+internal sealed class Ia3Adapter(MatrixLayer layer, Parameter scale, bool scalesInput) : LayerAdapter
 {
     public override IEnumerable<AdapterParameter> Parameters => [new("", "ia3_l.{0}", "ia3_l", scale)];
 
@@ -40,16 +40,42 @@ internal sealed class Ia3Adapter(Linear layer, Parameter scale, bool scalesInput
         return true;
     }
 
+    /// <summary>The shape of l in the file: (1, in) or (out, 1), in a convolution (1, channels, 1, 1).</summary>
+    public static Shape ShapeOf(string path, MatrixLayer layer, bool scalesInput) => layer switch
+    {
+        Convolution { Spec.Axes: 1 } => throw new BadInputException(
+            $"target modules: \"{path}\" is a convolution over sequences, for which (IA)³ has no form; leave it out"),
+        Convolution => [1, scalesInput ? layer.Channels : layer.Outputs, 1, 1],
+        _ => scalesInput ? [1, layer.Inputs] : [layer.Outputs, 1],
+    };
+
     /// <summary>Scales the columns of x or of y in a weight, in place and in the layer's own layout.</summary>
     private void Scale(Tensor weight)
     {
+        using var scope = new TensorScope();
         if (scalesInput == layer.Transposed)
         {
             weight.Backend.MultiplyColumn(weight, scale.Value, weight, false);
         }
         else
         {
-            weight.Backend.MultiplyRow(weight, scale.Value, weight, false);
+            weight.Backend.MultiplyRow(weight, scalesInput ? OfRows() : scale.Value, weight, false);
         }
+    }
+
+    /// <summary>l of each column of the rows: that of its channel, for every position of the kernel.</summary>
+    private Tensor OfRows()
+    {
+        int taps = layer.Inputs / layer.Channels;
+        if (taps == 1)
+        {
+            return scale.Value;
+        }
+        var backend = scale.Value.Backend;
+        var ones = backend.NewTensor([1, taps]);
+        backend.Fill(ones, 1);
+        var repeated = backend.NewTensor([layer.Channels, taps]);
+        backend.MatMul(scale.Value.View([layer.Channels, 1]), false, ones, false, repeated);
+        return repeated.View([layer.Inputs]);
     }
 }

@@ -32,10 +32,10 @@ public sealed record Ia3Config : TargetedConfig
             FeedforwardModules = FeedforwardModules?.ForNamesOf(context.Base) ?? DefaultTargets.FeedforwardFor(context.Base.ModelType),
         };
         resolved.RefuseStrangers();
-        return new TargetedLayers(context, resolved).Attach((path, layer, number) =>
+        return TargetedLayers.WithConvolutions(context, resolved).AttachMatrices((path, layer, number) =>
         {
             bool scalesInput = resolved.IsFeedforward(path);
-            var scale = context.NewParameter(scalesInput ? [1, layer.Inputs] : [layer.Outputs, 1]);
+            var scale = context.NewParameter(Ia3Adapter.ShapeOf(path, layer, scalesInput));
             _ = InitIa3Weights ? scale.Fill(1) : scale.Normal(0, 1, context.Seed, number);
             return new Ia3Adapter(layer, scale, scalesInput);
         });

@@ -16,6 +16,7 @@ public sealed record LoHaConfig : LycorisConfig
 
     internal override Adapter AttachTo(AttachContext context)
     {
-        return new TargetedLayers(context, this).Attach((path, layer, site) => new LoHaAdapter(context, this, path, layer, site));
+        return TargetedLayers.WithConvolutions(context, this)
+            .AttachMatrices((path, layer, site) => new LoHaAdapter(context, this, path, layer, site));
     }
 }

@@ -5,26 +5,32 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.LoKr;
 
-/// <summary>LoKr (Yeh et al. 2023, LyCORIS) on one linear layer: ΔW = s·W₁⊗W₂ with W₁ (a, c), W₂ (b, d), out = a·b, in = c·d. Each factor
-/// is one matrix, or a product of rank r where that is smaller. The Kronecker product is never formed.</summary>
+/// <summary>LoKr (Yeh et al. 2023, LyCORIS) on one linear layer or convolution: ΔW = s·W₁⊗W₂ with W₁ (a, c), W₂ (b, d·k), out = a·b,
+/// channels = c·d, k positions of the kernel. Each factor is one matrix, or a product of rank r where that is smaller. The Kronecker
+/// product is never formed.</summary>
 internal sealed class LoKrAdapter : DeltaAdapter
 {
+    private const ulong StreamsOfSite = 4;
+
     private readonly float _scale;
     private readonly LycorisDropout _dropout;
     private readonly Factor _first;
     private readonly Factor _second;
 
-    public LoKrAdapter(AttachContext context, LoKrConfig config, string path, Linear layer, ulong site) : base(layer)
+    public LoKrAdapter(AttachContext context, LoKrConfig config, string path, MatrixLayer layer, ulong site) : base(layer)
     {
         (int r, _scale) = config.On(path);
         _dropout = new LycorisDropout(layer, (float)config.RankDropout, (float)config.ModuleDropout, site, config.RankDropoutScale);
-        var (c, d) = Split(layer.Inputs, config.DecomposeFactor);
+        var (c, d) = Split(layer.Channels, config.DecomposeFactor);
         var (a, b) = Split(layer.Outputs, config.DecomposeFactor);
         bool firstWhole = !(config.DecomposeBoth && r < Math.Max(a, c) / 2.0), secondWhole = r >= Math.Max(b, d) / 2.0;
-        _first = new Factor(context, "lokr_w1", a, c, firstWhole ? null : r, 4 * site, zero: config.Init == LoKrInit.Default,
-            zeroLast: false);
-        _second = new Factor(context, "lokr_w2", b, d, secondWhole ? null : r, 4 * site + 2, zero: config.Init == LoKrInit.Lycoris,
-            zeroLast: true);
+        _first = firstWhole ? Factor.Whole(context, "lokr_w1", [a, c])
+            : Factor.Product(context, "lokr_w1", a, c, (1, 1, false), r);
+        _second = secondWhole ? Factor.Whole(context, "lokr_w2", layer is Convolution { Spec: var spec }
+                ? spec.Axes == 1 ? [b, d, spec.KernelWidth] : [b, d, spec.KernelHeight, spec.KernelWidth] : [b, d])
+            : Factor.Product(context, "lokr_w2", b, d, LycorisFactors.KernelOf(layer, config.UseEffectiveConv2d), r);
+        _first.Draw(context.Seed, StreamsOfSite * site, zeroA: config.Init == LoKrInit.Default, zeroB: false);
+        _second.Draw(context.Seed, StreamsOfSite * site + 2, zeroA: false, zeroB: config.Init == LoKrInit.Lycoris);
     }
 
     public override IEnumerable<AdapterParameter> Parameters => [.. _first.Parameters, .. _second.Parameters];
@@ -64,22 +70,33 @@ internal sealed class LoKrAdapter : DeltaAdapter
     private sealed class Factor
     {
         private readonly string _name;
-        private readonly Parameter _a;
-        private readonly Parameter? _b;
+        private readonly Parameter? _whole;
+        private readonly LycorisFactors? _product;
 
-        public Factor(AttachContext context, string name, int rows, int columns, int? rank, ulong stream, bool zero, bool zeroLast)
+        private Factor(string name, Parameter? whole, LycorisFactors? product) => (_name, _whole, _product) = (name, whole, product);
+
+        public static Factor Whole(AttachContext context, string name, Shape shape) => new(name, context.NewParameter(shape), null);
+
+        public static Factor Product(AttachContext context, string name, int rows, int columns, (int, int, bool) kernel, int rank) =>
+            new(name, null, LycorisFactors.Of(context, rows, columns, kernel, rank, (name + "_a", name + "_b",
+                name.Replace("_w", "_t", StringComparison.Ordinal))));
+
+        public Tensor Value => _whole is not null ? MatrixLayer.MatrixOf(_whole.Value) : _product!.Up.MatMul(_product.Down);
+
+        public IEnumerable<AdapterParameter> Parameters => _whole is not null ? [new("", _name + ".{0}", _name, _whole)]
+            : _product!.Parameters;
+
+        /// <summary>Draws the factor; the whole one is zero if either of its parts would be.</summary>
+        public void Draw(ulong seed, ulong stream, bool zeroA, bool zeroB)
         {
-            _name = name;
-            _a = context.NewParameter(rank is { } r ? [rows, r] : [rows, columns]);
-            _b = rank is { } inner ? context.NewParameter([inner, columns]) : null;
-            _ = zero && (!zeroLast || _b is null) ? _a.Zero() : _a.Kaiming(context.Seed, stream);
-            _ = zero && zeroLast ? _b?.Zero() : _b?.Kaiming(context.Seed, stream + 1);
+            if (_whole is not null)
+            {
+                _ = zeroA || zeroB ? _whole.Zero() : _whole.Kaiming(_whole.Shape.Count / _whole.Shape[0], seed, stream);
+                return;
+            }
+            _product!.Kaiming(seed, stream, stream + 1, LayerDropout.FirstSiteAfterLayers + stream);
+            _ = zeroA ? _product.A.Zero() : _product.A;
+            _ = zeroB ? _product.B.Zero() : _product.B;
         }
-
-        public Tensor Value => _b is null ? _a.Value : _a.Value.MatMul(_b.Value);
-
-        public IEnumerable<AdapterParameter> Parameters => _b is null
-            ? [new("", _name + ".{0}", _name, _a)]
-            : [new("", _name + "_a.{0}", _name + "_a", _a), new("", _name + "_b.{0}", _name + "_b", _b)];
     }
 }

@@ -45,6 +45,7 @@ public sealed record LoKrConfig : LycorisConfig
 
     internal override Adapter AttachTo(AttachContext context)
     {
-        return new TargetedLayers(context, this).Attach((path, layer, site) => new LoKrAdapter(context, this, path, layer, site));
+        return TargetedLayers.WithConvolutions(context, this)
+            .AttachMatrices((path, layer, site) => new LoKrAdapter(context, this, path, layer, site));
     }
 }

@@ -12,34 +12,34 @@ namespace PeftCore.Peft.Lora;
 /// transposed table.</summary>
 internal sealed class Dora(Layer layer, Parameter magnitude)
 {
-    private readonly int _outputs = layer is Linear linear ? linear.Outputs : layer.OwnParameter("weight")!.Shape.Columns;
-    private readonly int _inputs = layer is Linear linear ? linear.Inputs : layer.OwnParameter("weight")!.Shape.Rows;
-    private readonly bool _transposed = layer is not Linear { Transposed: false };
+    private readonly int _outputs = layer is MatrixLayer matrix ? matrix.Outputs : layer.OwnParameter("weight")!.Shape.Columns;
+    private readonly int _inputs = layer is MatrixLayer matrix ? matrix.Inputs : layer.OwnParameter("weight")!.Shape.Rows;
+    private readonly bool _transposed = layer is not MatrixLayer { Transposed: false };
     private Tensor? _baseNorms;
     private Tensor? _normsOf;
 
-    /// <summary>m, (out).</summary>
+    /// <summary>m, (out), or (1, out, 1, 1) of a convolution.</summary>
     public Parameter Magnitude => magnitude;
 
-    private Tensor Weight => layer.OwnParameter("weight")!.Value;
+    private Tensor Weight => layer is MatrixLayer matrix ? matrix.Matrix : layer.OwnParameter("weight")!.Value;
 
     /// <summary>m/‖W + ΔW‖, (out).</summary>
-    public Tensor Ratio(ReadOnlySpan<LowRankUpdate> updates) => magnitude.Value * InverseNorms(updates);
+    public Tensor Ratio(ReadOnlySpan<LowRankUpdate> updates) => magnitude.Value.Reshape([_outputs]) * InverseNorms(updates);
 
-    /// <summary>The output of a linear layer. With dropout it is x·Wᵀ + b + m/‖W + ΔW‖·(d·(W + ΔW)ᵀ) − d·Wᵀ with d = dropout(x), as Hugging
-    /// Face PEFT computes it.</summary>
+    /// <summary>The output of a linear layer or a convolution. With dropout it is x·Wᵀ + b + m/‖W + ΔW‖·(d·(W + ΔW)ᵀ) − d·Wᵀ with
+    /// d = dropout(x), as Hugging Face PEFT computes it.</summary>
     public Tensor Forward(Tensor x, ReadOnlySpan<LowRankUpdate> updates, DropoutKey dropout)
     {
         using var scope = new TensorScope();
+        var linear = (MatrixLayer)layer; // Embeddings have their own forward pass: LoraEmbeddingLayer.
         var ratio = Ratio(updates);
         if (!dropout.Active)
         {
-            var y = x.LoraLinear(Weight, null, _transposed, updates).MultiplyRow(ratio);
+            var y = linear.WithUpdates(x, null, updates).MultiplyRow(ratio);
             return scope.Return(layer.OwnParameter("bias") is { } bias ? y.AddRow(bias.Value) : y);
         }
         var dropped = x.Dropout(dropout);
-        var change = dropped.LoraLinear(Weight, null, _transposed, updates).MultiplyRow(ratio) - dropped.Linear(Weight, null,
-            _transposed);
+        var change = linear.WithUpdates(dropped, null, updates).MultiplyRow(ratio) - linear.WithUpdates(dropped, null);
         return scope.Return(layer.Compute(x) + change);
     }
 
@@ -146,12 +146,14 @@ internal sealed class Dora(Layer layer, Parameter magnitude)
     /// <summary>‖w‖² (out) of the frozen weight, computed once, and recomputed if the weight was replaced.</summary>
     private Tensor BaseNorms()
     {
-        if (_baseNorms is null || !ReferenceEquals(_normsOf, Weight))
+        var stored = layer.OwnParameter("weight")!.Value;
+        if (_baseNorms is null || !ReferenceEquals(_normsOf, stored))
         {
             _baseNorms?.Dispose();
-            _normsOf = Weight;
-            var wide = _normsOf.NewLike(_normsOf.Shape, kind: MemoryKind.Workspace);
-            wide.Backend.Cast(_normsOf, wide);
+            _normsOf = stored;
+            var weight = Weight;
+            var wide = weight.NewLike(weight.Shape, kind: MemoryKind.Workspace);
+            wide.Backend.Cast(weight, wide);
             var squares = Squares(wide);
             squares.Storage.Recategorize(MemoryKind.Frozen);
             _baseNorms = squares.Keep();

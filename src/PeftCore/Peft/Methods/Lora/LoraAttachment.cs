@@ -2,8 +2,9 @@ using PeftCore.Nn;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>Attaches a LoRA adapter to a model: a <see cref="LoraLayer"/> for each linear layer and a <see cref="LoraEmbeddingLayer"/> for
-/// each embedding among the targets, then trained biases, modules to save and trainable tokens.</summary>
+/// <summary>Attaches a LoRA adapter to a model: a <see cref="LoraLayer"/> for each linear layer and convolution and a
+/// <see cref="LoraEmbeddingLayer"/> for each embedding among the targets, then trained biases, modules to save and trainable
+/// tokens.</summary>
 internal sealed class LoraAttachment(AttachContext context, LoraConfig config)
 {
     private Adapter _adapter = null!;
@@ -12,7 +13,7 @@ internal sealed class LoraAttachment(AttachContext context, LoraConfig config)
     {
         LoraChecks.Check(config);
         LoraChecks.CheckData(context, config);
-        var targets = new TargetedLayers(context, config);
+        var targets = TargetedLayers.WithConvolutions(context, config);
         _adapter = targets.NewAdapter();
         ulong site = 0;
         foreach (var (path, layer) in targets.Layers)
@@ -39,8 +40,8 @@ internal sealed class LoraAttachment(AttachContext context, LoraConfig config)
         return _adapter;
     }
 
-    // Targets are linear layers and embeddings only; TargetMatching refuses others.
-    private void Add(string path, Layer layer, ulong site) => _adapter.Layers.Add((path, layer is Linear linear
+    // Targets are linear layers, convolutions and embeddings only; TargetMatching refuses others.
+    private void Add(string path, Layer layer, ulong site) => _adapter.Layers.Add((path, layer is MatrixLayer linear
         ? new LoraLayer(context, config, path, linear, site)
         : new LoraEmbeddingLayer(context, config, path, (Embedding)layer, site)));
 

@@ -55,10 +55,10 @@ internal sealed class LoraConversion
         _tensors.Concat(_adapter.Swaps.Where(swap => swap.IsTrainable).Select(swap => SavedEntry.Of(swap.Parameter).ToFile()));
 
     /// <summary>ΔW (out, in) of a layer in double precision.</summary>
-    public static double[] Delta(string path, LayerAdapter adapter, Linear layer)
+    public static double[] Delta(string path, LayerAdapter adapter, MatrixLayer layer)
     {
         using var scope = new TensorScope();
-        var stored = layer.Weight.Value;
+        var stored = layer.Matrix;
         var plain = Wide(stored);
         // A method that only adds to the weight is merged into zeros, which loses no precision; one that scales the weight needs its
         // values.
@@ -84,9 +84,10 @@ internal sealed class LoraConversion
 
     private void Add(string path, LayerAdapter adapter, Module module)
     {
-        if (module is not Linear layer)
+        if (module is not MatrixLayer layer)
         {
-            throw new BadInputException($"\"{path}\" is a {module.GetType().Name}; only updates of linear layers become a LoRA");
+            throw new BadInputException(
+                $"\"{path}\" is a {module.GetType().Name}; only updates of linear layers and convolutions become a LoRA");
         }
         double[] delta = Delta(path, adapter, layer);
         if (!delta.All(double.IsFinite))
@@ -111,8 +112,8 @@ internal sealed class LoraConversion
             }
         }
         string prefix = AdapterParameter.Prefix + path;
-        _tensors.Add(SafetensorsTensor.Of(prefix + ".lora_A.weight", "F32", [_rank, layer.Inputs], a));
-        _tensors.Add(SafetensorsTensor.Of(prefix + ".lora_B.weight", "F32", [layer.Outputs, _rank], b));
+        _tensors.Add(SafetensorsTensor.Of(prefix + ".lora_A.weight", "F32", [.. layer.ShapeOfDown(_rank)], a));
+        _tensors.Add(SafetensorsTensor.Of(prefix + ".lora_B.weight", "F32", [.. layer.ShapeOfUp(_rank)], b));
     }
 
     private static Tensor Wide(Tensor value)

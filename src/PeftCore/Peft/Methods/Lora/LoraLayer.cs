@@ -6,23 +6,24 @@ using PeftCore.Tensors;
 namespace PeftCore.Peft.Lora;
 
 /// <summary>LoRA on one linear layer (Hu et al. 2021, equation 3): y = x·Wᵀ + b + s·(dropout(x)·Aᵀ)·Bᵀ with A (r, in), B (out, r) and s =
-/// α/r, or α/√r in rsLoRA (Kalajdzievski 2023). W and b are frozen. <see cref="LowRankLinearOp"/> computes y and the gradients; ΔW = s·B·A
-/// is formed only by a merge. Initialisations that subtract directions from W (PiSSA, OLoRA, CorDA, LoRA-GA) leave W unchanged, and the
-/// layer subtracts the update s·B₀·A₀ of the initial factors.</summary>
+/// α/r, or α/√r in rsLoRA (Kalajdzievski 2023). W and b are frozen. On a convolution the patches of x take the place of x, so that A is a
+/// kernel of r outputs and B a 1 × 1 kernel. <see cref="LowRankLinearOp"/> and <see cref="ConvolutionOp"/> compute y and the gradients;
+/// ΔW = s·B·A is formed only by a merge. Initialisations that subtract directions from W (PiSSA, OLoRA, CorDA, LoRA-GA) leave W unchanged,
+/// and the layer subtracts the update s·B₀·A₀ of the initial factors.</summary>
 internal sealed class LoraLayer : LayerAdapter
 {
-    private readonly Linear _layer;
+    private readonly MatrixLayer _layer;
     private readonly LayerDropout _dropout;
     private readonly Dora? _dora;
 
     public override Tensor Forward(Tensor x) => _dora is null
-        ? x.LoraLinear(_layer.Weight.Value, _layer.Bias?.Value, _layer.Transposed, Updates(_dropout.Now))
+        ? _layer.WithUpdates(x, _layer.Bias?.Value, Updates(_dropout.Now))
         : _dora.Forward(x, Updates(default), _dropout.Now);
 
     /// <summary>s·B·A, and −s·B₀·A₀ if the initial factors are subtracted from W.</summary>
     private LowRankUpdate[] Updates(DropoutKey dropout)
     {
-        var update = new LowRankUpdate(A.Value, B.Value, Scale, BiasOfB?.Value, dropout);
+        var update = new LowRankUpdate(MatrixLayer.MatrixOf(A.Value), MatrixLayer.MatrixOf(B.Value), Scale, BiasOfB?.Value, dropout);
         return InitialFactors is null ? [update] : [update, new(InitialFactors.A, InitialFactors.B, -Scale)];
     }
 
@@ -58,24 +59,24 @@ internal sealed class LoraLayer : LayerAdapter
     /// <param name="layer">The layer.</param>
     /// <param name="site">Index of the layer, which selects the random streams of the initial values and of dropout.</param>
     /// <exception cref="BadInputException">Rank or α is invalid for the layer, or the weight cannot be factored.</exception>
-    public LoraLayer(AttachContext context, LoraConfig config, string path, Linear layer, ulong site)
+    public LoraLayer(AttachContext context, LoraConfig config, string path, MatrixLayer layer, ulong site)
     {
         int rank = LoraChecks.RankOf(context, config, path, Math.Min(layer.Inputs, layer.Outputs));
         _layer = layer;
         _dropout = new LayerDropout(layer, (float)config.Dropout, site);
         Scale = LoraChecks.ScaleOf(config, path, rank);
-        A = context.NewParameter([rank, layer.Inputs]);
-        B = context.NewParameter([layer.Outputs, rank]);
+        A = context.NewParameter(layer.ShapeOfDown(rank));
+        B = context.NewParameter(layer.ShapeOfUp(rank));
         BiasOfB = config.LoraBias ? context.NewParameter([layer.Outputs]).Zero() : null;
-        _dora = config.UseDora ? new Dora(layer, context.NewParameter([layer.Outputs])) : null;
+        _dora = config.UseDora ? new Dora(layer, context.NewParameter(layer.ShapeOfMagnitude)) : null;
         InitialFactors = LoraInitializer.Fill(context, config, path, layer, A, B, Scale, 2 * site);
         _dora?.Initialize(Updates(default));
     }
 
-    /// <summary>(r, in)</summary>
+    /// <summary>(r, in), or (r, channels, kernel height, kernel width)</summary>
     public Parameter A { get; }
 
-    /// <summary>(out, r)</summary>
+    /// <summary>(out, r), or (out, r, 1, 1)</summary>
     public Parameter B { get; }
 
     /// <summary>(out) added after B and scaled with it; null without "lora_bias".</summary>
@@ -121,7 +122,7 @@ internal sealed class LoraLayer : LayerAdapter
         }
         foreach (var update in Updates(_dropout.Now))
         {
-            y += LowRankAdapter.Apply(x, update);
+            y += LowRankAdapter.Apply(_layer, x, update);
         }
         return scope.Return(y);
     }

@@ -27,7 +27,7 @@ internal sealed record LowRankFactors(double[] A, double[] B, int Rank, int Inpu
     /// <summary>The update of any method's layer. If it is not a LoRA, one factor is ΔW and the other the identity.</summary>
     public static LowRankFactors Of(string path, LayerAdapter adapter, Module module)
     {
-        if (adapter is LoraLayer or LoraEmbeddingLayer || module is not Linear layer)
+        if (adapter is LoraLayer or LoraEmbeddingLayer || module is not MatrixLayer layer)
         {
             return Of(adapter);
         }
@@ -127,7 +127,7 @@ internal sealed record LowRankFactors(double[] A, double[] B, int Rank, int Inpu
     }
 
     private static LowRankFactors Of(Tensor a, Tensor b, float scale) =>
-        new(a.ToDoubles(), b.ToDoubles(), a.Shape[0], a.Shape[1], b.Shape[0], scale);
+        new(a.ToDoubles(), b.ToDoubles(), a.Shape[0], (int)(a.Count / Math.Max(1, a.Shape[0])), b.Shape[0], scale);
 
     private static double[] ToDouble(WeightEntry entry) =>
         Array.ConvertAll(entry.ToArray<float>(), x => (double)x);

@@ -7,7 +7,9 @@ namespace PeftCore.Peft.Oft;
 
 /// <summary>OFT (Qiu et al. 2023, 2025) on one linear layer: y = (x·R)·Wᵀ + b with R block-diagonal, in/b blocks of (b, b). Each block is
 /// orthogonal: the <see cref="Cayley"/> transform of a trained skew-symmetric matrix Q, stored as its upper triangle. Rotations keep the
-/// angles between neurons.</summary>
+/// angles between neurons. On a convolution it is what Hugging Face PEFT computes, so that its files mean the same here: the patches of
+/// x (stride 1, no padding) are rotated and added up to a picture, and the layer convolves that picture. With R = I each pixel counts
+/// once for every patch that has it, so this is not the layer at the start, and no weight computes it.</summary>
 internal sealed class OftAdapter : RotationAdapter
 {
     /// <summary>Relative tolerance of the projection: a norm that exceeds the limit by less is rounding error.</summary>
@@ -17,9 +19,16 @@ internal sealed class OftAdapter : RotationAdapter
     private readonly Parameter _triangles;
     private readonly int _side;
     private readonly BlockDropout _dropout;
+    private readonly bool _mergesLikeReference;
 
-    public OftAdapter(AttachContext context, OftConfig config, string path, Linear layer, ulong site) : base(layer)
+    public OftAdapter(AttachContext context, OftConfig config, string path, MatrixLayer layer, ulong site) : base(layer)
     {
+        if (layer is Convolution { Spec.Axes: 1 })
+        {
+            throw new BadInputException(
+                $"target modules: \"{path}\" is a convolution over sequences, for which OFT has no form; leave it out");
+        }
+        _mergesLikeReference = context.LikeReference;
         _config = config;
         _dropout = new BlockDropout(layer, config.ModuleDropout, site);
         int wanted = config.BlockSize != 0 ? config.BlockSize : config.Rank, fitting = layer.Inputs % wanted == 0 ? wanted
@@ -36,6 +45,34 @@ internal sealed class OftAdapter : RotationAdapter
     }
 
     public override IEnumerable<AdapterParameter> Parameters => [new("", "oft_R.{0}.weight", "oft_R.weight", _triangles)];
+
+    public override string? MergeProblem => Layer is Convolution && !_mergesLikeReference
+        ? "OFT adds the rotated patches of a convolution up before it convolves them, which no weight does"
+        : null;
+
+    public override Tensor Forward(Tensor x)
+    {
+        if (Layer is not Convolution convolution)
+        {
+            return base.Forward(x);
+        }
+        using var scope = new TensorScope();
+        var spec = convolution.Spec;
+        var picture = spec.Upsampling == 1 ? x : x.Unfold(ConvolutionSpec.Over2(1) with { Upsampling = spec.Upsampling });
+        var plain = new ConvolutionSpec(spec.KernelHeight, spec.KernelWidth);
+        var rotated = Rotate(picture.Unfold(plain)).Fold(plain, picture.Shape);
+        return scope.Return(rotated.Convolve(spec with { Upsampling = 1 }, Layer.Matrix, Layer.Bias?.Value));
+    }
+
+    public override Tensor AddTo(Tensor x, Tensor y)
+    {
+        if (Layer is not Convolution)
+        {
+            return base.AddTo(x, y);
+        }
+        using var scope = new TensorScope();
+        return scope.Return(y + (Forward(x) - Layer.Compute(x)));
+    }
 
     protected override Tensor Rotate(Tensor x)
     {

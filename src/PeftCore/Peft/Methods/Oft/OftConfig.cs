@@ -77,6 +77,7 @@ public sealed record OftConfig : TargetedConfig
             throw new BadInputException(
                 $"r is {Rank} and oft_block_size {BlockSize}; give the number of blocks or their size, and set the other to 0");
         }
-        return new TargetedLayers(context, this).Attach((path, layer, site) => new OftAdapter(context, this, path, layer, site));
+        return TargetedLayers.WithConvolutions(context, this)
+            .AttachMatrices((path, layer, site) => new OftAdapter(context, this, path, layer, site));
     }
 }

@@ -8,14 +8,14 @@ internal static class KaimingInit
 {
     public static void Fill(Parameter a, Parameter b, ulong seed, ulong stream)
     {
-        a.Kaiming(seed, stream);
+        a.Kaiming(a.Shape.Count / a.Shape[0], seed, stream);
         b.Zero();
     }
 
     /// <summary>Fills A and B alike, so that a new adapter changes the output; for tests.</summary>
     public static void FillBoth(Parameter a, Parameter b, ulong seed, ulong stream)
     {
-        a.Kaiming(seed, stream);
-        b.Kaiming(seed, stream + 1);
+        a.Kaiming(a.Shape.Count / a.Shape[0], seed, stream);
+        b.Kaiming(b.Shape.Count / b.Shape[0], seed, stream + 1);
     }
 }

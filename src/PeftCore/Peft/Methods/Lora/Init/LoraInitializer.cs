@@ -3,15 +3,21 @@ using PeftCore.Nn;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>Initialises A (r, in) and B (out, r) of a linear layer. Each initialisation is a file of this folder.</summary>
+/// <summary>Initialises A (r, in) and B (out, r) of a linear layer or a convolution. Each initialisation is a file of this
+/// folder.</summary>
 internal static class LoraInitializer
 {
     /// <summary>Fills A and B.</summary>
     /// <returns>The factors that are subtracted from the base weight; null if none are.</returns>
     /// <exception cref="BadInputException">The weight cannot be factored, or the factors from data have another rank.</exception>
-    public static FrozenInitialFactors? Fill(AttachContext context, LoraConfig config, string path, Linear layer, Parameter a, Parameter b,
-        float scale, ulong stream)
+    public static FrozenInitialFactors? Fill(AttachContext context, LoraConfig config, string path, MatrixLayer target, Parameter a,
+        Parameter b, float scale, ulong stream)
     {
+        if (target is not Linear layer)
+        {
+            FillKernels(config, path, a, b, context.Seed, stream);
+            return null;
+        }
         LowRankFactors? calibrated = null;
         switch (config.Init)
         {
@@ -41,6 +47,28 @@ internal static class LoraInitializer
         }
         bool takenOut = config.Init.ChangesBase && (calibrated is not null || context.ShapesOnly || !config.Init.NeedsData);
         return takenOut ? FrozenInitialFactors.Copy(context, a.Value, b.Value) : null;
+    }
+
+    /// <summary>Fills the kernels of a convolution's update; initialisations that factor or measure a weight are those of linear
+    /// layers.</summary>
+    private static void FillKernels(LoraConfig config, string path, Parameter a, Parameter b, ulong seed, ulong stream)
+    {
+        switch (config.Init)
+        {
+            case LoraInit.Gaussian:
+                GaussianInit.Fill(a, b, seed, stream);
+                break;
+            case LoraInit.Random:
+                KaimingInit.FillBoth(a, b, seed, stream);
+                break;
+            case LoraInit.Default:
+                KaimingInit.Fill(a, b, seed, stream);
+                break;
+            default:
+                throw new BadInputException(
+                    $"init_lora_weights is {LoraConfigFields.ToJson(config.Init)}, which is for linear layers, but \"{path}\" is a " +
+                    "convolution; leave it out, or choose true, false or gaussian");
+        }
     }
 
     private static void Upload(string path, LowRankFactors factors, Parameter a, Parameter b)
