@@ -77,6 +77,10 @@ public static class ModelFamilies
             Register(type, new ModelFamily((config, _, warnings) => new Bart(BartConfig.Read(config, warnings)), [ModelTask.Seq2SeqLm],
                 "q_proj", "v_proj"));
         }
+        Register("whisper", new ModelFamily((config, _, warnings) => new Whisper(WhisperConfig.Read(config, warnings)),
+            [ModelTask.SpeechToText], "q_proj", "v_proj"));
+        Register("wav2vec2", new ModelFamily((config, _, warnings) => new Wav2Vec2(Wav2Vec2Config.Read(config, warnings)),
+            [ModelTask.Ctc], "q_proj", "v_proj"));
     }
 
     /// <summary>The values of "model_type" that can be loaded.</summary>

@@ -39,7 +39,8 @@ public sealed partial class ModelInputs
             all.Add(new(Ranges, _ranges!));
         }
         all.AddRange(_windowed.OrderBy(window => window.Key).Select(window => window.Value));
-        all.AddRange(new[] { _tableRows, _growth, _tokenMask, _types, _lastTokens, _meanWeights, _buckets, _crossRanges }
+        all.AddRange(new[] { _tableRows, _growth, _tokenMask, _types, _lastTokens, _meanWeights, _buckets, _crossRanges, _frames,
+            _frameMask, _featureMask }
             .OfType<Uploaded>());
         if (Decoder is { } decoder)
         {

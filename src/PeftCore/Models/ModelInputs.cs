@@ -57,6 +57,7 @@ public sealed partial class ModelInputs
         (Cache, Prefix) = (other.Cache, other.Prefix);
         (Decoder, _crossRanges, CrossCache, CrossRows) = (other.Decoder, other._crossRanges, other.CrossCache, other.CrossRows);
         (IdsOnHost, IsUploadable) = (other.IdsOnHost, other.IsUploadable);
+        (FrameCounts, _frames) = (other.FrameCounts, other._frames);
     }
 
     /// <summary>I32 (batch, tokens): token ids.</summary>

@@ -7,4 +7,11 @@ namespace PeftCore.Models;
 /// <param name="Pixels">(channels, height, width); null for no picture.</param>
 /// <param name="Sound">(bins, frames) or (samples); null for no recording.</param>
 /// <param name="HasBoxes">Whether each token has a box.</param>
-internal sealed record SampleSizes(int Tokens, Shape? Pixels = null, Shape? Sound = null, bool HasBoxes = false);
+internal sealed record SampleSizes(int Tokens, Shape? Pixels = null, Shape? Sound = null, bool HasBoxes = false)
+{
+    /// <summary>Labels of a target; null for as many as the caller asks for.</summary>
+    public int? Targets { get; init; }
+
+    /// <summary>Symbols that targets consist of; null for the vocabulary.</summary>
+    public int? Symbols { get; init; }
+}

@@ -55,6 +55,16 @@ public sealed class Targets
         InverseCount = backend.From([1 / Denominator], [1]);
     }
 
+    private Targets(Backend backend, int[] labels, int batch, float? denominator)
+    {
+        (_shifted, _firstLabels, _isMean) = (labels, [], denominator is null);
+        Denominator = denominator ?? batch;
+        Weight = batch / Denominator;
+        _tokens = labels;
+        Tokens = backend.From(labels, [batch, labels.Length / batch]);
+        InverseCount = backend.From([1 / Denominator], [1]);
+    }
+
     /// <summary>F32 (B, n): the numbers that each row predicts: one in regression; 1 for the classes of the row, 0 for others, if a row may
     /// have several; null in other tasks.</summary>
     internal Tensor? Values { get; }
@@ -121,6 +131,57 @@ public sealed class Targets
     internal static Targets FromValues(Backend backend, ReadOnlySpan<float> values, int batch, float? denominator = null) =>
         batch > 0 && values.Length > 0 && values.Length % batch == 0 ? new(backend, values.ToArray(), batch, denominator)
         : throw new ShapeException("targets", $"{values.Length} numbers do not fill {batch} rows of one length");
+
+    /// <summary>Targets that are the labels of whole rows, of any number, as in connectionist temporal classification.</summary>
+    /// <param name="backend">The device to upload to.</param>
+    /// <param name="labels">(B, L), negative for padding.</param>
+    /// <param name="batch">Rows B.</param>
+    /// <param name="symbols">Symbols that exist.</param>
+    /// <param name="denominator">The denominator of the sum of losses; null for the number of rows.</param>
+    /// <exception cref="BadInputException">A label is no symbol.</exception>
+    internal static Targets Transcripts(Backend backend, ReadOnlySpan<int> labels, int batch, int symbols, float? denominator = null)
+    {
+        if (batch <= 0 || labels.Length == 0 || labels.Length % batch != 0)
+        {
+            throw new ShapeException("targets", $"{labels.Length} labels do not fill {batch} rows of one length");
+        }
+        int length = labels.Length / batch;
+        int[] compact = new int[labels.Length];
+        Array.Fill(compact, CrossEntropyOp.Ignore);
+        for (int row = 0; row < batch; row++)
+        {
+            int at = row * length;
+            foreach (int label in labels.Slice(row * length, length))
+            {
+                if (label >= symbols)
+                {
+                    throw new BadInputException($"a transcript has label {label}, but the model predicts {symbols} symbols; the tokenizer " +
+                        "belongs to another model");
+                }
+                if (label >= 0)
+                {
+                    compact[at++] = label;
+                }
+            }
+        }
+        return new Targets(backend, compact, batch, denominator);
+    }
+
+    /// <summary>Checks that the labels of each row fit its frames: one frame a label, and one more between two equal ones.</summary>
+    /// <exception cref="BadInputException">They do not.</exception>
+    internal void CheckFit(ReadOnlySpan<int> frames)
+    {
+        int length = _shifted.Length / frames.Length;
+        for (int row = 0; row < frames.Length; row++)
+        {
+            int needed = CtcDecoding.FramesFor(_shifted.AsSpan(row * length, length));
+            if (needed > frames[row])
+            {
+                throw new BadInputException($"row {row} of a batch has a transcript that takes {needed} frames, but its recording has " +
+                    $"{frames[row]}; leave it out, or set ctc_zero_infinity to true to ignore such rows");
+            }
+        }
+    }
 
     /// <summary>Everything that is uploaded of these targets, with its values on the host.</summary>
     internal IReadOnlyList<Uploaded> Uploads() =>

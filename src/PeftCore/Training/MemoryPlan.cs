@@ -92,11 +92,13 @@ public sealed class MemoryPlan
     {
         var model = trainable.Model;
         var rows = new Example[batchSize];
+        var sizes = model.InputsOf(length);
+        int symbols = sizes.Symbols ?? model.VocabularySize;
         for (int row = 0; row < batchSize; row++)
         {
-            var sizes = model.InputsOf(length);
             int[] ids = Tokens(row, 0, sizes.Tokens);
-            rows[row] = FullTargets.Of(model, row, ids, () => Tokens(row, length, targetLength > 0 ? targetLength : length)) with
+            rows[row] = FullTargets.Of(model, row, ids, () =>
+                Tokens(row, length, sizes.Targets ?? (targetLength > 0 ? targetLength : length))) with
             {
                 Pixels = Numbers(row, sizes.Pixels),
                 Sound = Numbers(row, sizes.Sound),
@@ -106,7 +108,7 @@ public sealed class MemoryPlan
         return new Collator(padId: 0).Collate(rows);
 
         int[] Tokens(int row, int first, int count) => [.. Enumerable.Range(first, count)
-            .Select(i => (int)(Kernels.Philox.Next(seed, (ulong)row, (ulong)i).X % (uint)model.VocabularySize))];
+            .Select(i => (int)(Kernels.Philox.Next(seed, (ulong)row, (ulong)i).X % (uint)symbols))];
 
         DenseValues? Numbers(int row, Shape? shape) => shape is not { } extents ? null : new(
             [.. Enumerable.Range(0, (int)extents.Count).Select(i => Kernels.Philox.Next(seed, (ulong)row, (ulong)i).X / (float)uint.MaxValue)],

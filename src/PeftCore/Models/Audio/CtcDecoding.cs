@@ -3,6 +3,18 @@ namespace PeftCore.Models;
 /// <summary>Decoding of connectionist temporal classification: the labels that frames of logits spell.</summary>
 internal static class CtcDecoding
 {
+    /// <summary>The fewest frames that can spell labels: one each, and a blank between two equal ones.</summary>
+    /// <param name="labels">The labels, negative for padding after them.</param>
+    public static int FramesFor(ReadOnlySpan<int> labels)
+    {
+        int frames = 0;
+        for (int i = 0; i < labels.Length && labels[i] >= 0; i++)
+        {
+            frames += i > 0 && labels[i] == labels[i - 1] ? 2 : 1;
+        }
+        return frames;
+    }
+
     /// <summary>The labels of the most probable alignment: the best symbol of each frame, repeats collapsed, blanks left out.</summary>
     /// <param name="logits">(frames, classes), row-major.</param>
     /// <param name="classes">Symbols.</param>

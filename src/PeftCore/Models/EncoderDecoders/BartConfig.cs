@@ -18,7 +18,9 @@ internal enum BartPositions
 /// <param name="NormFirst">Whether each sublayer has its norm before it, and each stack one after its last block.</param>
 /// <param name="NormEmbedding">Whether there is a norm after the embedding.</param>
 /// <param name="StartsWithLast">Whether the decoder reads the last token of a target text first: the language of mBART.</param>
-internal sealed record BartVariant(BartPositions Positions, bool NormFirst, bool NormEmbedding, bool StartsWithLast = false)
+/// <param name="KeyBias">Whether the projections to keys have a bias, which Whisper's do not.</param>
+internal sealed record BartVariant(BartPositions Positions, bool NormFirst, bool NormEmbedding, bool StartsWithLast = false,
+    bool KeyBias = true)
 {
     /// <summary>The variant of a model_type.</summary>
     public static BartVariant Of(string type) => type switch
@@ -108,8 +110,8 @@ internal sealed record BartConfig
             Variant = variant,
             VocabularySize = vocabulary,
             HiddenSize = hidden,
-            Encoder = Stack(config, "encoder", hidden),
-            Decoder = Stack(config, "decoder", hidden),
+            Encoder = Stack(config, "encoder", hidden, layers: 12, heads: 16, inner: 4096),
+            Decoder = Stack(config, "decoder", hidden, layers: 12, heads: 16, inner: 4096),
             MaxLength = config.Int("max_position_embeddings", 1024, min: 1, max: DecoderFields.MostRows),
             Activation = config.Choice("activation_function", "gelu", [.. Activations.Names]),
             ScaleEmbedding = config.Bool("scale_embedding", false),
@@ -122,15 +124,22 @@ internal sealed record BartConfig
         };
     }
 
-    private static BartStackSizes Stack(ConfigReader config, string name, int hidden)
+    /// <summary>Reads the sizes of one stack.</summary>
+    /// <param name="config">The configuration.</param>
+    /// <param name="name">"encoder" or "decoder".</param>
+    /// <param name="hidden">Size of a hidden state.</param>
+    /// <param name="layers">Blocks if the field is absent.</param>
+    /// <param name="heads">Heads if the field is absent.</param>
+    /// <param name="inner">Size of the feed-forward network's hidden layer if the field is absent.</param>
+    public static BartStackSizes Stack(ConfigReader config, string name, int hidden, int layers, int heads, int inner)
     {
-        int heads = config.Int(name + "_attention_heads", 16, min: 1, max: DecoderFields.MostColumns);
+        heads = config.Int(name + "_attention_heads", heads, min: 1, max: DecoderFields.MostColumns);
         if (hidden % heads != 0)
         {
             throw config.Error(name + "_attention_heads", $"is {heads}, which does not divide d_model = {hidden}");
         }
-        return new BartStackSizes(config.Int(name + "_layers", 12, min: 1, max: DecoderFields.MostLayers), heads,
-            config.Int(name + "_ffn_dim", 4096, min: 1, max: DecoderFields.MostColumns));
+        return new BartStackSizes(config.Int(name + "_layers", layers, min: 1, max: DecoderFields.MostLayers), heads,
+            config.Int(name + "_ffn_dim", inner, min: 1, max: DecoderFields.MostColumns));
     }
 
     /// <summary>Warns of fields that transformers does not read and that say something else than the family does.</summary>
@@ -149,6 +158,15 @@ internal sealed record BartConfig
                     $"{(value ? "true" : "false")} there; it is ignored, as in transformers"));
             }
         }
+        WarnOfLayerDrop(config, warnings);
+        ForeignFields.Compare(config, warnings, ("d_model", ["hidden_size", "n_embd"]),
+            ("encoder_layers", ["num_hidden_layers", "num_layers"]), ("encoder_attention_heads", ["num_attention_heads", "num_heads"]),
+            ("max_position_embeddings", ["n_positions"]), ("activation_function", ["hidden_act", "hidden_activation"]));
+    }
+
+    /// <summary>Warns of dropped blocks.</summary>
+    public static void WarnOfLayerDrop(ConfigReader config, ICollection<string>? warnings)
+    {
         foreach (string name in (string[])["encoder_layerdrop", "decoder_layerdrop"])
         {
             if (config.Float(name, 0, min: 0, max: 1) is var p and > 0)
@@ -156,8 +174,5 @@ internal sealed record BartConfig
                 warnings?.Add(config.Sentence(name, FormattableString.Invariant($"is {p}: no block is left out in training here")));
             }
         }
-        ForeignFields.Compare(config, warnings, ("d_model", ["hidden_size", "n_embd"]),
-            ("encoder_layers", ["num_hidden_layers", "num_layers"]), ("encoder_attention_heads", ["num_attention_heads", "num_heads"]),
-            ("max_position_embeddings", ["n_positions"]), ("activation_function", ["hidden_act", "hidden_activation"]));
     }
 }

@@ -25,7 +25,7 @@ internal sealed class BartStack : Module
         }
         else
         {
-            _sinusoids = new SinusoidalTable(c.MaxLength, c.HiddenSize);
+            _sinusoids = new SinusoidalTable(c.MaxLength, c.HiddenSize, c.HiddenSize / 2);
         }
         var layers = Add("layers", new ModuleList());
         var sizes = _isDecoder ? c.Decoder : c.Encoder;
@@ -71,8 +71,8 @@ internal sealed class BartStack : Module
     }
 }
 
-/// <summary>A block of BART: self-attention, in the decoder also cross-attention, and the feed-forward network, each with a norm after the
-/// residual sum, or before the sublayer in mBART and Pegasus.</summary>
+/// <summary>A block of BART or Whisper: self-attention, in the decoder also cross-attention, and the feed-forward network, each with a
+/// norm after the residual sum, or before the sublayer in mBART, Pegasus and Whisper.</summary>
 internal sealed class BartBlock : Module
 {
     private readonly BartConfig _config;
@@ -90,7 +90,8 @@ internal sealed class BartBlock : Module
         (_config, _activation) = (c, Activations.Apply(c.Activation));
         _site = (p, site) => decoderSites?.OfDecoder(p, index, site) ?? DropoutSites.OfEncoder(p, index, site);
         int headDim = c.HiddenSize / sizes.Heads;
-        var attention = new AttentionSizes(c.HiddenSize, sizes.Heads, headDim, 1 / MathF.Sqrt(headDim), Bias: true, AttentionNames.Bart);
+        var attention = new AttentionSizes(c.HiddenSize, sizes.Heads, headDim, 1 / MathF.Sqrt(headDim), Bias: true, AttentionNames.Bart,
+            c.Variant.KeyBias);
         _self = Add("self_attn", new StackAttention(attention, index, _site(c.AttentionDropout, BlockSite.Probabilities)));
         _selfNorm = Norm("self_attn_layer_norm");
         if (decoderSites is not null)

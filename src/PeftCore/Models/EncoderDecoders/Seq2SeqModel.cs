@@ -12,6 +12,9 @@ internal abstract class Seq2SeqModel : TransformerModel
     /// <summary>Blocks of the decoder; <see cref="TransformerModel.LayerCount"/> counts those of the encoder.</summary>
     public abstract int DecoderLayerCount { get; }
 
+    /// <summary>Longest source text, in hidden states of the encoder.</summary>
+    private protected virtual int MaxSourceLength => MaxLength;
+
     /// <summary>The token before the first of every target text.</summary>
     public abstract int DecoderStartToken { get; }
 
@@ -32,7 +35,7 @@ internal abstract class Seq2SeqModel : TransformerModel
 
     /// <summary>The model as an encoder-decoder that generates text.</summary>
     /// <exception cref="BadInputException">It is none.</exception>
-    internal static Seq2SeqModel Of(TransformerModel model) => model as Seq2SeqModel is { Task: ModelTask.Seq2SeqLm } generates ? generates
+    internal static Seq2SeqModel Of(TransformerModel model) => model as Seq2SeqModel is { Task: ModelTask.Seq2SeqLm or ModelTask.SpeechToText } generates ? generates
         : throw new BadInputException($"this {model.ModelType} model is for {TaskSpec.NameOf(model.Task)}, so it has no target texts; " +
             "load an encoder-decoder");
 
@@ -110,7 +113,7 @@ internal abstract class Seq2SeqModel : TransformerModel
         {
             (x, inputs) = before.PrependTokens(x, inputs);
         }
-        CheckLength(inputs, "source");
+        CheckLength(inputs, "source", MaxSourceLength);
         x = EmbedSource(x, inputs);
         var bias = EncoderBias(inputs);
         for (int i = 0; i < LayerCount; i++)
@@ -132,7 +135,7 @@ internal abstract class Seq2SeqModel : TransformerModel
         {
             inputs = before.PrependPrefix(inputs);
         }
-        CheckLength(inputs, "target");
+        CheckLength(inputs, "target", MaxLength);
         var x = EmbedTarget(EmbedTokens(inputs.Ids), inputs);
         var bias = DecoderBias(inputs);
         for (int i = 0; i < DecoderLayerCount; i++)
@@ -184,11 +187,11 @@ internal abstract class Seq2SeqModel : TransformerModel
     /// <summary>Last norm and dropout of the decoder.</summary>
     private protected abstract Tensor FinishDecoder(Tensor x);
 
-    private void CheckLength(ModelInputs inputs, string side)
+    private static void CheckLength(ModelInputs inputs, string side, int most)
     {
-        if (inputs.Longest > MaxLength)
+        if (inputs.Longest > most)
         {
-            throw new BadInputException($"a {side} text of {inputs.Longest} tokens is longer than the {MaxLength} this model allows; " +
+            throw new BadInputException($"a {side} text of {inputs.Longest} tokens is longer than the {most} this model allows; " +
                 $"shorten it or lower the maximum {side} length");
         }
     }

@@ -6,10 +6,11 @@ using PeftCore.Tensors;
 namespace PeftCore.Models;
 
 /// <summary>Sinusoidal positions (Vaswani et al. 2017), with all sines before all cosines: row p is sin(p·f₀) … , cos(p·f₀) …,
-/// fᵢ = 10000^(−2i/C).</summary>
+/// fᵢ = 10000^(−i/steps).</summary>
 /// <param name="rows">Positions.</param>
 /// <param name="columns">Size of a hidden state, C.</param>
-internal sealed class SinusoidalTable(int rows, int columns) : IDisposable
+/// <param name="steps">C/2, or C/2 − 1 in Whisper, whose last frequency is 1/10000.</param>
+internal sealed class SinusoidalTable(int rows, int columns, int steps) : IDisposable
 {
     private Tensor? _table;
 
@@ -49,7 +50,7 @@ internal sealed class SinusoidalTable(int rows, int columns) : IDisposable
         {
             for (int i = 0; i < half; i++)
             {
-                double angle = p / Math.Pow(10000, 2.0 * i / columns);
+                double angle = p / Math.Pow(10000, (double)i / steps);
                 values[p * columns + i] = (float)Math.Sin(angle);
                 values[p * columns + half + i] = (float)Math.Cos(angle);
             }

@@ -30,7 +30,7 @@ internal sealed class StackAttention : Module
         foreach (string name in sizes.Names.Order)
         {
             declared.Add(name, Add(name, name == sizes.Names.O ? new Linear(inner, sizes.HiddenSize, sizes.Bias)
-                : new Linear(sizes.HiddenSize, inner, sizes.Bias)));
+                : new Linear(sizes.HiddenSize, inner, sizes.Bias && (sizes.KeyBias || name != sizes.Names.K))));
         }
         (_q, _k, _v, _o) = (declared[sizes.Names.Q], declared[sizes.Names.K], declared[sizes.Names.V], declared[sizes.Names.O]);
     }
@@ -79,7 +79,9 @@ internal sealed class StackAttention : Module
 /// <param name="Scale">Factor of q·k.</param>
 /// <param name="Bias">Whether the layers have biases.</param>
 /// <param name="Names">Names of the layers.</param>
-internal sealed record AttentionSizes(int HiddenSize, int Heads, int HeadDim, float Scale, bool Bias, AttentionNames Names);
+/// <param name="KeyBias">Whether keys have a bias if the other layers do. Softmax does not see it.</param>
+internal sealed record AttentionSizes(int HiddenSize, int Heads, int HeadDim, float Scale, bool Bias, AttentionNames Names,
+    bool KeyBias = true);
 
 /// <summary>Names of an attention's layers.</summary>
 /// <param name="Q">The projection to queries.</param>
