@@ -39,7 +39,7 @@ public sealed class Batch
         Array.Fill(ClassLabels, -1);
         (CausalRanges, TaskIds, TrainableTokens) = (null, null, 0);
         (TypeIds, Spans, Scores, Windows, Boxes, Parts) = (null, null, null, null, null, 1);
-        IsPairs = false;
+        (IsPairs, IsTranscripts, WordDelimiter) = (false, false, null);
         if (DecoderLabels is not null)
         {
             Array.Fill(DecoderLabels, Example.Masked);
@@ -113,6 +113,12 @@ public sealed class Batch
 
     /// <summary>Whether the rows are pictures and their texts.</summary>
     internal bool IsPairs { get; set; }
+
+    /// <summary>Whether each row counts as one target, whatever the number of its labels.</summary>
+    internal bool IsTranscripts { get; set; }
+
+    /// <summary>The label between words of transcripts; null if it is not known.</summary>
+    internal int? WordDelimiter { get; set; }
 
     /// <summary>Tokens of a target, padding included, S; 0 without a decoder of its own.</summary>
     public int TargetLength { get; }
@@ -188,7 +194,7 @@ public sealed class Batch
             Tasks = TaskIds,
             Pixels = Pixels?.Array,
             Sound = Sound?.Array,
-            SoundLengths = Sound?.Lengths,
+            SoundLengths = Sound is { MarksPadding: true } ? Sound.Lengths : null,
             Boxes = Boxes,
         });
     }
@@ -259,6 +265,8 @@ public sealed class Batch
             Sound = Sound?.Row(row),
             Boxes = Boxes?[(4 * start)..(4 * (start + length))],
             IsPairs = IsPairs,
+            IsTranscripts = IsTranscripts,
+            WordDelimiter = WordDelimiter,
         };
         InputIds.AsSpan(start, length).CopyTo(alone.InputIds);
         Labels.AsSpan(start, length).CopyTo(alone.Labels);
@@ -291,7 +299,8 @@ public sealed class Batch
     {
         int tokens = Count(DecoderLabels ?? Targets);
         TrainableTokens = Parts > 1 ? BatchSize / Parts : Spans?.Length
-            ?? (tokens > 0 ? tokens : IsPairs || Scores is not null ? BatchSize : BatchSize - ClassLabels.AsSpan().Count(-1));
+            ?? (IsTranscripts ? BatchSize : tokens > 0 ? tokens : IsPairs || Scores is not null ? BatchSize
+                : BatchSize - ClassLabels.AsSpan().Count(-1));
     }
 
     private static int Count(int[] labels) => labels.Length - labels.AsSpan().Count(Example.Masked);

@@ -147,6 +147,8 @@ internal sealed class Collator
                 boxes.CopyTo(batch.Boxes ??= new int[4 * batch.InputIds.Length], 4 * row * batch.Length);
             }
             batch.IsPairs |= sample.IsPair;
+            batch.IsTranscripts |= sample.IsTranscript;
+            batch.WordDelimiter ??= sample.WordDelimiter;
             sample.TargetIds?.CopyTo(batch.DecoderLabels!, row * batch.TargetLength);
         }
     }

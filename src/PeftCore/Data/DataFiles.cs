@@ -26,6 +26,11 @@ public static class DataFiles
             SplitFiles.Find(path, files, names, endings) is { Count: > 0 } found
                 ? [.. found.SelectMany(file => ReadFile(file, options))] : null;
         var splits = new DataSplits(path, Split(TrainNames), Split(ValidationNames), Split(TestNames));
+        if (splits.Train is null && splits.Validation is null && splits.Test is null
+            && MediaFolder.Find(path, (TrainNames, ValidationNames, TestNames), options ?? new ReadOptions()) is { } media)
+        {
+            splits = media;
+        }
         if (splits.Train is null && splits.Validation is null && splits.Test is null)
         {
             throw new BadInputException($"{path}: the directory has no data, expected train, valid or test with one of the endings "

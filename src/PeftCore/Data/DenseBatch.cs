@@ -6,7 +6,8 @@ namespace PeftCore.Data;
 /// <summary>The pixels or the sound of a batch. Sounds may differ in length: shorter rows are padded with zeros.</summary>
 internal sealed class DenseBatch
 {
-    private DenseBatch(float[] values, Shape shape, int[] lengths) => (Values, Shape, Lengths) = (values, shape, lengths);
+    private DenseBatch(float[] values, Shape shape, int[] lengths, bool marksPadding) =>
+        (Values, Shape, Lengths, MarksPadding) = (values, shape, lengths, marksPadding);
 
     /// <summary>Row-major.</summary>
     public float[] Values { get; } // (B, …, longest)
@@ -16,6 +17,9 @@ internal sealed class DenseBatch
 
     /// <summary>The last extent of each row before padding: samples or frames of a sound.</summary>
     public int[] Lengths { get; } // (B)
+
+    /// <summary>Whether the model is told of <see cref="Lengths"/>.</summary>
+    public bool MarksPadding { get; }
 
     /// <summary>The values as inputs of a model.</summary>
     public DenseArray Array => new(Values, Shape);
@@ -46,7 +50,7 @@ internal sealed class DenseBatch
             lengths[i] = rows[i].Shape.Columns;
             Read(rows[i], values.AsSpan(i * lines * longest, lines * longest), longest, draws.IsEmpty ? default : draws[i]);
         }
-        return new DenseBatch(values, Batched(rows.Count, first, longest), lengths);
+        return new DenseBatch(values, Batched(rows.Count, first, longest), lengths, rows[0].MarksPadding);
     }
 
     /// <summary>One row alone, without padding.</summary>
@@ -61,7 +65,7 @@ internal sealed class DenseBatch
         int[] extents = new int[Shape.Rank];
         Shape.CopyTo(extents);
         (extents[0], extents[^1]) = (1, length);
-        return new DenseBatch(alone, Shape.Of(extents), [length]);
+        return new DenseBatch(alone, Shape.Of(extents), [length], MarksPadding);
     }
 
     private static void Read(DenseSource source, Span<float> target, int longest, SampleDraw draw)

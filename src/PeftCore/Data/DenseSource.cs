@@ -12,6 +12,9 @@ internal abstract class DenseSource
     /// <summary>A number that differs between different data, for <see cref="DataFingerprint"/>.</summary>
     public abstract long Fingerprint { get; }
 
+    /// <summary>Whether the model is told where the padding of shorter rows begins.</summary>
+    public virtual bool MarksPadding => true;
+
     /// <summary>Writes the values, row-major.</summary>
     /// <param name="target">As many numbers as <see cref="Shape"/> has.</param>
     /// <param name="draw">What random augmentation is seeded with.</param>

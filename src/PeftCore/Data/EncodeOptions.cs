@@ -1,4 +1,5 @@
 using PeftCore.Models;
+using PeftCore.Models.Generation;
 using PeftCore.Tokenizers;
 
 namespace PeftCore.Data;
@@ -33,6 +34,16 @@ public sealed record EncodeOptions
 
     /// <summary>Maximum tokens of a target of an encoder-decoder; null for <see cref="MaxSeqLength"/>.</summary>
     public int? MaxTargetLength { get; init; }
+
+    /// <summary>Reads the recordings of rows, for models of speech; null for other models.</summary>
+    public SoundReader? Sound { get; init; }
+
+    /// <summary>The language and the task of transcripts, for models that write them after tokens which say so; null for the
+    /// defaults.</summary>
+    public SpeechOptions? Speech { get; init; }
+
+    /// <summary>Whether files that cannot be read are counted and left out; otherwise the first is an error.</summary>
+    public bool SkipBadFiles { get; init; }
 
     /// <summary>Tokens of a context that two windows share, in question answering; null for 128, or half a window if that is
     /// less.</summary>

@@ -46,6 +46,12 @@ public sealed class EncodeReport
     /// <summary>Questions with an answer that no window holds, because it is longer than a window.</summary>
     internal int AnswersCut { get; set; }
 
+    /// <summary>A sentence about files that were left out; null without any.</summary>
+    internal string? BadFiles { get; set; }
+
+    /// <summary>Symbols of transcripts that the vocabulary does not have.</summary>
+    internal long UnknownSymbols { get; set; }
+
     /// <summary>Labels that are not masked, of all samples.</summary>
     internal long TrainableTokens { get; set; }
 
@@ -68,6 +74,17 @@ public sealed class EncodeReport
     /// <summary>Warnings for the user.</summary>
     public IEnumerable<string> Warnings(int maxSeqLength)
     {
+        if (BadFiles is { } files)
+        {
+            yield return files;
+        }
+
+        if (UnknownSymbols > 0)
+        {
+            yield return $"{UnknownSymbols} symbols of the transcripts are not in the vocabulary and are learned as unknown; vocab.json may "
+                + "have other capitals than the texts.";
+        }
+
         if (Cut > 0)
         {
             yield return $"{Cut} of {Rows} samples were longer than max_seq_length {maxSeqLength} and were cut, by {TokensCut} tokens in " +

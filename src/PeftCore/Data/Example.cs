@@ -69,6 +69,13 @@ public sealed record Example(int[] Ids, int[] Labels)
     /// <summary>Whether the sample is a picture and its text, whose pairing is what is learned.</summary>
     internal bool IsPair { get; init; }
 
+    /// <summary>Whether the sample counts as one target, whatever the number of its labels, as in connectionist temporal
+    /// classification.</summary>
+    internal bool IsTranscript { get; init; }
+
+    /// <summary>The label between words of a transcript, for the word error rate; null if it is not known.</summary>
+    internal int? WordDelimiter { get; init; }
+
     /// <summary>A sample without labels.</summary>
     internal static Example Unlabelled(int[] ids)
     {

@@ -42,6 +42,7 @@ public sealed class ExampleEncoder
             ModelTask.SequenceClassification => EncodeLabelled(rows),
             ModelTask.TokenClassification => new TokenClassEncoder(_tokenizer, _options, Report).Encode(rows, Labels),
             ModelTask.QuestionAnswering => new QuestionEncoder(_tokenizer, _options, Report).Encode(rows),
+            ModelTask.Ctc or ModelTask.SpeechToText => new SoundEncoder(_tokenizer, _options, Report).Encode(rows),
             ModelTask.MaskedLm => new MaskedTextEncoder(_tokenizer, _options, Report).Encode(rows),
             _ => new ContrastEncoder(_tokenizer, _options, Report).Encode(rows),
         };

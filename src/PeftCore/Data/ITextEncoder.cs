@@ -15,6 +15,9 @@ internal interface ITextEncoder
     /// <summary>The mask token; null without one.</summary>
     int? MaskId { get; }
 
+    /// <summary>The token for unknown text; null without one.</summary>
+    int? UnkId => null;
+
     /// <summary>Number of tokens.</summary>
     int VocabularySize { get; }
 

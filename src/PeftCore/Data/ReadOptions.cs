@@ -21,6 +21,10 @@ public sealed class ReadOptions
     public IReadOnlyDictionary<string, Func<string, IEnumerable<JsonElement>>> Readers { get; init; } =
         new Dictionary<string, Func<string, IEnumerable<JsonElement>>>();
 
+    /// <summary>Endings of the files (".wav") that directories of data hold, one directory for each class or with a metadata.csv or
+    /// metadata.jsonl. Empty for data of text.</summary>
+    public IReadOnlyList<string> MediaEndings { get; init; } = [];
+
     /// <summary>Receives warnings: files in another layout than their ending says, and probable mistakes. Null drops them.</summary>
     public ICollection<string>? Warnings { get; init; }
 
@@ -98,6 +102,7 @@ public sealed class ReadOptions
             Labels = [.. several.Labels.Select(label => NameOf(row.Place, label))],
             ClassNames = ClassNames,
         },
+        MediaRow { Label: { } label } media => media with { Label = NameOf(row.Place, label) },
         TokensRow tagged => tagged with
         {
             Tags = [.. tagged.Tags.Select(tag => NameOf(row.Place, tag))],

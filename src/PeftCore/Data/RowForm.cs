@@ -8,14 +8,16 @@ internal static class RowForm
 {
     public const string Accepted = "{\"text\"}, {\"prompt\", \"completion\"}, {\"messages\": [{\"role\", \"content\"}]}, "
         + "{\"instruction\", \"input\", \"output\"}, {\"text\", \"label\"}, {\"text\", \"text_pair\", \"label\"}, {\"text\", \"labels\"}, "
-        + "{\"tokens\", \"tags\"}, {\"question\", \"context\", \"answers\"}, {\"source\", \"target\"} or {\"text\", \"positive\"}";
+        + "{\"tokens\", \"tags\"}, {\"question\", \"context\", \"answers\"}, {\"source\", \"target\"}, {\"text\", \"positive\"}, "
+        + "{\"file_name\", \"text\"} or {\"file_name\", \"label\"}";
 
     private const string Task = "task_id";
 
     private static readonly string[][] Forms =
         [["text"], ["prompt", "completion"], [.. FieldValue.ChatVariables, "messages"], ["instruction", "input", "output"],
-            ["text", "text_pair", "label"], ["text", "text_pair", "labels"], ["tokens", "tags"], ["question", "context", "answers"], ["question", "context", "answer"],
-            ["source", "target"], ["text", "negative", "positive"]];
+            ["text", "text_pair", "label"], ["text", "text_pair", "labels"], ["tokens", "tags"],
+            ["question", "context", "answers"], ["question", "context", "answer"], ["source", "target"], ["text", "negative", "positive"],
+            .. MediaRow.PathFields.SelectMany(path => (string[][])[["text", path], ["label", path]])];
 
     private static readonly string[] Optional = ["input", "text_pair", "negative", .. FieldValue.ChatVariables];
 
@@ -38,6 +40,8 @@ internal static class RowForm
         TokensRow => "\"tokens\" and \"tags\"",
         QuestionRow => "\"question\", \"context\" and \"answers\"",
         SourceRow => "\"source\" and \"target\"",
+        MediaRow { Text: not null } => "\"file_name\" and \"text\"",
+        MediaRow => "\"file_name\" and \"label\"",
         ContrastRow => "\"text\" and \"positive\"",
         PromptRow => "\"prompt\" and \"completion\"",
         ChatRow => "\"messages\"",
@@ -64,6 +68,9 @@ internal static class RowForm
             "answers" => new QuestionRow(place, Text("question"), Text("context"),
                 TaskFields.Answers(place, fields["answers"], Text("context"))),
             "answer" => TaskFields.Found(place, Text("question"), Text("context"), Text("answer")),
+            var path when MediaRow.PathFields.Contains(path) => MediaRow.Of(place, Text(path),
+                fields.TryGetValue("text", out var words) ? words.AsText(place, "text") : null,
+                fields.TryGetValue("label", out var label) ? label.AsLabel(place, "label") : null),
             "target" => new SourceRow(place, Text("source"), Text("target")),
             "positive" => new ContrastRow(place, Text("text"), Text("positive"), fields.ContainsKey("negative") ? Text("negative") : null),
             "completion" => new PromptRow(place, Text("prompt"), Text("completion")),

@@ -45,6 +45,7 @@ internal static class SharedRows
         TokensRow tagged => Joined(["tokens", .. tagged.Tokens, .. tagged.Tags]),
         QuestionRow question => Joined("question", question.Question, question.Context),
         SourceRow pair => Joined("source", pair.Source, pair.Target),
+        MediaRow media => Joined("media", Path.GetFullPath(media.File)),
         ContrastRow texts => Joined("positive", texts.Text, texts.Positive, texts.Negative ?? ""),
         ChatRow chat => Joined(["messages", .. chat.Turns.SelectMany(turn => new[] { turn.Role, turn.Content })]),
         _ => throw new ArgumentException($"Rows of type {row.GetType().Name} are not compared.", nameof(row)),

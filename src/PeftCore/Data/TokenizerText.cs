@@ -12,6 +12,8 @@ internal sealed class TokenizerText(Tokenizer tokenizer, ChatTemplate? chosen) :
 
     public int? MaskId => tokenizer.SpecialTokens.TryGetValue("mask_token", out string? mask) ? tokenizer.IdOf(mask) : null;
 
+    public int? UnkId => tokenizer.UnkId;
+
     public int VocabularySize => tokenizer.VocabularySize;
 
     public EncodedText Encode(string text, bool addSpecialTokens) => Of(tokenizer.Encode(text, addSpecialTokens));

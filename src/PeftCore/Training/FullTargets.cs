@@ -18,7 +18,8 @@ internal static class FullTargets
     public static Example Of(TransformerModel model, int row, int[] ids, Func<int[]> target) => model.Task switch
     {
         ModelTask.CausalLm => new Example(ids, ids),
-        ModelTask.Seq2SeqLm or ModelTask.SpeechToText or ModelTask.Ctc => Example.Unlabelled(ids) with { TargetIds = target() },
+        ModelTask.Ctc => Example.Unlabelled(ids) with { TargetIds = target(), IsTranscript = true },
+        ModelTask.Seq2SeqLm or ModelTask.SpeechToText => Example.Unlabelled(ids) with { TargetIds = target() },
         ModelTask.Contrastive => Example.Unlabelled(ids) with { IsPair = true },
         ModelTask.SequenceClassification or ModelTask.ImageClassification when model.ProblemType == Problems.Regression =>
             Example.Unlabelled(ids) with { Score = row },
