@@ -40,7 +40,7 @@ internal sealed record DenseArray(float[] Values, Shape Shape)
         : throw new BadInputException($"{name}: {value} is not a whole number"));
 }
 
-/// <summary>Pixels, sound and boxes of a batch on the device, as they came from the host.</summary>
+/// <summary>Pixels and sound of a batch on the device, as they came from the host.</summary>
 internal sealed class DenseInputs
 {
     private DenseInputs(IReadOnlyList<Uploaded> uploads) => Uploads = uploads;
@@ -53,9 +53,6 @@ internal sealed class DenseInputs
 
     /// <summary>F32 (B, bins, frames) or (B, samples); null without sound.</summary>
     public Tensor? Sound { get; private init; }
-
-    /// <summary>I32 (B, T, 4); null without boxes.</summary>
-    public Tensor? Boxes { get; private init; }
 
     /// <summary>I32 (B): steps of the noise schedule; null without.</summary>
     public Tensor? Timesteps { get; private init; }
@@ -74,7 +71,6 @@ internal sealed class DenseInputs
         {
             Pixels = Floats(arrays.Pixels),
             Sound = Floats(arrays.Sound),
-            Boxes = Ints(arrays.Boxes, arrays.Boxes is null ? [1] : [arrays.BatchSize, arrays.Boxes.Length / arrays.BatchSize / 4, 4]),
             Timesteps = Ints(arrays.Timesteps, [arrays.BatchSize]),
             EncoderStates = Floats(arrays.EncoderStates),
         };

@@ -16,6 +16,9 @@ public static class ModelFamilies
         ModelTask.FeatureExtraction,
     ];
 
+    private static readonly ModelTask[] DocumentTasks =
+        [ModelTask.TokenClassification, ModelTask.SequenceClassification, ModelTask.QuestionAnswering, ModelTask.FeatureExtraction];
+
     private static readonly ModelTask[] PictureTasks = [ModelTask.ImageClassification, ModelTask.FeatureExtraction];
 
     // The dictionary is replaced, never changed, so that readers need no lock.
@@ -68,6 +71,9 @@ public static class ModelFamilies
         {
             Register(type, read, "q_proj", "v_proj");
         }
+        Register("layoutlm", LayoutLm.Read, "query", "value");
+        Register("layoutlmv3", new ModelFamily((config, task, _) => new LayoutLmV3(LayoutLmV3Spec.Read(config), task), DocumentTasks,
+            "query", "value"));
         Register("vit", new ModelFamily((config, task, _) => new VisionTransformer(Vit.Read(config, task), task), PictureTasks,
             "q_proj", "v_proj"));
         Register("dinov2", new ModelFamily((config, task, _) => new VisionTransformer(Dinov2.Read(config), task), PictureTasks,

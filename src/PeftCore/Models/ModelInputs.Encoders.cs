@@ -62,6 +62,7 @@ public sealed partial class ModelInputs
             Mask = arrays.Mask,
             Holes = holes,
             Types = arrays.TokenTypes,
+            Boxes = arrays.Boxes,
         };
     }
 
@@ -139,9 +140,13 @@ public sealed partial class ModelInputs
         return uploaded.Tensor;
     }
 
-    /// <summary>The last token of a row that is not padding; the first if all are.</summary>
+    /// <summary>The last token of a row that is not padding, or the one that ends its text; the first if all are padding.</summary>
     private int LastToken(int row)
     {
+        if (EndTokens is not null)
+        {
+            return EndTokens[row];
+        }
         int tokens = Places;
         return Mask is null ? tokens - 1 : Math.Max(0, Mask.AsSpan(row * tokens, tokens).LastIndexOf(1));
     }

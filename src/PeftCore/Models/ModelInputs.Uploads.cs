@@ -8,6 +8,7 @@ namespace PeftCore.Models;
 public sealed partial class ModelInputs
 {
     private readonly Dictionary<int, Uploaded> _windowed = []; // by window
+    private readonly Dictionary<string, Uploaded> _computed = []; // by name
     private Uploaded? _tableRows;
     private Uploaded? _growth;
     private Uploaded? _tokenMask;
@@ -42,15 +43,31 @@ public sealed partial class ModelInputs
         all.AddRange(new[] { _tableRows, _growth, _tokenMask, _types, _lastTokens, _meanWeights, _buckets, _crossRanges, _frames,
             _frameMask, _featureMask }
             .OfType<Uploaded>());
-        if (Decoder is { } decoder)
+        all.AddRange(_computed.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => pair.Value));
+        foreach (var other in new[] { Decoder, Pictures }.OfType<ModelInputs>())
         {
-            if (decoder.Uploads() is not { } uploads)
+            if (other.Uploads() is not { } uploads)
             {
                 return null;
             }
             all.AddRange(uploads);
         }
         return all;
+    }
+
+    /// <summary>Numbers that a model computes of these inputs, such as the rows of a table, uploaded once.</summary>
+    /// <param name="name">What they are, for these inputs.</param>
+    /// <param name="shape">Their shape.</param>
+    /// <param name="compute">Computes them.</param>
+    internal Tensor Computed(string name, Shape shape, Func<int[]> compute)
+    {
+        if (!_computed.TryGetValue(name, out var uploaded))
+        {
+            int[] values = compute();
+            uploaded = new Uploaded(Backend.From(values, shape).SameScope(_owner), values);
+            _computed.Add(name, uploaded);
+        }
+        return uploaded.Tensor;
     }
 
     /// <summary>The ranges with at most <paramref name="window"/> keys each, the token's own included; 0 for no limit. In encoders half of

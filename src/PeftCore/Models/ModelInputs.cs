@@ -45,6 +45,7 @@ public sealed partial class ModelInputs
         (Cache, KeyOffset, IsCausal) = (other.Cache, other.KeyOffset, other.IsCausal);
         (_crossRanges, CrossCache, CrossRows) = (other._crossRanges, other.CrossCache, other.CrossRows);
         (Mask, Holes, Types, Dense) = (other.Mask, other.Holes, other.Types, other.Dense);
+        (Boxes, EndTokens, Pictures) = (other.Boxes, other.EndTokens, other.Pictures);
     }
 
     /// <summary>Copies inputs, which share their tensors.</summary>
@@ -56,15 +57,16 @@ public sealed partial class ModelInputs
         (IsCausal, Types, Mask, Tasks, KeyOffset) = (other.IsCausal, other.Types, other.Mask, other.Tasks, other.KeyOffset);
         (Cache, Prefix) = (other.Cache, other.Prefix);
         (Decoder, _crossRanges, CrossCache, CrossRows) = (other.Decoder, other._crossRanges, other.CrossCache, other.CrossRows);
-        (IdsOnHost, IsUploadable) = (other.IdsOnHost, other.IsUploadable);
+        (IdsOnHost, IsUploadable, _computed) = (other.IdsOnHost, other.IsUploadable, other._computed);
         (FrameCounts, _frames) = (other.FrameCounts, other._frames);
+        (Boxes, EndTokens, Pictures) = (other.Boxes, other.EndTokens, other.Pictures);
     }
 
     /// <summary>I32 (batch, tokens): token ids.</summary>
     /// <exception cref="BadInputException">The inputs have no tokens.</exception>
     public Tensor Ids => _ids ?? throw new BadInputException("the inputs have no token ids (input_ids), which this model reads");
 
-    /// <summary>What the model reads beside or instead of tokens: pixels, sound, boxes.</summary>
+    /// <summary>What the model reads beside or instead of tokens: pixels, sound.</summary>
     internal DenseInputs Dense { get; private init; } = DenseInputs.None;
 
     /// <summary>Hidden states of a row without virtual tokens: its tokens, patches or frames.</summary>

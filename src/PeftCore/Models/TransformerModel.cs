@@ -120,6 +120,12 @@ public abstract class TransformerModel : Module
     /// <summary>Whether learned keys and values may come before those of the tokens, as in prefix tuning.</summary>
     internal virtual bool TakesPrefix => true;
 
+    /// <summary>Whether learned tokens may come before those of a text, as in prompt tuning.</summary>
+    internal virtual bool TakesPrompts => ReadsTokens;
+
+    /// <summary>Size of a hidden state of a block; it may differ in models of several stacks.</summary>
+    internal virtual int HiddenSizeOf(int block) => HiddenSize;
+
     /// <summary>The residual additions of a block.</summary>
     /// <exception cref="BadInputException">The family does not name them.</exception>
     internal virtual BlockResiduals ResidualsOf(int block) => throw new BadInputException(

@@ -10,7 +10,8 @@ internal static class Bert
     /// <exception cref="BadInputException">A field is missing or wrong, or fields contradict each other.</exception>
     public static EncoderSpec Read(ConfigReader config) => EncoderFields.Read(config, "bert", Head);
 
-    private static void Head(HeadLayers head, EncoderSpec spec, TaskSpec task)
+    /// <summary>Adds the layers of a head.</summary>
+    public static void Head(HeadLayers head, EncoderSpec spec, TaskSpec task)
     {
         switch (task.Task)
         {

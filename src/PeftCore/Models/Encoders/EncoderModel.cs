@@ -130,7 +130,7 @@ internal abstract class EncoderModel : TransformerModel
         {
             case ModelTask.FeatureExtraction:
                 var hidden = Hidden(inputs);
-                return _headLayers!.IsEmpty ? [("last_hidden_state", hidden)]
+                return _headLayers is null or { IsEmpty: true } ? [("last_hidden_state", hidden)]
                     : [("last_hidden_state", hidden), ("pooler_output", _headLayers.Run(hidden.FirstTokens()))];
             case ModelTask.QuestionAnswering:
                 var both = Logits(inputs); // (2·B, T)
@@ -191,7 +191,7 @@ internal abstract class EncoderModel : TransformerModel
 
     /// <summary>The hidden states that the head reads. One that predicts something of every token leaves out virtual tokens, which have no
     /// target.</summary>
-    private Tensor HeadInput(ModelInputs inputs)
+    private protected virtual Tensor HeadInput(ModelInputs inputs)
     {
         var hidden = Hidden(inputs);
         int batch = hidden.Shape[0], length = inputs.Places, columns = hidden.Shape[2], places = hidden.Shape[1] - length;

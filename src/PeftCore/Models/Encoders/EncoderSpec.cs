@@ -76,6 +76,9 @@ internal sealed record EncoderSpec
     /// <summary>Relative positions (DeBERTa); null for none.</summary>
     public RelativePositions? Relative { get; init; }
 
+    /// <summary>The tables of boxes of documents (LayoutLM); null for none.</summary>
+    public BoxSpec? Boxes { get; init; }
+
     /// <summary>Whether a sequence is classified by the mean of its hidden states rather than by that of its first token.</summary>
     public bool PoolsMean { get; init; }
 }

@@ -56,22 +56,23 @@ internal sealed class PostNormBlock : Module
     /// <param name="index">Number of the block; blocks that share weights have different ones.</param>
     /// <param name="x">(B, T, C)</param>
     /// <param name="inputs">The inputs.</param>
-    public Tensor Forward(int index, Tensor x, ModelInputs inputs)
+    /// <param name="bias">What is added to the attention scores, see <see cref="AttentionOptions"/>; null for nothing.</param>
+    public Tensor Forward(int index, Tensor x, ModelInputs inputs, Tensor? bias = null)
     {
         using var scope = new TensorScope("layer." + Name);
-        x = _attentionNorm.Forward(Residuals.Attention.Add(x, Dropped(Attention(index, x, inputs), index, AttentionSite)));
+        x = _attentionNorm.Forward(Residuals.Attention.Add(x, Dropped(Attention(index, x, inputs, bias), index, AttentionSite)));
         var h = _down.Forward(_activation(_up.Forward(x)));
         return scope.Return(_outputNorm.Forward(Residuals.FeedForward.Add(x, Dropped(h, index, MlpSite))));
     }
 
-    private Tensor Attention(int index, Tensor x, ModelInputs inputs)
+    private Tensor Attention(int index, Tensor x, ModelInputs inputs, Tensor? bias)
     {
         using var scope = new TensorScope("attention");
         var qkv = Linear.ForwardFused(x, _query, _key, _value); // (B, T, C) each
         var (q, k, v) = (HeadsOf(qkv[0]), HeadsOf(qkv[1]), HeadsOf(qkv[2]));
         var options = new SelfAttentionOptions(_scale)
         {
-            Bias = _relative?.Bias(_positionLayers!, qkv[0], qkv[1], _scale, DropoutAt(_spec.Dropout, index, PositionSite)),
+            Bias = _relative?.Bias(_positionLayers!, qkv[0], qkv[1], _scale, DropoutAt(_spec.Dropout, index, PositionSite)) ?? bias,
             Dropout = DropoutAt(_spec.ProbabilityDropout, index, ProbabilitySite),
         };
         return scope.Return(_output.Forward(inputs.Attend(index, q, k, v, options)));

@@ -11,6 +11,7 @@ internal sealed class PostNormEncoder : EncoderModel
 {
     private readonly Embedding? _positions;
     private readonly Embedding? _types;
+    private readonly BoxEmbeddings? _boxes;
     private readonly LayerNorm _norm;
     private readonly Linear? _projection;
     private readonly DisentangledPositions? _relative;
@@ -25,6 +26,7 @@ internal sealed class PostNormEncoder : EncoderModel
         _positions = spec.PositionRows == 0 ? null
             : AddBody(names.Positions, new Embedding(spec.PositionRows, spec.EmbeddingSize, unused));
         _types = spec.TokenTypes > 0 ? AddBody(names.Types, new Embedding(spec.TokenTypes, spec.EmbeddingSize)) : null;
+        _boxes = spec.Boxes is { } boxes ? new BoxEmbeddings(boxes, (name, table) => AddBody("embeddings." + name, table)) : null;
         _norm = AddBody(names.EmbeddingNorm, new LayerNorm(spec.EmbeddingSize, spec.Epsilon));
         // ALBERT has this layer even for embeddings of the size of a hidden state.
         _projection = spec.EmbeddingSize == spec.HiddenSize && spec.Groups == 0 ? null
@@ -42,12 +44,17 @@ internal sealed class PostNormEncoder : EncoderModel
     /// <inheritdoc/>
     public override ModelInputs ToInputs(InputArrays arrays)
     {
-        if (Spec is { CountsTokens: true, PaddingToken: { } token } && arrays.Positions is null)
+        Spec.Boxes?.Check(arrays, ModelType);
+        var inputs = base.ToInputs(Spec is { CountsTokens: true, PaddingToken: { } token } && arrays.Positions is null
+            ? arrays.WithPositions(CountedPositions(arrays, token)) : arrays);
+        if (_boxes is not null)
         {
-            arrays = arrays.WithPositions(CountedPositions(arrays, token));
+            BoxEmbeddings.Upload(inputs);
         }
-        return base.ToInputs(arrays);
+        return inputs;
     }
+
+    internal override SampleSizes InputsOf(int length) => new(length, HasBoxes: _boxes is not null);
 
     internal override TransformerModel Untied() => new PostNormEncoder(Spec with { TieEmbeddings = false }, TaskSpec);
 
@@ -70,6 +77,10 @@ internal sealed class PostNormEncoder : EncoderModel
         {
             x += _positions.Forward(inputs.PositionsFrom(Spec.PositionOffset));
         }
+        if (_boxes is not null)
+        {
+            x += _boxes.Forward(inputs);
+        }
         x = _norm.Forward(x).Dropout(LayerDropout.OfBase(Mode, Spec.Dropout, block: -1, site: 0).Now);
         return _projection is null ? x : _projection.Forward(x);
     }
@@ -83,7 +94,7 @@ internal sealed class PostNormEncoder : EncoderModel
     private protected override void OnDispose() => _relative?.Dispose();
 
     /// <summary>Positions that count the tokens other than padding; padding has the one before the first.</summary>
-    private static int[] CountedPositions(InputArrays arrays, int token)
+    internal static int[] CountedPositions(InputArrays arrays, int token)
     {
         int length = arrays.Ids.Length / Math.Max(1, arrays.BatchSize);
         int[] positions = new int[arrays.Ids.Length];

@@ -40,15 +40,15 @@ internal sealed class Bottleneck : ResidualAdapter
 
     /// <param name="context">Creates the parameters.</param>
     /// <param name="config">Hyperparameters.</param>
+    /// <param name="hidden">Size of a hidden state.</param>
     /// <param name="width">Hidden size of the bottleneck.</param>
     /// <param name="number">Index of the bottleneck in the model, which selects its random stream.</param>
-    public Bottleneck(AttachContext context, BottleneckConfig config, int width, int number)
+    public Bottleneck(AttachContext context, BottleneckConfig config, int hidden, int width, int number)
     {
         const ulong StreamsEach = 16;
         (_config, _dropout) = (config, new LayerDropout(context.Base.Mode, (float)config.Dropout, LayerDropout.FirstSiteAfterLayers +
             (ulong)number));
         _parameters = new NamedParameters(context, (ulong)number * StreamsEach);
-        int hidden = context.Base.HiddenSize;
         _normBefore = config.LnBefore ? Norm("adapter_norm_before", hidden) : null;
         _down = Map("adapter_down", hidden, width, isUp: false);
         _up = Map("adapter_up", width, hidden, isUp: true);

@@ -150,20 +150,21 @@ public sealed record BottleneckConfig : PeftConfig
             }
             var sums = context.Base.ResidualsOf(block);
             string path = context.Base.NamedModules().First(module => module.Module == sums.Block).Path;
-            int width = Math.Max(1, (int)Math.Floor(context.Base.HiddenSize / ReductionFactors.GetValueOrDefault(block, ReductionFactor)));
+            int hidden = context.Base.HiddenSizeOf(block);
+            int width = Math.Max(1, (int)Math.Floor(hidden / ReductionFactors.GetValueOrDefault(block, ReductionFactor)));
             if (MhAdapter)
             {
-                adapter.Residuals.Add(new(path + ".attention_adapters", sums.Attention, new Bottleneck(context, this, width, 2 * block)));
+                adapter.Residuals.Add(new(path + ".attention_adapters", sums.Attention, new Bottleneck(context, this, hidden, width, 2 * block)));
             }
             if (MhAdapter && sums.CrossAttention is { } cross)
             {
                 adapter.Residuals.Add(new(path + ".cross_attention_adapters", cross,
-                    new Bottleneck(context, this, width, 2 * (context.Base.BlockCount + block))));
+                    new Bottleneck(context, this, hidden, width, 2 * (context.Base.BlockCount + block))));
             }
             if (OutputAdapter)
             {
                 adapter.Residuals.Add(new(path + ".output_adapters", sums.FeedForward,
-                    new Bottleneck(context, this, width, 2 * block + 1)));
+                    new Bottleneck(context, this, hidden, width, 2 * block + 1)));
             }
         }
         return adapter;

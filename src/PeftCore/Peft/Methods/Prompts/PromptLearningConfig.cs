@@ -62,10 +62,10 @@ public abstract record PromptLearningConfig : PeftConfig
 
     internal override Adapter AttachTo(AttachContext context)
     {
-        if (!context.Base.ReadsTokens)
+        if (!context.Base.TakesPrompts)
         {
-            throw new BadInputException($"{PeftType} puts virtual tokens before those of a text, but {context.Base.ModelType} models read " +
-                "no tokens; choose a method that changes layers, such as LoRA");
+            throw new BadInputException($"{PeftType} puts virtual tokens before those of a text, which {context.Base.ModelType} models " +
+                $"{(context.Base.ReadsTokens ? "have no place for" : "do not read")}; choose a method that changes layers, such as LoRA");
         }
         var resolved = Resolved(context);
         resolved.Check(context.Base);
