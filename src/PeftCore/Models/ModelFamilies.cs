@@ -44,8 +44,8 @@ public static class ModelFamilies
         Register("phi3", Phi3.Read, "qkv_proj");
         foreach (string type in (string[])["t5", "mt5"])
         {
-            Register(type, new ModelFamily((config, _, warnings) => new T5(T5Config.Read(config, warnings)), [ModelTask.Seq2SeqLm],
-                "q", "v"));
+            Register(type, new ModelFamily(T5.Read, [ModelTask.Seq2SeqLm, ModelTask.SequenceClassification, ModelTask.TokenClassification,
+                ModelTask.QuestionAnswering, ModelTask.FeatureExtraction], "q", "v"));
         }
         Register("bert", Bert.Read, "query", "value");
         Register("roberta", Roberta.Read, "query", "value");
@@ -80,8 +80,9 @@ public static class ModelFamilies
             "query", "value"));
         foreach (string type in (string[])["bart", "mbart", "pegasus"])
         {
-            Register(type, new ModelFamily((config, _, warnings) => new Bart(BartConfig.Read(config, warnings)), [ModelTask.Seq2SeqLm],
-                "q_proj", "v_proj"));
+            // transformers has no other heads for Pegasus.
+            Register(type, new ModelFamily(Bart.Read, type == "pegasus" ? [ModelTask.Seq2SeqLm]
+                : [ModelTask.Seq2SeqLm, ModelTask.SequenceClassification, ModelTask.QuestionAnswering], "q_proj", "v_proj"));
         }
         Register("whisper", new ModelFamily((config, _, warnings) => new Whisper(WhisperConfig.Read(config, warnings)),
             [ModelTask.SpeechToText], "q_proj", "v_proj"));

@@ -8,6 +8,7 @@ public sealed partial class ModelInputs
     private Uploaded? _types;
     private Uploaded? _lastTokens;
     private Uploaded? _meanWeights;
+    private Uploaded? _ends;
 
     /// <summary>(batch, tokens): 1 for a token, 0 for padding; null without padding.</summary>
     private int[]? Mask { get; set; }
@@ -115,6 +116,33 @@ public sealed partial class ModelInputs
         var uploaded = new Uploaded(Backend.From(rows, [Batch]).SameScope(_owner), rows);
         _lastTokens = places == 0 ? uploaded : _lastTokens;
         return uploaded.Tensor;
+    }
+
+    /// <summary>I32 (batch): the row of each row's last end-of-text token among those of (batch·tokens, C) hidden states.</summary>
+    internal Tensor EndRows => _ends?.Tensor ?? throw new InvalidOperationException("The end-of-text tokens were not uploaded.");
+
+    /// <summary>Uploads <see cref="EndRows"/>.</summary>
+    /// <param name="end">The end-of-text token.</param>
+    /// <exception cref="BadInputException">A row has none, or another number of them than the first row, as transformers
+    /// requires.</exception>
+    internal void UploadEnds(int end)
+    {
+        int tokens = Ids.Shape[1];
+        int[] ids = IdsOnHost!, rows = new int[Batch];
+        int expected = ids.AsSpan(0, tokens).Count(end);
+        for (int b = 0; b < Batch; b++)
+        {
+            var row = ids.AsSpan(b * tokens, tokens);
+            if (row.Count(end) is var count && (count == 0 || count != expected))
+            {
+                throw new BadInputException(count == 0
+                    ? $"a text is classified by its end-of-text token {end}, but a row of the batch has none; add it to every text"
+                    : $"all texts of a batch must have the same number of end-of-text tokens {end} to be classified, but the first row has " +
+                        $"{expected} and row {b + 1} has {count}; do not mix single texts and pairs");
+            }
+            rows[b] = b * tokens + row.LastIndexOf(end);
+        }
+        _ends = new Uploaded(Ids.Backend.From(rows, [Batch]).SameScope(Ids), rows);
     }
 
     /// <summary>F32 (batch, 1, length): 1/n for the n tokens of a row, 0 for padding and virtual tokens.</summary>

@@ -40,7 +40,7 @@ public sealed partial class ModelInputs
             all.Add(new(Ranges, _ranges!));
         }
         all.AddRange(_windowed.OrderBy(window => window.Key).Select(window => window.Value));
-        all.AddRange(new[] { _tableRows, _growth, _tokenMask, _types, _lastTokens, _meanWeights, _buckets, _crossRanges, _frames,
+        all.AddRange(new[] { _tableRows, _growth, _tokenMask, _types, _lastTokens, _meanWeights, _ends, _buckets, _crossRanges, _frames,
             _frameMask, _featureMask }
             .OfType<Uploaded>());
         all.AddRange(_computed.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => pair.Value));

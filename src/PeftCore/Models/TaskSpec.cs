@@ -34,6 +34,7 @@ internal sealed record TaskSpec(ModelTask Task, IReadOnlyList<string> Labels, bo
         ("ForCTC", ModelTask.Ctc),
         ("UNet2DConditionModel", ModelTask.NoisePrediction),
         ("Model", ModelTask.FeatureExtraction),
+        ("EncoderModel", ModelTask.FeatureExtraction),
     ];
 
     /// <summary>Number of classes.</summary>
@@ -126,9 +127,11 @@ internal sealed record TaskSpec(ModelTask Task, IReadOnlyList<string> Labels, bo
 
     /// <summary>The class of the same family for another task: BertForMaskedLM and seq-cls make BertForSequenceClassification.</summary>
     public static string? ClassFor(string name, ModelTask task) => EndOf(name) is not { } end ? null
-        : TaskOfClass(name) == task ? name : name[..^end.Length] + Ends.First(row => row.Task == task).End;
+        : TaskOfClass(name) == task ? name : name[..^end.Length]
+            + (task == ModelTask.FeatureExtraction && end == "ForConditionalGeneration" ? "EncoderModel" : Ends.First(row => row.Task == task).End);
 
-    private static string? EndOf(string name) => Array.Find(Ends, row => name.EndsWith(row.End, StringComparison.Ordinal)).End;
+    private static string? EndOf(string name) =>
+        Ends.Where(row => name.EndsWith(row.End, StringComparison.Ordinal)).MaxBy(row => row.End.Length).End;
 
     /// <summary>The task of the class that config.json names; null if it names none. Two ends have other meanings in families that do not
     /// have the usual one: WhisperForConditionalGeneration writes what is said, CLIPModel compares pictures and texts.</summary>

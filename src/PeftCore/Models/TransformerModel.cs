@@ -107,6 +107,13 @@ public abstract class TransformerModel : Module
     /// the vocabulary.</summary>
     internal virtual IReadOnlyList<string> HeadModules => [];
 
+    /// <summary>The name by which adapters save the head of a task if no module has one of Hugging Face PEFT's names.</summary>
+    internal virtual string HeadName => OutputLayer!.Name;
+
+    /// <summary>The token whose last state in a row classifies it, so that every row must have it; null if any row can be
+    /// classified.</summary>
+    internal int? ClassifiedToken { get; private protected set; }
+
     /// <summary>The norms after the last block.</summary>
     internal virtual IReadOnlyList<Module> FinalNorms => [];
 

@@ -97,6 +97,10 @@ public sealed class MemoryPlan
         for (int row = 0; row < batchSize; row++)
         {
             int[] ids = Tokens(row, 0, sizes.Tokens);
+            if (model.ClassifiedToken is { } end)
+            {
+                ids = [.. ids[1..].Select(id => id == end ? (id + 1) % model.VocabularySize : id), end]; // One in every row.
+            }
             rows[row] = FullTargets.Of(model, row, ids, () =>
                 Tokens(row, length, sizes.Targets ?? (targetLength > 0 ? targetLength : length))) with
             {

@@ -40,6 +40,30 @@ public sealed class Seq2SeqVerbsTests
         Assert.That(beams.GetProperty("alternatives").GetArrayLength(), Is.EqualTo(1));
     }
 
+    [TestCase("seq-cls", """{"text": "It was a dull day<|endoftext|>", "label": "bad"}""", """{"text": "A fine day<|endoftext|>", "label": "good"}""")]
+    [TestCase("token-cls", """{"tokens": ["John", "saw", "London"], "tags": ["PER", "O", "LOC"]}""", """{"tokens": ["home"], "tags": ["O"]}""")]
+    [TestCase("question-ans", """{"question": "Who?", "context": "Mary saw it.", "answer": "Mary"}""",
+        """{"question": "Where?", "context": "In the garden.", "answer": "the garden"}""")]
+    public void Other_heads_train_load_and_merge(string task, string first, string second)
+    {
+        using var directory = new TemporaryDirectory();
+        string data = directory.Write("rows.jsonl", $"{first}\n{second}\n"), merged = Path.Combine(directory.FullPath, "m");
+        string adapter = Path.Combine(directory.FullPath, "a");
+        var train = ToolRun.Of("train", "--model", Bundled.BaseT5, "--task", task, "--data", data, "--output-dir", adapter, "--max-steps",
+            "3", "--learning-rate", "1e-2");
+        Assert.That(train.ExitCode, Is.Zero, train.Error);
+        double Loss(params string[] flags)
+        {
+            var run = ToolRun.Of(["eval", "--json", "--data", data, .. flags]);
+            Assert.That(run.ExitCode, Is.Zero, run.Error);
+            Assert.That(run.Error, Does.Not.Contain("random"));
+            return run.Json.GetProperty("loss").GetDouble();
+        }
+        double adapted = Loss("--model", Bundled.BaseT5, "--adapter", adapter);
+        Assert.That(ToolRun.Of("merge", "--model", Bundled.BaseT5, "--adapter", adapter, "--output-dir", merged).ExitCode, Is.Zero);
+        Assert.That(Loss("--model", merged), Is.EqualTo(adapted).Within(3e-2), "the base is in BF16");
+    }
+
     [Test]
     public void A_plan_counts_source_and_target()
     {

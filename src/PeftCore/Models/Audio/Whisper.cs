@@ -17,21 +17,15 @@ internal sealed class Whisper : Seq2SeqModel
     private readonly WhisperDecoder _decoder;
 
     /// <summary>Declares the model without weights.</summary>
-    public Whisper(WhisperConfig config)
+    public Whisper(WhisperConfig config) : base(new TaskSpec(ModelTask.SpeechToText, []))
     {
         _config = config;
         _encoder = AddPath(BasePrefix + "encoder", new WhisperEncoder(config));
         _decoder = AddPath(BasePrefix + "decoder", new WhisperDecoder(config.Stacks));
-        Head = Add("proj_out", new Linear(HiddenSize, config.Stacks.VocabularySize));
-        if (config.Stacks.TieEmbeddings)
-        {
-            Head.Tie(TokenEmbedding.Weight);
-        }
+        AddHead(config.Stacks.TieEmbeddings, Seq2SeqHeadFields.None);
     }
 
     public override string ModelType => "whisper";
-
-    public override ModelTask Task => ModelTask.SpeechToText;
 
     public override int HiddenSize => _config.Stacks.HiddenSize;
 
@@ -49,7 +43,7 @@ internal sealed class Whisper : Seq2SeqModel
 
     public override Embedding TokenEmbedding => _decoder.Tokens;
 
-    public override Linear Head { get; }
+    private protected override string VocabularyHeadName => "proj_out";
 
     internal override string HeadTable => "proj_out.weight";
 

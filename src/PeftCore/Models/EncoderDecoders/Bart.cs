@@ -19,16 +19,22 @@ internal sealed class Bart : Seq2SeqModel
     private Parameter? _logitsBias;
 
     /// <summary>Declares the model without weights.</summary>
-    public Bart(BartConfig config)
+    /// <param name="config">Sizes and variants.</param>
+    /// <param name="task">The task; null for a language model.</param>
+    /// <param name="head">What heads of other tasks read of the configuration.</param>
+    public Bart(BartConfig config, TaskSpec? task = null, Seq2SeqHeadFields? head = null) : base(task)
     {
         _config = config;
         var model = Add("model", new BartModules(config));
         (TokenEmbedding, _encoder, _decoder) = (model.Shared, model.Encoder, model.Decoder);
-        Head = Add("lm_head", new Linear(config.HiddenSize, config.VocabularySize));
-        if (config.TieEmbeddings)
-        {
-            Head.Tie(TokenEmbedding.Weight);
-        }
+        AddHead(config.TieEmbeddings, head ?? Seq2SeqHeadFields.None);
+    }
+
+    /// <summary>Declares the model of a config.json.</summary>
+    public static Bart Read(ConfigReader config, TaskSpec task, ICollection<string>? warnings)
+    {
+        var sizes = BartConfig.Read(config, warnings);
+        return new Bart(sizes, task, Seq2SeqHeadFields.Read(config, task.Task, usualEnd: 2, sizes.VocabularySize));
     }
 
     public override string ModelType => _config.ModelType;
@@ -46,8 +52,6 @@ internal sealed class Bart : Seq2SeqModel
     public override string BasePrefix => "model.";
 
     public override Embedding TokenEmbedding { get; }
-
-    public override Linear Head { get; }
 
     public override int DecoderStartToken => _config.StartToken;
 
@@ -77,7 +81,7 @@ internal sealed class Bart : Seq2SeqModel
 
     internal override void ReadBuffer(WeightEntry entry, Backend backend)
     {
-        if (entry.Name == BiasName)
+        if (entry.Name == BiasName && Task == ModelTask.Seq2SeqLm)
         {
             ReadLogitsBias(entry, backend);
         }

@@ -7,8 +7,13 @@ namespace PeftCore.Models;
 
 /// <summary>An encoder-decoder (Sutskever et al. 2014; Vaswani et al. 2017): an encoder reads the source text, and a decoder predicts the
 /// tokens of the target text from the encoder's hidden states and the target's tokens so far.</summary>
-internal abstract class Seq2SeqModel : TransformerModel
+/// <param name="task">The task; null for a language model, which predicts the target text.</param>
+internal abstract class Seq2SeqModel(TaskSpec? task) : TransformerModel
 {
+    private TaskHead? _otherHead;
+    private string? _headName;
+    private Linear? _outputLayer;
+
     /// <summary>Blocks of the decoder; <see cref="TransformerModel.LayerCount"/> counts those of the encoder.</summary>
     public abstract int DecoderLayerCount { get; }
 
@@ -21,23 +26,84 @@ internal abstract class Seq2SeqModel : TransformerModel
     /// <summary>The padding token.</summary>
     public abstract int PadToken { get; }
 
-    public override ModelTask Task => ModelTask.Seq2SeqLm;
+    public override ModelTask Task => TaskSpec.Task;
+
+    public override IReadOnlyList<string> Labels => TaskSpec.Labels;
+
+    public override string? ProblemType => TaskSpec.ProblemType;
 
     /// <summary>The layer from the decoder's hidden states to logits over the vocabulary.</summary>
-    public abstract Linear Head { get; }
+    public Linear Head => Generates ? _outputLayer! : throw new BadInputException(
+        $"this {ModelType} model is for {TaskSpec.NameOf(Task)}, so it has no layer over the vocabulary; load it for seq2seq-lm");
 
-    internal override Linear? OutputLayer => Head;
+    /// <summary>The task and the classes.</summary>
+    private protected TaskSpec TaskSpec { get; } = task ?? new TaskSpec(ModelTask.Seq2SeqLm, []);
+
+    /// <summary>Whether the encoder alone is used: for the class of each token and for features, as transformers' T5EncoderModel.</summary>
+    private protected bool IsEncoderOnly => Task is ModelTask.TokenClassification or ModelTask.FeatureExtraction;
+
+    internal override Linear? OutputLayer => _outputLayer;
+
+    internal override IReadOnlyList<string> HeadModules => _otherHead is null || _headName is null ? [] : [_headName];
+
+    internal override string HeadName => _headName ?? base.HeadName;
 
     internal override int BlockCount => LayerCount + DecoderLayerCount;
+
+    internal override bool TakesPrefix => Generates;
+
+    /// <summary>Whether the decoder predicts a target text.</summary>
+    private bool Generates => Task is ModelTask.Seq2SeqLm or ModelTask.SpeechToText;
+
+    /// <summary>Name of the layer over the vocabulary.</summary>
+    private protected virtual string VocabularyHeadName => "lm_head";
 
     /// <summary>F32 (vocabulary): a constant that is added to the logits; null for none.</summary>
     private protected virtual Tensor? LogitsBias => null;
 
     /// <summary>The model as an encoder-decoder that generates text.</summary>
     /// <exception cref="BadInputException">It is none.</exception>
-    internal static Seq2SeqModel Of(TransformerModel model) => model as Seq2SeqModel is { Task: ModelTask.Seq2SeqLm or ModelTask.SpeechToText } generates ? generates
-        : throw new BadInputException($"this {model.ModelType} model is for {TaskSpec.NameOf(model.Task)}, so it has no target texts; " +
+    internal static Seq2SeqModel Of(TransformerModel model) => model is Seq2SeqModel { Generates: true } generates ? generates : throw new BadInputException($"this {model.ModelType} model is for {TaskSpec.NameOf(model.Task)}, so it has no target texts; " +
             "load an encoder-decoder");
+
+    /// <summary>Adds the head, after the body.</summary>
+    /// <param name="tie">Whether a layer over the vocabulary has the embedding's table.</param>
+    /// <param name="fields">What other heads read of the configuration.</param>
+    private protected void AddHead(bool tie, Seq2SeqHeadFields fields)
+    {
+        ClassifiedToken = fields.EndToken;
+        switch (Task)
+        {
+            case ModelTask.SequenceClassification:
+                var head = new ClassificationHead(HiddenSize, TaskSpec.LabelCount, fields.Dropout, LayerCount + 2 * DecoderLayerCount);
+                Named("classification_head", head, head.Output);
+                _otherHead = new SequenceClassificationHead(PoolingMode.End, head.Forward, TaskSpec.Problem);
+                break;
+            case ModelTask.TokenClassification:
+                var classifier = new Linear(HiddenSize, TaskSpec.LabelCount, bias: true);
+                Named("classifier", classifier, classifier);
+                var site = new DropoutSite(fields.Dropout, LayerCount, 0);
+                _otherHead = new TokenClassificationHead(x => classifier.Forward(x.Dropout(site.Now(Mode))));
+                break;
+            case ModelTask.QuestionAnswering:
+                var spans = new Linear(HiddenSize, 2, bias: true);
+                Named("qa_outputs", spans, spans);
+                _otherHead = new SpanHead(spans.Forward);
+                break;
+            case ModelTask.FeatureExtraction:
+                _otherHead = new EmbeddingHead(EmbeddingHead.ModeOf(TaskSpec.Pooling, isDecoder: false));
+                break;
+            default:
+                _outputLayer = Add(VocabularyHeadName, new Linear(HiddenSize, VocabularySize));
+                if (tie)
+                {
+                    _outputLayer.Tie(TokenEmbedding.Weight);
+                }
+                break;
+        }
+
+        void Named(string name, Module module, Linear output) => (_headName, _outputLayer) = (Add(name, module).Name, output);
+    }
 
     /// <summary>The model itself, without weights, with an untied head.</summary>
     internal override Seq2SeqModel Untied()
@@ -48,23 +114,36 @@ internal abstract class Seq2SeqModel : TransformerModel
 
     public override ModelInputs ToInputs(InputArrays arrays)
     {
-        var encoder = ToSource(arrays);
-        int[] labels = arrays.Labels ?? throw new BadInputException(
-            $"a {ModelType} model needs the tokens of the target text as labels, because its decoder reads them");
-        var inputs = encoder.WithDecoder(ShiftRight(labels, arrays.BatchSize));
+        var inputs = ToSource(arrays);
+        if (!IsEncoderOnly)
+        {
+            // A decoder that does not predict a target text reads the source.
+            int[] read = !Generates ? arrays.Ids : arrays.Labels ?? throw new BadInputException(
+                $"a {ModelType} model needs the tokens of the target text as labels, because its decoder reads them");
+            inputs = inputs.WithDecoder(ShiftRight(read, arrays.BatchSize));
+        }
         // What the pass reads is uploaded before it, so that the pass can be captured. Virtual tokens change the inputs in the pass.
         if (VirtualTokenCount == 0)
         {
-            Upload(inputs, inputs.Decoder!);
+            Upload(inputs, inputs.Decoder);
         }
+        if (ClassifiedToken is { } end)
+        {
+            inputs.UploadEnds(end);
+        }
+        _otherHead?.Upload(inputs);
         return inputs;
     }
+
+    /// <inheritdoc/>
+    public override Targets ToTargets(ReadOnlySpan<int> labels, int batchSize, float? denominator = null) =>
+        TaskSpec.ToTargets(Backend, labels, batchSize, denominator);
 
     /// <summary>Uploads what the encoder reads: tokens, or sound.</summary>
     private protected virtual ModelInputs ToSource(InputArrays arrays) => ModelInputs.Bidirectional(Backend, arrays);
 
     /// <summary>Uploads what the two stacks read of their inputs beside tokens, positions and ranges.</summary>
-    private protected virtual void Upload(ModelInputs encoder, ModelInputs decoder) { }
+    private protected virtual void Upload(ModelInputs encoder, ModelInputs? decoder) { }
 
     /// <summary>The decoder's inputs from the labels of a batch: each row one place later, with a start token first.</summary>
     /// <param name="labels">(B, T'): −100 for padding.</param>
@@ -72,11 +151,15 @@ internal abstract class Seq2SeqModel : TransformerModel
     private protected virtual int[] ShiftRight(int[] labels, int batch) =>
         ShiftedLabels.FromStart(labels, batch, DecoderStartToken, PadToken);
 
-    /// <summary>The decoder's hidden states after its last norm: (B, T) to (B, T', C).</summary>
+    /// <summary>The decoder's hidden states after its last norm: (B, T) to (B, T', C); those of the encoder if it is used alone.</summary>
     public override Tensor Hidden(ModelInputs inputs)
     {
         using var scope = new TensorScope();
         var (states, encoder) = Encode(inputs);
+        if (IsEncoderOnly)
+        {
+            return scope.Return(states);
+        }
         var decoder = inputs.Decoder ?? throw new ArgumentException("the inputs have no target text", nameof(inputs));
         return scope.Return(Decode(decoder.Crossing(encoder), states));
     }
@@ -84,12 +167,23 @@ internal abstract class Seq2SeqModel : TransformerModel
     public override Tensor Logits(ModelInputs inputs)
     {
         using var scope = new TensorScope();
-        return scope.Return(HeadLogits(Hidden(inputs)));
+        return scope.Return(_otherHead is { } other ? other.Logits(OtherHeadInput(inputs), inputs) : HeadLogits(Hidden(inputs)));
     }
+
+    public override IReadOnlyList<(string Name, Tensor Value)> Outputs(ModelInputs inputs) => Task switch
+    {
+        ModelTask.FeatureExtraction => [("last_hidden_state", Hidden(inputs))],
+        ModelTask.QuestionAnswering => SpanHead.Outputs(Logits(inputs)),
+        _ => base.Outputs(inputs),
+    };
 
     public override Tensor Loss(ModelInputs inputs, Targets targets)
     {
         using var scope = new TensorScope();
+        if (_otherHead is { } other)
+        {
+            return scope.Return(WithPenalty(other.Loss(OtherHeadInput(inputs), inputs, targets), targets));
+        }
         var hidden = Hidden(inputs);
         using var head = new TensorScope(Head.Name);
         if (targets.Rows is { } rows)
@@ -156,6 +250,9 @@ internal abstract class Seq2SeqModel : TransformerModel
         var logits = Head.Forward(HeadInput(hidden));
         return scope.Return(LogitsBias is { } bias ? logits.AddRow(bias) : logits);
     }
+
+    private Tensor OtherHeadInput(ModelInputs inputs) => Task == ModelTask.TokenClassification
+        ? TaskHead.OfTokens(Hidden(inputs), inputs.Ids.Shape[1]) : Hidden(inputs);
 
     /// <summary>The head's input, such as scaled hidden states.</summary>
     private protected virtual Tensor HeadInput(Tensor hidden) => hidden;

@@ -1,3 +1,4 @@
+using PeftCore.Io;
 using PeftCore.Nn;
 using PeftCore.Ops;
 using PeftCore.Tensors;
@@ -11,22 +12,40 @@ internal sealed class T5 : Seq2SeqModel
     // Relative positions have no end; sizes stay far below what a product of two lengths can hold.
     private const int MostTokens = 1 << 20;
 
+    private const string ClassifierPrefix = "transformer.";
+
+    private static readonly string[] Heads = ["lm_head", "classification_head", "classifier", "qa_outputs"];
+
     private readonly T5Config _config;
     private readonly T5Stack _encoder;
-    private readonly T5Stack _decoder;
+    private readonly T5Stack? _decoder;
 
     /// <summary>Declares the model without weights.</summary>
-    public T5(T5Config config)
+    /// <param name="config">Sizes and variants.</param>
+    /// <param name="task">The task; null for a language model.</param>
+    /// <param name="head">What heads of other tasks read of the configuration.</param>
+    public T5(T5Config config, TaskSpec? task = null, Seq2SeqHeadFields? head = null) : base(task)
     {
         _config = config;
-        TokenEmbedding = Add("shared", new Embedding(config.VocabularySize, config.HiddenSize));
-        _encoder = Add("encoder", new T5Stack(config, decoderSites: null));
-        _decoder = Add("decoder", new T5Stack(config, new DropoutSites(config.EncoderLayers)));
-        Head = Add("lm_head", new Linear(config.HiddenSize, config.VocabularySize));
-        if (config.TieEmbeddings)
+        TokenEmbedding = AddPath(BasePrefix + "shared", new Embedding(config.VocabularySize, config.HiddenSize));
+        _encoder = AddPath(BasePrefix + "encoder", new T5Stack(config, decoderSites: null));
+        if (!IsEncoderOnly)
         {
-            Head.Tie(TokenEmbedding.Weight);
+            _decoder = AddPath(BasePrefix + "decoder", new T5Stack(config, new DropoutSites(config.EncoderLayers)));
         }
+        AddHead(config.TieEmbeddings, head ?? Seq2SeqHeadFields.None);
+    }
+
+    /// <summary>Declares the model of a config.json.</summary>
+    public static T5 Read(ConfigReader config, TaskSpec task, ICollection<string>? warnings)
+    {
+        if (task.Task == ModelTask.FeatureExtraction && ConfigChecks.ArchitectureOf(config) is "T5Model" or "MT5Model")
+        {
+            warnings?.Add(config.Sentence("architectures", "names a model with a decoder, but features are the hidden states of the " +
+                "encoder alone, as of T5EncoderModel"));
+        }
+        var sizes = T5Config.Read(config, warnings);
+        return new T5(sizes, task, Seq2SeqHeadFields.Read(config, task.Task, usualEnd: 1, sizes.VocabularySize));
     }
 
     public override string ModelType => _config.ModelType;
@@ -35,7 +54,7 @@ internal sealed class T5 : Seq2SeqModel
 
     public override int LayerCount => _config.EncoderLayers;
 
-    public override int DecoderLayerCount => _config.DecoderLayers;
+    public override int DecoderLayerCount => IsEncoderOnly ? 0 : _config.DecoderLayers;
 
     public override int MaxLength => MostTokens;
 
@@ -45,28 +64,38 @@ internal sealed class T5 : Seq2SeqModel
 
     public override Embedding TokenEmbedding { get; }
 
-    public override Linear Head { get; }
-
     public override int DecoderStartToken => _config.StartToken;
 
     public override int PadToken => _config.PadToken;
 
-    internal override IReadOnlyList<Module> FinalNorms => [_encoder.FinalNorm, _decoder.FinalNorm];
+    /// <summary>transformers puts the body of classifiers under a name, and that of other models under none.</summary>
+    public override string BasePrefix =>
+        Task is ModelTask.SequenceClassification or ModelTask.TokenClassification ? ClassifierPrefix : "";
+
+    internal override string MissingPrefix => BasePrefix.Length == 0 ? ClassifierPrefix : "";
+
+    internal override IReadOnlyList<Module> FinalNorms =>
+        _decoder is null ? [_encoder.FinalNorm] : [_encoder.FinalNorm, _decoder.FinalNorm];
 
     internal override BlockResiduals ResidualsOf(int block) =>
-        (block < LayerCount ? _encoder.Blocks[block] : _decoder.Blocks[block - LayerCount]).Residuals;
+        (block < LayerCount ? _encoder.Blocks[block] : _decoder!.Blocks[block - LayerCount]).Residuals;
+
+    internal override bool IsHead(string path) => Heads.Contains(path.Split('.')[0]);
+
+    /// <summary>The decoder of a model that is used without it.</summary>
+    internal override bool IsOtherHead(string name) => IsEncoderOnly && (name.StartsWith("decoder.", StringComparison.Ordinal)
+        || name.StartsWith(ClassifierPrefix + "decoder.", StringComparison.Ordinal));
 
     /// <summary>Copies of the embedding under its other names, and a table of the cross-attention that old files have and nothing
     /// reads.</summary>
-    internal override bool IsBuffer(string name) => name is "encoder.embed_tokens.weight" or "decoder.embed_tokens.weight"
+    internal override bool IsBuffer(string name) => name.EndsWith("coder.embed_tokens.weight", StringComparison.Ordinal)
         || name.EndsWith(".EncDecAttention.relative_attention_bias.weight", StringComparison.Ordinal);
 
     public override ModelInputs ToInputs(InputArrays arrays)
     {
         var inputs = base.ToInputs(arrays);
         // Made before the pass, so that it can be captured as a graph.
-        inputs.RelativeBuckets(_encoder.Buckets);
-        inputs.Decoder!.RelativeBuckets(_decoder.Buckets);
+        Upload(inputs, inputs.Decoder);
         return inputs;
     }
 
@@ -76,27 +105,27 @@ internal sealed class T5 : Seq2SeqModel
 
     private protected override Tensor EmbedTarget(Tensor embedded, ModelInputs inputs) => Dropout(embedded, ModelSite.TargetEmbedding);
 
-    private protected override void Upload(ModelInputs encoder, ModelInputs decoder)
+    private protected override void Upload(ModelInputs encoder, ModelInputs? decoder)
     {
         encoder.RelativeBuckets(_encoder.Buckets);
-        decoder.RelativeBuckets(_decoder.Buckets);
+        decoder?.RelativeBuckets(_decoder!.Buckets);
     }
 
     private protected override Tensor? EncoderBias(ModelInputs inputs) => _encoder.Bias(inputs);
 
-    private protected override Tensor? DecoderBias(ModelInputs inputs) => _decoder.Bias(inputs);
+    private protected override Tensor? DecoderBias(ModelInputs inputs) => _decoder!.Bias(inputs);
 
     private protected override Tensor EncoderBlock(int index, Tensor x, Tensor? bias, ModelInputs inputs) =>
         _encoder.Blocks[index].Forward(x, null, bias, inputs);
 
     private protected override Tensor DecoderBlock(int index, Tensor x, Tensor? states, Tensor? bias, ModelInputs inputs) =>
-        _decoder.Blocks[index].Forward(x, states, bias, inputs);
+        _decoder!.Blocks[index].Forward(x, states, bias, inputs);
 
     private protected override Tensor FinishEncoder(Tensor x) => Dropout(_encoder.FinalNorm.Forward(x), ModelSite.EncoderOutput);
 
-    private protected override Tensor FinishDecoder(Tensor x) => Dropout(_decoder.FinalNorm.Forward(x), ModelSite.DecoderOutput);
+    private protected override Tensor FinishDecoder(Tensor x) => Dropout(_decoder!.FinalNorm.Forward(x), ModelSite.DecoderOutput);
 
-    internal override StackAttention CrossAttentionOf(int block) => _decoder.Blocks[block].CrossAttention;
+    internal override StackAttention CrossAttentionOf(int block) => _decoder!.Blocks[block].CrossAttention;
 
     private Tensor Dropout(Tensor x, ModelSite site) => x.Dropout(DropoutSites.OfModel(_config.Dropout, site).Now(Mode));
 }

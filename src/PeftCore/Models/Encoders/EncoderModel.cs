@@ -1,6 +1,5 @@
 using PeftCore.Autograd;
 using PeftCore.Nn;
-using PeftCore.Ops;
 using PeftCore.Tensors;
 
 namespace PeftCore.Models;
@@ -133,9 +132,7 @@ internal abstract class EncoderModel : TransformerModel
                 return _headLayers is null or { IsEmpty: true } ? [("last_hidden_state", hidden)]
                     : [("last_hidden_state", hidden), ("pooler_output", _headLayers.Run(hidden.FirstTokens()))];
             case ModelTask.QuestionAnswering:
-                var both = Logits(inputs); // (2·B, T)
-                int rows = both.Shape[0] / 2;
-                return [("start_logits", both.Slice(0, rows)), ("end_logits", both.Slice(rows, rows))];
+                return SpanHead.Outputs(Logits(inputs));
             default:
                 return base.Outputs(inputs);
         }
@@ -194,10 +191,7 @@ internal abstract class EncoderModel : TransformerModel
     private protected virtual Tensor HeadInput(ModelInputs inputs)
     {
         var hidden = Hidden(inputs);
-        int batch = hidden.Shape[0], length = inputs.Places, columns = hidden.Shape[2], places = hidden.Shape[1] - length;
-        return places == 0 || Task is not (ModelTask.TokenClassification or ModelTask.MaskedLm) ? hidden
-            : hidden.Reshape([batch, (places + length) * columns]).Columns(places * columns, length * columns)
-                .Reshape([batch, length, columns]);
+        return Task is ModelTask.TokenClassification or ModelTask.MaskedLm ? TaskHead.OfTokens(hidden, inputs.Places) : hidden;
     }
 
     private string WithBody(string path) => path.Replace("{body}.", BasePrefix, StringComparison.Ordinal);

@@ -14,6 +14,9 @@ internal enum PoolingMode
 
     /// <summary>The last token.</summary>
     Last,
+
+    /// <summary>The last end-of-text token.</summary>
+    End,
 }
 
 /// <summary>One vector for each row of hidden states: (B, T, C) to (B, C).</summary>
@@ -26,6 +29,7 @@ internal static class Pooling
         {
             PoolingMode.Mean => hidden.MeanOfTokens(inputs),
             PoolingMode.Last => hidden.LastTokens(inputs),
+            PoolingMode.End => hidden.EndTokens(inputs),
             _ => hidden.FirstTokens(),
         };
 
@@ -39,6 +43,10 @@ internal static class Pooling
         /// <summary>The hidden state of the last token of each row that is not padding.</summary>
         public Tensor LastTokens(ModelInputs inputs) =>
             hidden.Reshape([hidden.Shape.Rows, hidden.Shape.Columns]).Rows(inputs.LastTokenRows(hidden.Shape[1]));
+
+        /// <summary>The hidden state of the last end-of-text token of each row.</summary>
+        public Tensor EndTokens(ModelInputs inputs) =>
+            hidden.Reshape([hidden.Shape.Rows, hidden.Shape.Columns]).Rows(inputs.EndRows);
 
         /// <summary>The mean of the hidden states of each row's tokens, without padding and virtual tokens.</summary>
         public Tensor MeanOfTokens(ModelInputs inputs)

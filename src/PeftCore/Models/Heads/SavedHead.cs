@@ -13,7 +13,7 @@ internal static class SavedHead
         _ => [],
     };
 
-    /// <summary>The names for a model: those of its task, or that of its last layer if no module has one of them; and further modules with
+    /// <summary>The names for a model: those of its task, or that of its head if no module has one of them; and further modules with
     /// random weights. Hugging Face PEFT leaves these out, and draws them anew whenever the adapter is loaded, so that it computes
     /// something else.</summary>
     public static IReadOnlyList<string> NamesOf(TransformerModel model)
@@ -22,7 +22,7 @@ internal static class SavedHead
         if (names.Count > 0
             && !model.NamedModules().Any(module => names.Any(name => module.Path.EndsWith(name, StringComparison.Ordinal))))
         {
-            names = [model.OutputLayer!.Name];
+            names = [model.HeadName];
         }
         return model.Task == ModelTask.FeatureExtraction ? names
             : [.. names, .. model.NewModules.Where(name => !EndsInOneOf(names, name))];

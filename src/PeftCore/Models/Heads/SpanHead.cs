@@ -10,6 +10,14 @@ internal sealed class SpanHead(Func<Tensor, Tensor> score) : TaskHead
 {
     public override ModelTask Task => ModelTask.QuestionAnswering;
 
+    /// <summary>The logits by Hugging Face's names.</summary>
+    /// <param name="logits">(2·B, T).</param>
+    public static IReadOnlyList<(string Name, Tensor Value)> Outputs(Tensor logits)
+    {
+        int rows = logits.Shape[0] / 2;
+        return [("start_logits", logits.Slice(0, rows)), ("end_logits", logits.Slice(rows, rows))];
+    }
+
     /// <summary>(2·B, T): the logits of the first positions of all rows, then those of the last ones.</summary>
     public override Tensor Logits(Tensor hidden, ModelInputs inputs)
     {

@@ -22,6 +22,16 @@ internal abstract class TaskHead
     public virtual Tensor Loss(Tensor hidden, ModelInputs inputs, Targets targets) =>
         Logits(hidden, inputs).CrossEntropy(targets.Tokens, 1).ScaleBy(targets.InverseCount);
 
+    /// <summary>The hidden states of tokens without those of virtual tokens, which come first: (B, P + T, C) to (B, T, C).</summary>
+    /// <param name="hidden">(B, P + T, C).</param>
+    /// <param name="length">Tokens of a row, T.</param>
+    internal static Tensor OfTokens(Tensor hidden, int length)
+    {
+        int batch = hidden.Shape[0], columns = hidden.Shape[2], places = hidden.Shape[1] - length;
+        return places == 0 ? hidden : hidden.Reshape([batch, (places + length) * columns]).Columns(places * columns, length * columns)
+            .Reshape([batch, length, columns]);
+    }
+
     /// <summary>The hidden states of the positions that have a target, (targets, C), or all of them.</summary>
     protected static Tensor WithTargets(Tensor hidden, Targets targets) => targets.Rows is { } rows
         ? hidden.Reshape([hidden.Shape.Rows, hidden.Shape.Columns]).Rows(rows) : hidden;

@@ -8,7 +8,8 @@ namespace PeftCore.Peft;
 public sealed class SavedAdapter
 {
     // The last layers of heads that classify; others of these heads have other names.
-    private static readonly string[] LastLayers = [".classifier.weight", ".score.weight", ".classifier.out_proj.weight"];
+    private static readonly string[] LastLayers =
+        [".classifier.weight", ".score.weight", ".classifier.out_proj.weight", ".classification_head.out_proj.weight"];
 
     private readonly SafetensorsTensor[] _tensors;
 

@@ -33,7 +33,10 @@ public sealed record PrefixTuningConfig : PromptLearningConfig
     {
         if (!context.Base.TakesPrefix)
         {
-            throw new BadInputException("prefix tuning puts keys before those of the tokens, but the attention of " +
+            throw context.Base is Seq2SeqModel ? new BadInputException("prefix tuning of an encoder-decoder puts keys before those of the " +
+                $"target text, which a {context.Base.ModelType} model for {TaskSpec.NameOf(context.Base.Task)} does not have; use prompt " +
+                "tuning or a method that changes layers")
+                : new BadInputException("prefix tuning puts keys before those of the tokens, but the attention of " +
                 $"{context.Base.ModelType} models depends on the distances between keys and queries, which those do not have; use prompt tuning or P-tuning");
         }
         if (NumAttentionHeads is { } heads && heads != HeadsIn(context.Base))

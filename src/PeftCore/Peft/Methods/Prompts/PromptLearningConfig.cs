@@ -32,7 +32,7 @@ public abstract record PromptLearningConfig : PeftConfig
     /// encoder reads the first and the decoder none.</summary>
     private protected int TokenRows => NumVirtualTokens * NumTransformerSubmodules!.Value;
 
-    private static int StacksOf(TransformerModel model) => model is Seq2SeqModel ? 2 : 1;
+    private static int StacksOf(TransformerModel model) => model.Task == ModelTask.Seq2SeqLm ? 2 : 1;
 
     private protected override bool NamesSavedModules => true;
 
