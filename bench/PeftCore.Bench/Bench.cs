@@ -20,7 +20,7 @@ internal sealed class Bench : IDisposable
 
     /// <summary>Opens a device: a card with BF16 activations.</summary>
     public static Bench Open(string device) =>
-        new(device == "cpu" ? new CpuBackend() : IlgpuDevices.Open(device, new IlgpuOptions(DType.BF16)));
+        new(device == "cpu" ? new CpuBackend() : IlgpuDevices.Open(device, DType.BF16));
 
     /// <summary>Normal numbers of a given dtype.</summary>
     public Tensor Normal(Shape shape, DType dtype, float deviation = 1)

@@ -1,8 +1,20 @@
 namespace PeftCore.Ilgpu;
 
 /// <summary>One device that ILGPU can run kernels on.</summary>
-/// <param name="Kind">The name that <c>--device</c> takes: <c>cuda</c> or <c>ilgpu-cpu</c>.</param>
-/// <param name="Name">The model name that its driver reports.</param>
-/// <param name="MemoryBytes">Its memory in bytes; null if it has no separate memory.</param>
-/// <param name="Architecture">The compute capability, such as <c>SM_90</c>; null if it has none.</param>
-public sealed record ComputeDevice(string Kind, string Name, long? MemoryBytes, string? Architecture);
+public sealed class ComputeDevice
+{
+    internal ComputeDevice(string kind, string name, long? memoryBytes = null, string? architecture = null) =>
+        (Kind, Name, MemoryBytes, Architecture) = (kind, name, memoryBytes, architecture);
+
+    /// <summary>The name that <c>--device</c> takes: <c>cuda</c> or <c>ilgpu-cpu</c>.</summary>
+    public string Kind { get; }
+
+    /// <summary>The model name that its driver reports.</summary>
+    public string Name { get; }
+
+    /// <summary>Its memory in bytes; null if it has no separate memory.</summary>
+    public long? MemoryBytes { get; }
+
+    /// <summary>The compute capability, such as <c>SM_90</c>; null if it has none.</summary>
+    public string? Architecture { get; }
+}

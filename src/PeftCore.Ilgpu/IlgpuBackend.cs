@@ -6,7 +6,7 @@ namespace PeftCore.Ilgpu;
 /// <summary>Computes with ILGPU kernels: on an NVIDIA card, or on ILGPU's CPU accelerator to test them. All work is queued on one stream;
 /// the host waits only to read results. This file holds memory, profiles and graph capture; IlgpuBackend.Compute.cs forwards each op to its
 /// launcher.</summary>
-internal sealed partial class IlgpuBackend : Backend, IGraphCapture
+internal sealed partial class IlgpuBackend : Backend, IGraphCapture, IKernelProfiler
 {
     /// <summary>Bytes of a chunk of a card's memory.</summary>
     internal const long CardChunk = 256L << 20;
@@ -16,9 +16,10 @@ internal sealed partial class IlgpuBackend : Backend, IGraphCapture
     private readonly IlgpuOptions _options;
     private readonly LaunchContext _gpu;
 
-    public IlgpuBackend(DeviceName name, IlgpuOptions? options = null)
+    public IlgpuBackend(DeviceName name, IlgpuOptions options)
+        : base(name.ToString(), options.ComputeDType)
     {
-        _options = options ?? new IlgpuOptions();
+        _options = options;
         _device = new GpuDevice(name, _options.AsAmpere, _options.MemoryLimit);
         _gpu = new LaunchContext(this, _device, _options.ComputeDType);
         _elementwise = new ElementwiseLauncher(_gpu);
@@ -41,18 +42,9 @@ internal sealed partial class IlgpuBackend : Backend, IGraphCapture
         _arena = name.IsCuda ? new Arena(_device.Memory, CardChunk) : new Arena(_device.Memory);
     }
 
-    /// <inheritdoc/>
-    public override string Name => _device.Name.ToString();
-
     internal override bool IsMeta => false;
 
     internal override Arena Arena => _arena;
-
-    /// <inheritdoc/>
-    public override DType ActivationDType => _options.ComputeDType;
-
-    /// <inheritdoc/>
-    public override MemoryLedger Memory { get; } = new();
 
     public override long OwnBytes => _options.ComputeDType == DType.BF16 ? _gemm.PartialBytes : 0;
 
@@ -100,11 +92,9 @@ internal sealed partial class IlgpuBackend : Backend, IGraphCapture
         }
     }
 
-    /// <inheritdoc/>
-    public override void StartProfile() => _device.Timer ??= new LaunchTimer(_device.Accelerator, _device.Stream);
+    void IKernelProfiler.Start() => _device.Timer ??= new LaunchTimer(_device.Accelerator, _device.Stream);
 
-    /// <inheritdoc/>
-    public override string StopProfile()
+    string IKernelProfiler.Stop()
     {
         using var timer = _device.Timer ?? throw new InvalidOperationException("no profile was started");
         _device.Timer = null;
@@ -124,8 +114,7 @@ internal sealed partial class IlgpuBackend : Backend, IGraphCapture
         _arena.Trim();
     }
 
-    /// <inheritdoc/>
-    public override bool CanProfile => true;
+    internal override IKernelProfiler Profiler => this;
 
     internal override IGraphCapture GraphCapture => this;
 
@@ -158,8 +147,7 @@ internal sealed partial class IlgpuBackend : Backend, IGraphCapture
     /// <summary>The memory in use now, inside and outside the arena.</summary>
     internal GraphMemory MemoryNow => new(_arena.InUse, _gemm.TakenBytes);
 
-    /// <inheritdoc/>
-    public override void Dispose()
+    internal override void Close()
     {
         Synchronize();
         _gpu.Bf16Weights.Clear();

@@ -3,6 +3,7 @@ using ILGPU.Runtime;
 using ILGPU.Runtime.CPU;
 using ILGPU.Runtime.Cuda;
 using PeftCore.Backends;
+using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu;
 
@@ -11,9 +12,15 @@ public static class IlgpuDevices
 {
     /// <summary>Opens a device and returns its backend.</summary>
     /// <param name="device"><c>cuda</c>, <c>cuda:1</c>, …, or <c>ilgpu-cpu</c>.</param>
-    /// <param name="options">Dtypes and limits; null for the defaults.</param>
+    /// <param name="computeDType">The dtype of activations, and of the operands of matrix products: F32, or BF16, with which products run
+    /// on the card's tensor cores. Sums and trainable parameters are always F32.</param>
+    /// <param name="memoryLimit">Upper bound of the bytes allocated on the card.</param>
+    /// <param name="captureGraphs">Capture training passes over batches of one shape as graphs, and replay them.</param>
     /// <exception cref="BadInputException">The machine has no such device.</exception>
-    public static Backend Open(string device, IlgpuOptions? options = null) => new IlgpuBackend(DeviceName.Parse(device), options);
+    public static Backend Open(string device, DType computeDType = DType.F32, long memoryLimit = long.MaxValue,
+        bool captureGraphs = true) => Open(device, new IlgpuOptions(computeDType, MemoryLimit: memoryLimit, CaptureGraphs: captureGraphs));
+
+    internal static Backend Open(string device, IlgpuOptions options) => new IlgpuBackend(DeviceName.Parse(device), options);
 
     /// <summary>Bytes of the chunks in which memory is taken from a device, for a memory plan.</summary>
     /// <param name="device"><c>cuda</c>, <c>cuda:1</c>, …, or any other name for host memory.</param>
@@ -36,5 +43,5 @@ public static class IlgpuDevices
 
     private static ComputeDevice Describe(Device device) => device is CudaDevice card
         ? new ComputeDevice("cuda", card.Name, card.MemorySize, card.Architecture?.ToString())
-        : new ComputeDevice("ilgpu-cpu", device.Name, null, null);
+        : new ComputeDevice("ilgpu-cpu", device.Name);
 }

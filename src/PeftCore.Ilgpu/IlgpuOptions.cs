@@ -8,7 +8,7 @@ namespace PeftCore.Ilgpu;
 /// <param name="Poison">Fill new memory with NaN, which reveals reads of memory that was never written.</param>
 /// <param name="MemoryLimit">Upper bound of the bytes allocated on the card.</param>
 /// <param name="CaptureGraphs">Capture training passes over batches of one shape as graphs, and replay them.</param>
-public sealed record IlgpuOptions(DType ComputeDType = DType.F32, bool Poison = false, long MemoryLimit = long.MaxValue,
+internal sealed record IlgpuOptions(DType ComputeDType = DType.F32, bool Poison = false, long MemoryLimit = long.MaxValue,
     bool CaptureGraphs = true)
 {
     /// <summary>Use only features of compute capability 8.0, to test that path on newer cards.</summary>

@@ -28,8 +28,7 @@ internal static class Devices
         }
         try
         {
-            return IlgpuDevices.Open(name,
-                new IlgpuOptions(compute, MemoryLimit: limit?.Bytes ?? long.MaxValue, CaptureGraphs: captureGraphs));
+            return IlgpuDevices.Open(name, compute, limit?.Bytes ?? long.MaxValue, captureGraphs);
         }
         catch (BadInputException e)
         {

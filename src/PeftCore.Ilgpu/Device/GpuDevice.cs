@@ -98,8 +98,8 @@ internal sealed class GpuDevice : IDisposable
     {
         if (blocks > int.MaxValue)
         {
-            throw new NotSupportedException($"{KernelProfile.NameOf(typeof(TKernel))} would need {blocks} thread blocks, but a launch has " +
-                $"at most {int.MaxValue}; use a smaller batch or shorter sequences");
+            throw new NotSupportedException($"{KernelProfile.NameOf(typeof(TKernel))} would need {blocks} thread blocks, but a launch " +
+                $"has at most {int.MaxValue}; use a smaller batch or shorter sequences");
         }
         if (blocks > 0)
         {

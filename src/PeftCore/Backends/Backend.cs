@@ -11,15 +11,13 @@ namespace PeftCore.Backends;
 public abstract partial class Backend : IDevice, IDisposable
 {
     /// <summary>Backends are part of this library: the contract's members are internal.</summary>
-    private protected Backend()
-    {
-    }
+    private protected Backend(string name, DType activations = DType.F32) => (Name, ActivationDType) = (name, activations);
 
     /// <summary>Short name, such as "cpu" or "cuda:0".</summary>
-    public abstract string Name { get; }
+    public string Name { get; }
 
     /// <summary>The accounting of this device's memory.</summary>
-    public abstract MemoryLedger Memory { get; }
+    public MemoryLedger Memory { get; } = new();
 
     /// <summary>The most bytes that were taken from the device so far, in use or free.</summary>
     public long PeakReservedBytes => Arena.PeakReservedBytes;
@@ -28,7 +26,10 @@ public abstract partial class Backend : IDevice, IDisposable
     internal abstract Arena Arena { get; }
 
     /// <summary>Whether kernels can be timed: <see cref="StartProfile"/>.</summary>
-    public virtual bool CanProfile => false;
+    public bool CanProfile => Profiler is not null;
+
+    /// <summary>The timer of this device's kernels; null if it has none.</summary>
+    internal virtual IKernelProfiler? Profiler => null;
 
     /// <summary>Graph capture of this device; null if it has none.</summary>
     internal virtual IGraphCapture? GraphCapture => null;
@@ -40,7 +41,7 @@ public abstract partial class Backend : IDevice, IDisposable
     internal abstract bool IsMeta { get; }
 
     /// <summary>The dtype of activations: F32, or BF16 at half the memory and traffic.</summary>
-    public virtual DType ActivationDType => DType.F32;
+    public DType ActivationDType { get; }
 
     /// <summary>Copies bytes from the host into a tensor.</summary>
     internal abstract void Upload(ReadOnlySpan<byte> from, Tensor to);
@@ -68,20 +69,23 @@ public abstract partial class Backend : IDevice, IDisposable
     /// <summary>Sets every byte to zero.</summary>
     internal abstract void Zero(Tensor tensor);
 
-    /// <summary>Waits until all queued work is done.</summary>
-    public abstract void Synchronize();
+    /// <summary>Waits until all queued work is done. A device without a queue has nothing to wait for.</summary>
+    public virtual void Synchronize() { }
 
     /// <summary>Returns memory that holds no tensor to the system: what only loading or initialising needed.</summary>
     internal abstract void Trim();
 
     /// <summary>Starts to time every kernel.</summary>
-    public virtual void StartProfile() => throw new NotSupportedException($"{Name} does not time its kernels");
+    public void StartProfile() => Timer.Start();
 
     /// <summary>Stops timing and returns a table: time, share, launches and rate of each kernel, the longest first.</summary>
-    public virtual string StopProfile() => throw new NotSupportedException($"{Name} does not time its kernels");
+    public string StopProfile() => Timer.Stop();
 
     /// <summary>Frees the device and all of its memory.</summary>
-    public abstract void Dispose();
+    public void Dispose() => Close();
+
+    /// <summary>Frees the device and all of its memory.</summary>
+    internal virtual void Close() => Arena.Dispose();
 
     Storage IDevice.Allocate(long bytes, MemoryKind kind) => Allocate(bytes, kind);
 
@@ -94,4 +98,6 @@ public abstract partial class Backend : IDevice, IDisposable
 
     /// <summary>Frees a storage. The storage calls this when its last reference is dropped.</summary>
     internal abstract void Free(Storage storage);
+
+    private IKernelProfiler Timer => Profiler ?? throw new NotSupportedException($"{Name} does not time its kernels");
 }

@@ -96,7 +96,7 @@ public static class TensorBackendExtensions
     extension(Backend backend)
     {
         /// <summary>A new tensor, contents undefined.</summary>
-        public Tensor NewTensor(Shape shape, DType dtype = DType.F32, MemoryKind kind = MemoryKind.Activation) =>
+        internal Tensor NewTensor(Shape shape, DType dtype = DType.F32, MemoryKind kind = MemoryKind.Activation) =>
             Tensor.Owning(backend.Allocate(shape.Count * dtype.Size, kind), shape, dtype);
 
         /// <summary>A new tensor of zeros.</summary>

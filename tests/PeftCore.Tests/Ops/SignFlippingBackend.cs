@@ -13,13 +13,14 @@ internal sealed partial class SignFlippingBackend : Backend
     private readonly List<string> _contributions = [];
     private int _flipped = -1;
 
-    public override string Name => "sign flipping";
+    public SignFlippingBackend()
+        : base("sign flipping")
+    {
+    }
 
     internal override bool IsMeta => false;
 
     internal override Arena Arena => _inner.Arena;
-
-    public override MemoryLedger Memory { get; } = new();
 
     /// <summary>The contributions made since <see cref="Flip"/>, named by op and output.</summary>
     public IReadOnlyList<string> Contributions => _contributions;
@@ -63,8 +64,6 @@ internal sealed partial class SignFlippingBackend : Backend
 
     internal override void Zero(Tensor tensor) => _inner.Zero(tensor);
 
-    public override void Synchronize() => _inner.Synchronize();
-
     internal override void Trim() => _inner.Trim();
 
     internal override void FillUniform(Tensor y, float low, float high, ulong seed, ulong stream, long first = 0) =>
@@ -86,7 +85,7 @@ internal sealed partial class SignFlippingBackend : Backend
 
     internal override bool AllFinite(Tensor x) => _inner.AllFinite(x);
 
-    public override void Dispose() => _inner.Dispose();
+    internal override void Close() => _inner.Dispose();
 
     /// <summary>Runs an op, and flips the sign of its contribution to one output if that is the chosen one.</summary>
     private void Run(string job, Action run, params Output?[] outputs)

@@ -27,6 +27,7 @@ public sealed partial class CpuBackend : Backend, IGraphCapture
     /// <exception cref="BadInputException">The system cannot bind threads to these processors.</exception>
     public CpuBackend(int threads = 0, long memoryLimit = long.MaxValue, bool poison = false, bool packWeights = false,
         bool captureGraphs = true, IReadOnlyList<int>? processors = null)
+        : base("cpu")
     {
         CheckProcessors(threads, processors);
         _arena = new Arena(new HostMemory(memoryLimit));
@@ -52,18 +53,12 @@ public sealed partial class CpuBackend : Backend, IGraphCapture
         _convolutions = new CpuConvolutions(_stream, _packed);
     }
 
-    /// <inheritdoc/>
-    public override string Name => "cpu";
-
     internal override bool IsMeta => false;
 
     internal override Arena Arena => _arena;
 
     /// <summary>Number of threads that compute.</summary>
-    public int Threads => _pool.Threads;
-
-    /// <inheritdoc/>
-    public override MemoryLedger Memory { get; } = new();
+    internal int Threads => _pool.Threads;
 
     /// <summary>Bytes taken from the system for tensors, in use or free.</summary>
     internal long ReservedBytes => _arena.ReservedBytes;
@@ -90,11 +85,7 @@ public sealed partial class CpuBackend : Backend, IGraphCapture
 
     internal override void Trim() => _arena.Trim();
 
-    /// <inheritdoc/>
-    public override void Synchronize() { }
-
-    /// <inheritdoc/> <inheritdoc/>
-    public override bool CanProfile => true;
+    internal override IKernelProfiler Profiler => _stream;
 
     internal override IGraphCapture GraphCapture => this;
 
@@ -123,14 +114,7 @@ public sealed partial class CpuBackend : Backend, IGraphCapture
         return graph;
     }
 
-    /// <inheritdoc/>
-    public override void StartProfile() => _stream.StartProfile();
-
-    /// <inheritdoc/>
-    public override string StopProfile() => _stream.StopProfile();
-
-    /// <inheritdoc/>
-    public override void Dispose()
+    internal override void Close()
     {
         _pool.Dispose();
         _arena.Dispose();

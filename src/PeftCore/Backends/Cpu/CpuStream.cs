@@ -5,7 +5,7 @@ namespace PeftCore.Backends;
 
 /// <summary>Runs kernels of the processor one after the other on a pool of threads. As on a CUDA stream, launches can be timed for a
 /// profile and captured as a graph; unlike there, a launch has finished when it returns.</summary>
-internal sealed class CpuStream(WorkerPool pool)
+internal sealed class CpuStream(WorkerPool pool) : IKernelProfiler
 {
     private KernelProfile? _profile;
     private CpuGraph? _graph;
@@ -97,11 +97,9 @@ internal sealed class CpuStream(WorkerPool pool)
         }
     }
 
-    /// <inheritdoc cref="Backend.StartProfile"/>
-    public void StartProfile() => _profile ??= new KernelProfile { PeakFlops = FmaPeak.Measure(pool) };
+    void IKernelProfiler.Start() => _profile ??= new KernelProfile { PeakFlops = FmaPeak.Measure(pool) };
 
-    /// <inheritdoc cref="Backend.StopProfile"/>
-    public string StopProfile()
+    string IKernelProfiler.Stop()
     {
         var profile = _profile ?? throw new InvalidOperationException("no profile was started");
         _profile = null;

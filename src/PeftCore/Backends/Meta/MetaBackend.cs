@@ -18,24 +18,15 @@ public sealed partial class MetaBackend : Backend
     /// <param name="chunkBytes">Bytes of its arena's chunks.</param>
     public MetaBackend(DType activations = DType.F32, bool packWeights = false, long memoryLimit = long.MaxValue,
         long chunkBytes = Arena.DefaultChunk)
+        : base("meta", activations)
     {
         _arena = new Arena(new NoMemory(memoryLimit), chunkBytes);
-        ActivationDType = activations;
         _packed = packWeights ? new PackedWeights(this) : null;
     }
-
-    /// <inheritdoc/>
-    public override string Name => "meta";
 
     internal override bool IsMeta => true;
 
     internal override Arena Arena => _arena;
-
-    /// <inheritdoc/>
-    public override DType ActivationDType { get; }
-
-    /// <inheritdoc/>
-    public override MemoryLedger Memory { get; } = new();
 
     /// <summary>Floating-point operations of all matrix products and attention calls so far; a multiply-add counts two.</summary>
     internal double Flops { get; private set; }
@@ -68,12 +59,6 @@ public sealed partial class MetaBackend : Backend
     internal override void Zero(Tensor tensor) { }
 
     internal override void Trim() => _arena.Trim();
-
-    /// <inheritdoc/>
-    public override void Synchronize() { }
-
-    /// <inheritdoc/>
-    public override void Dispose() => _arena.Dispose();
 
     /// <summary>Chunks that are addresses without memory.</summary>
     private sealed class NoMemory(long limit) : IChunkSource
