@@ -40,7 +40,7 @@ public class StepBenchmark
         ITrainable trainable = new TrainableAdapter(_model);
         _optimizer = new AdamW(trainable.Parameters);
         _step = new TrainerOptions { MaxGradNorm = 1 }.NewStep(trainable, _optimizer);
-        _batch = MemoryPlan.FullBatch(trainable, 8, 128);
+        _batch = MemoryPlan.FullBatch(model, 8, 128);
     }
 
     [GlobalCleanup]

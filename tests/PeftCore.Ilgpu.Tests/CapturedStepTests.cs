@@ -136,7 +136,7 @@ public abstract class CapturedStepTests(string device)
         for (int i = 0; i < steps; i++)
         {
             other ??= disturb && i == 3 ? backend.NewTensor([1 << 12]) : null;
-            var batches = Enumerable.Range(0, accumulation).Select(j => MemoryPlan.FullBatch(trainable, 1, 6, (ulong)(10 * i + j)))
+            var batches = Enumerable.Range(0, accumulation).Select(j => MemoryPlan.FullBatch(trainable.Model, 1, 6, (ulong)(10 * i + j)))
                 .ToList();
             var result = step.Run(batches, 1e-2, i, (ulong)(i * accumulation));
             losses.AddRange([result.Loss, result.GradientNorm]);

@@ -58,7 +58,7 @@ internal sealed record ModelSource(TrainOptions Options, string? Config, PeftCon
     }
 
     /// <summary>Plans a step without allocating weights.</summary>
-    public MemoryPlan Plan() => MemoryPlan.Of(backend => new TrainableAdapter(Build(backend)), Options.BatchSize, Length(), Trainer(),
+    public MemoryPlan Plan() => MemoryPlan.Of(Build, Options.BatchSize, Length(), Trainer(),
         Options.Activations, Options.UsePackedWeights, Options.MaxMemory?.Bytes ?? long.MaxValue, Options.ChunkBytes,
         TargetLength());
 

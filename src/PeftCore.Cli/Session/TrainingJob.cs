@@ -96,7 +96,7 @@ internal sealed class TrainingJob
         // Every epoch contains the longest sample, and the rest of its batch differs little between epochs, so a few epochs suffice.
         var largest = Enumerable.Range(0, (int)Math.Clamp(epochs, 1, 4)).SelectMany(Train.Epoch)
             .MaxBy(batch => ((long)batch.BatchSize * batch.Length, batch.TrainableTokens))!;
-        var plan = MemoryPlan.Of(backend => new TrainableAdapter(source.Build(backend)),
+        var plan = MemoryPlan.Of(source.Build,
             [.. Enumerable.Repeat(largest, Math.Min(2, _options.GradientAccumulationSteps))],
             ToTrainer(_options, Train.BatchesPerEpoch), _options.Activations, _options.UsePackedWeights,
             _options.MaxMemory is { } limit ? Math.Max(0, limit.Bytes - ownBytes) : long.MaxValue, _options.ChunkBytes);
@@ -209,7 +209,8 @@ internal sealed class TrainingJob
 
     private void Tell(TrainingEvaluation evaluation) => _call.Terminal.Note(
         FormattableString.Invariant(
-        $"step {evaluation.Step}: held-out loss {evaluation.Result.Loss:0.0000}{MetricsText.Of(evaluation.Result)}{(evaluation.IsBest ? " (best)" : "")}"));
+        $"step {evaluation.Step}: held-out loss {evaluation.Result.Loss:0.0000}{MetricsText.Of(evaluation.Result)}")
+        + (evaluation.IsBest ? " (best)" : ""));
 
     /// <summary>Draws the loss curve of a failed run; an error in drawing does not replace the run's own error.</summary>
     private void TryDrawCurve(Exception failure)

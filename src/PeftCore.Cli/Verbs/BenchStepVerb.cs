@@ -47,14 +47,12 @@ internal sealed class BenchStepVerb : Verb
             options.PackWeights);
         planned += backend.OwnBytes;
         var model = source.Build(backend);
-        var trainable = new TrainableAdapter(model);
         var trainer = new TrainerOptions
         {
             Optimizer = options.Optimizer, WeightDecay = (float)options.WeightDecay, MaxGradNorm = options.MaxGradNorm
         };
-        using var optimizer = trainer.NewOptimizer(trainable);
-        using var step = trainer.NewStep(trainable, optimizer);
-        var batch = MemoryPlan.FullBatch(trainable, options.BatchSize, source.Length(), options.Seed, source.TargetLength());
+        using var step = new AdapterStep(model, trainer);
+        var batch = MemoryPlan.FullBatch(model.Base, options.BatchSize, source.Length(), options.Seed, source.TargetLength());
         List<Data.Batch> batches = [.. Enumerable.Repeat(batch, options.GradientAccumulationSteps)];
         var times = Time(step, batches, options, call);
         double median = times.Order().ElementAt(times.Count / 2), best = times.Min();
@@ -64,7 +62,8 @@ internal sealed class BenchStepVerb : Verb
             .Add("parameters", model.ParameterCount).Add("trainable", model.TrainableCount)
             .Add("device", backend.Name).Add("dtype", options.Dtype.ToString().ToLowerInvariant());
         call.Say(string.Create(CultureInfo.InvariantCulture,
-            $"{rate:N0} tok/s, {median:0.0} ms a step (best {best:0.0}), peak {new ByteSize(backend.Memory.PeakBytes)}, planned {new ByteSize(planned)}"));
+            $"{rate:N0} tok/s, {median:0.0} ms a step (best {best:0.0}), peak {new ByteSize(backend.Memory.PeakBytes)}, planned " +
+            $"{new ByteSize(planned)}"));
         if (call.Value(_profile) && backend.CanProfile)
         {
             backend.StartProfile();
@@ -76,7 +75,7 @@ internal sealed class BenchStepVerb : Verb
         return VerbResult.Done(report);
     }
 
-    private List<double> Time(ITrainingStep step, List<Data.Batch> batches, TrainOptions options, Invocation call)
+    private List<double> Time(AdapterStep step, List<Data.Batch> batches, TrainOptions options, Invocation call)
     {
         var times = new List<double>();
         int warmup = call.Value(_warmup), steps = call.Value(_steps);

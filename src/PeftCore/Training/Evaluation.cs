@@ -10,15 +10,12 @@ using PeftCore.Training.Metrics;
 namespace PeftCore.Training;
 
 /// <summary>The result of an evaluation.</summary>
-public readonly struct EvaluationResult
+public sealed class EvaluationResult
 {
-    private static readonly Dictionary<string, double> None = [];
-    private readonly Dictionary<string, double>? _metrics;
-
     private readonly bool _predictsTokens;
 
     internal EvaluationResult(double loss, long tokens, Dictionary<string, double>? metrics = null, bool predictsTokens = true) =>
-        (Loss, Tokens, _metrics, _predictsTokens) = (loss, tokens, metrics, predictsTokens);
+        (Loss, Tokens, Metrics, _predictsTokens) = (loss, tokens, metrics ?? [], predictsTokens);
 
     /// <summary>Mean loss over all targets: of tokens, classes and answers the cross-entropy in nats.</summary>
     public double Loss { get; }
@@ -27,7 +24,7 @@ public readonly struct EvaluationResult
     public long Tokens { get; }
 
     /// <summary>The metrics of the model's task by name, such as "accuracy"; empty for language models.</summary>
-    public IReadOnlyDictionary<string, double> Metrics => _metrics ?? None;
+    public IReadOnlyDictionary<string, double> Metrics { get; }
 
     /// <summary>exp(<see cref="Loss"/>) of a model that predicts tokens; null for other tasks. Above a loss of 709 it overflows a double;
     /// the largest double replaces it, so that a file of results holds a number.</summary>

@@ -33,7 +33,7 @@ internal static class FullTargets
         {
             LabelsInPlace = true,
         },
-        _ => throw new BadInputException($"this {model.ModelType} model returns hidden states, which have no loss, so there is no step to " +
-            "plan; choose another task"),
+        _ => throw new BadInputException($"this {model.ModelType} model returns hidden states, which have no loss, so there is no step " +
+            "to plan; choose another task"),
     };
 }

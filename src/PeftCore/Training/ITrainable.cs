@@ -5,7 +5,7 @@ namespace PeftCore.Training;
 
 /// <summary>A model with parameters to train, as a <see cref="Trainer"/> needs it: hooks around each step, and how the parameters are
 /// written to checkpoints. <see cref="TrainableAdapter"/> is the library's.</summary>
-public interface ITrainable
+internal interface ITrainable
 {
     /// <summary>The model whose loss is minimised.</summary>
     TransformerModel Model { get; }

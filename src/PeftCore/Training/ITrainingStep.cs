@@ -9,7 +9,7 @@ namespace PeftCore.Training;
 /// <summary>The parts of an optimizer step: forward and backward of a micro batch, and the update. <see cref="TrainingSteps.Run"/> runs
 /// them in order. A decorator wraps another step and changes how a part runs, never what it computes: see
 /// <see cref="TrainerOptions.NewStep"/>.</summary>
-public interface ITrainingStep : IDisposable
+internal interface ITrainingStep : IDisposable
 {
     /// <summary>The model and the parameters that are trained.</summary>
     ITrainable Trainable { get; }
@@ -34,7 +34,7 @@ public interface ITrainingStep : IDisposable
 }
 
 /// <summary>The order of an optimizer step.</summary>
-public static class TrainingSteps
+internal static class TrainingSteps
 {
     extension(ITrainingStep step)
     {
@@ -94,10 +94,3 @@ public static class TrainingSteps
         }
     }
 }
-
-/// <summary>The result of an optimizer step.</summary>
-/// <param name="Loss">Mean loss over all targets, before the update.</param>
-/// <param name="GradientNorm">L2 norm of all gradients, before clipping.</param>
-/// <param name="Tokens">Tokens read, without padding.</param>
-/// <param name="Targets">Number of targets.</param>
-public readonly record struct StepResult(double Loss, double GradientNorm, int Tokens, int Targets);

@@ -1,6 +1,8 @@
 using PeftCore.Autograd;
 using PeftCore.Backends;
 using PeftCore.Data;
+using PeftCore.Models;
+using PeftCore.Peft;
 using PeftCore.Tensors;
 
 namespace PeftCore.Training;
@@ -50,7 +52,7 @@ public sealed class MemoryPlan
     public long TrainableParameters { get; private init; }
 
     /// <summary>Plans a step.</summary>
-    /// <param name="build">Builds the model and its trainable on a backend, by the same code as for a real run.</param>
+    /// <param name="build">Builds the model on a backend, by the same code as for a real run; its active adapter is trained.</param>
     /// <param name="batchSize">Rows of a batch.</param>
     /// <param name="length">Tokens of a row.</param>
     /// <param name="options">The optimizer and the number of micro batches; null for the defaults.</param>
@@ -60,37 +62,43 @@ public sealed class MemoryPlan
     /// run fits only so, <see cref="ReservedBytes"/> is what it then takes. It is larger than the limit if the run does not fit.</param>
     /// <param name="chunkBytes">Bytes of a chunk of the device's arena.</param>
     /// <param name="targetLength">Tokens of a target of an encoder-decoder; 0 for <paramref name="length"/>.</param>
-    public static MemoryPlan Of(Func<Backend, ITrainable> build, int batchSize, int length, TrainerOptions? options = null,
+    public static MemoryPlan Of(Func<Backend, PeftModel> build, int batchSize, int length, TrainerOptions? options = null,
+        DType activations = DType.F32, bool packWeights = false, long memoryLimit = long.MaxValue, long chunkBytes = Arena.DefaultChunk,
+        int targetLength = 0) =>
+        Of(backend => new TrainableAdapter(build(backend)), batchSize, length, options, activations, packWeights, memoryLimit, chunkBytes,
+            targetLength);
+
+    internal static MemoryPlan Of(Func<Backend, ITrainable> build, int batchSize, int length, TrainerOptions? options = null,
         DType activations = DType.F32, bool packWeights = false, long memoryLimit = long.MaxValue, long chunkBytes = Arena.DefaultChunk,
         int targetLength = 0) =>
         // The second micro batch runs while the first one's gradients are live; a third needs no more than the second.
-        Of(build, trainable => [.. Enumerable.Repeat(FullBatch(trainable, batchSize, length, targetLength: targetLength),
+        Of(build, trainable => [.. Enumerable.Repeat(FullBatch(trainable.Model, batchSize, length, targetLength: targetLength),
             Math.Min(2, options?.GradientAccumulationSteps ?? 1))],
             options, new PlannedDevice(activations, packWeights, memoryLimit, chunkBytes));
 
     /// <summary>Plans a step over given batches, such as the largest of a data set.</summary>
-    /// <param name="build">Builds the model and its trainable on a backend.</param>
+    /// <param name="build">Builds the model on a backend; its active adapter is trained.</param>
     /// <param name="microBatches">The batches of the step.</param>
     /// <param name="options">The optimizer; null for the defaults.</param>
     /// <param name="activations">The planned device's dtype of activations.</param>
     /// <param name="packWeights">Whether the planned device is a <see cref="CpuBackend"/> that keeps frozen weights packed.</param>
     /// <param name="memoryLimit">The most bytes that the device's arena may reserve; see the other overload.</param>
     /// <param name="chunkBytes">Bytes of a chunk of the device's arena.</param>
-    public static MemoryPlan Of(Func<Backend, ITrainable> build, IReadOnlyList<Batch> microBatches, TrainerOptions? options = null,
+    public static MemoryPlan Of(Func<Backend, PeftModel> build, IReadOnlyList<Batch> microBatches, TrainerOptions? options = null,
         DType activations = DType.F32, bool packWeights = false, long memoryLimit = long.MaxValue, long chunkBytes = Arena.DefaultChunk) =>
-        Of(build, _ => microBatches, (options ?? new()) with { GradientAccumulationSteps = microBatches.Count },
+        Of(backend => new TrainableAdapter(build(backend)), _ => microBatches,
+            (options ?? new()) with { GradientAccumulationSteps = microBatches.Count },
             new PlannedDevice(activations, packWeights, memoryLimit, chunkBytes));
 
     /// <summary>A batch without padding, in which everything has a target that can have one: the worst case of its size. Of masked language
     /// modelling 15 % of the tokens have one, as in training. Benchmarks run it too.</summary>
-    /// <param name="trainable">The model.</param>
+    /// <param name="model">The model.</param>
     /// <param name="batchSize">Rows.</param>
     /// <param name="length">Tokens of a row.</param>
     /// <param name="seed">Seed of the tokens.</param>
     /// <param name="targetLength">Tokens of a target of an encoder-decoder; 0 for <paramref name="length"/>.</param>
-    public static Batch FullBatch(ITrainable trainable, int batchSize, int length, ulong seed = 0, int targetLength = 0)
+    public static Batch FullBatch(TransformerModel model, int batchSize, int length, ulong seed = 0, int targetLength = 0)
     {
-        var model = trainable.Model;
         var rows = new Example[batchSize];
         var sizes = model.InputsOf(length);
         int symbols = sizes.Symbols ?? model.VocabularySize;

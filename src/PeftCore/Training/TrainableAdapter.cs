@@ -5,7 +5,7 @@ using PeftCore.Peft;
 namespace PeftCore.Training;
 
 /// <summary>Makes the active adapter of a model trainable by a <see cref="Trainer"/>; it is saved in Hugging Face PEFT's files.</summary>
-public sealed class TrainableAdapter : ITrainable
+internal sealed class TrainableAdapter : ITrainable
 {
     private readonly PeftModel _model;
     private readonly string _name;

@@ -103,7 +103,7 @@ public sealed record TrainerOptions
     public ulong Seed { get; init; }
 
     /// <summary>Creates the optimizer of these settings.</summary>
-    public Optimizer NewOptimizer(ITrainable trainable)
+    internal Optimizer NewOptimizer(ITrainable trainable)
     {
         var decays = Decays ?? WeightDecayFilter.LikeTrainer(trainable.Model);
         return Optimizer == OptimizerKind.Sgd
@@ -115,7 +115,7 @@ public sealed record TrainerOptions
     /// it. Both compute the same bits.</summary>
     /// <param name="trainable">The model and the parameters that are trained.</param>
     /// <param name="optimizer">The optimizer, made for <see cref="ITrainable.Parameters"/>; the caller disposes it.</param>
-    public ITrainingStep NewStep(ITrainable trainable, Optimizer optimizer) =>
+    internal ITrainingStep NewStep(ITrainable trainable, Optimizer optimizer) =>
         CapturedStep.Wrap(new TrainingStep(trainable, optimizer, MaxGradNorm));
 
     /// <summary>Optimizer steps of a run with this many batches an epoch. The last step of an epoch may have fewer micro batches.</summary>
@@ -144,8 +144,8 @@ public sealed record TrainerOptions
         if ((LoadBestModelAtEnd || EarlyStoppingPatience > 0 || MetricForBestModel is not null) && !canEvaluate)
         {
             throw new BadInputException(
-                "early stopping, load_best_model_at_end and metric_for_best_model go by evaluations, but there are no data to evaluate on; " +
-                "give a validation set");
+                "early stopping, load_best_model_at_end and metric_for_best_model go by evaluations, but there are no data to evaluate " +
+                "on; give a validation set");
         }
         if (OutputDirectory is null && (LoadBestModelAtEnd || SaveSteps > 0))
         {
@@ -158,7 +158,8 @@ public sealed record TrainerOptions
     {
         if (MetricForBestModel is { } metric && metric != Loss && !TaskMeter.NamesOf(task).Contains(metric))
         {
-            throw new BadInputException($"metric_for_best_model is \"{metric}\", expected {string.Join(" or ", [Loss, .. TaskMeter.NamesOf(task)])}, "
+            throw new BadInputException($"metric_for_best_model is \"{metric}\", expected " +
+                $"{string.Join(" or ", [Loss, .. TaskMeter.NamesOf(task)])}, "
                 + "the metrics of the model's task");
         }
     }

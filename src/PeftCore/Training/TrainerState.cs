@@ -204,8 +204,8 @@ internal sealed class TrainerState
         Same("gradient_accumulation_steps", (ulong)GradientAccumulationSteps, (ulong)fresh.GradientAccumulationSteps);
         if (BestStep > 0 && BestMetric != fresh.BestMetric)
         {
-            throw new BadInputException($"{checkpoint}: the run chose its best evaluation by {BestMetric}, but now metric_for_best_model is "
-                + $"{fresh.BestMetric}; resume with {BestMetric}, or start a new run");
+            throw new BadInputException($"{checkpoint}: the run chose its best evaluation by {BestMetric}, but now metric_for_best_model " +
+                $"is {fresh.BestMetric}; resume with {BestMetric}, or start a new run");
         }
         if (DataFingerprint != fresh.DataFingerprint)
         {

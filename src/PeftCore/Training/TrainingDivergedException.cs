@@ -15,11 +15,11 @@ public sealed class TrainingDivergedException : Exception
         Step = step;
 
     /// <summary>Number of the failed step, from 1.</summary>
-    public int Step { get; }
+    internal int Step { get; }
 
     /// <summary>Name of the first parameter whose gradient holds a NaN or an infinity; null if only the loss or the norm is not
     /// finite.</summary>
-    public string? Parameter { get; }
+    internal string? Parameter { get; }
 
     private static string Sentence(int step, double loss, double norm, string? parameter)
     {

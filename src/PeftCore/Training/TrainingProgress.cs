@@ -43,14 +43,14 @@ public readonly struct TrainingProgress
     public long PeakBytes { get; }
 
     /// <summary>Time of the whole run, including that before a resumption.</summary>
-    public TimeSpan Elapsed { get; }
+    internal TimeSpan Elapsed { get; }
 
     /// <summary>Estimated time of the remaining steps, at the speed since the start or resumption.</summary>
     public TimeSpan TimeLeft { get; }
 }
 
 /// <summary>An evaluation during a run.</summary>
-public readonly struct TrainingEvaluation
+public sealed class TrainingEvaluation
 {
     internal TrainingEvaluation(int step, EvaluationResult result, bool isBest) => (Step, Result, IsBest) = (step, result, isBest);
 
@@ -98,7 +98,7 @@ public sealed class TrainingResult
     public long PeakBytes { get; }
 
     /// <summary>Time of the whole run, including that before a resumption.</summary>
-    public TimeSpan Elapsed { get; }
+    internal TimeSpan Elapsed { get; }
 
     /// <summary>Whether the run was cancelled; with an output directory it wrote a checkpoint to resume from.</summary>
     public bool Interrupted { get; }

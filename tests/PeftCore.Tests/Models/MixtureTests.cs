@@ -99,7 +99,8 @@ public sealed class MixtureTests
         var trainable = Build(cpu);
         using var optimizer = options.NewOptimizer(trainable);
         cpu.Memory.ResetPeak();
-        CapturedStep.Wrap(new TrainingStep(trainable, optimizer, options.MaxGradNorm)).Run([MemoryPlan.FullBatch(trainable, 2, 16)], 1e-3);
+        CapturedStep.Wrap(new TrainingStep(trainable, optimizer, options.MaxGradNorm))
+            .Run([MemoryPlan.FullBatch(trainable.Model, 2, 16)], 1e-3);
         Assert.That(plan.PeakBytes, Is.EqualTo(cpu.Memory.PeakBytes));
     }
 

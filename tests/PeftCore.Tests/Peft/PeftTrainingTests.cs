@@ -21,7 +21,7 @@ public sealed class PeftTrainingTests(MethodCase method, Family family)
         var trainable = Build(new PeftModel(family.Load(cpu)), checkpointing);
         using var optimizer = new AdamW(trainable.Parameters);
         cpu.Memory.ResetPeak();
-        CapturedStep.Wrap(new TrainingStep(trainable, optimizer)).Run([MemoryPlan.FullBatch(trainable, Rows, Length)], Rate);
+        CapturedStep.Wrap(new TrainingStep(trainable, optimizer)).Run([MemoryPlan.FullBatch(trainable.Model, Rows, Length)], Rate);
         Assert.That(cpu.Memory.PeakBytes, Is.EqualTo(plan.PeakBytes).Within(1).Percent);
         trainable.Model.Dispose();
     }
@@ -74,7 +74,7 @@ public sealed class PeftTrainingTests(MethodCase method, Family family)
             using var step = CapturedStep.Wrap(new TrainingStep(trainable, optimizer));
             for (int i = 0; i < 4; i++)
             {
-                step.Run([MemoryPlan.FullBatch(trainable, Rows, Length, (ulong)i)], Rate, i, (ulong)i);
+                step.Run([MemoryPlan.FullBatch(trainable.Model, Rows, Length, (ulong)i)], Rate, i, (ulong)i);
             }
             float[] values = [.. model.Parameters.SelectMany(p => p.Parameter.Value.ToArray<float>())];
             model.Unload();

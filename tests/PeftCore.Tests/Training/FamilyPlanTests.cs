@@ -46,7 +46,8 @@ public sealed class FamilyPlanTests
         using var tensors = new TensorScope();
         var trainable = Build(cpu);
         using var optimizer = options.NewOptimizer(trainable);
-        CapturedStep.Wrap(new TrainingStep(trainable, optimizer, options.MaxGradNorm)).Run([MemoryPlan.FullBatch(trainable, 2, 16)], 1e-3);
+        CapturedStep.Wrap(new TrainingStep(trainable, optimizer, options.MaxGradNorm))
+            .Run([MemoryPlan.FullBatch(trainable.Model, 2, 16)], 1e-3);
         using (Assert.EnterMultipleScope())
         {
             Assert.That(plan.PeakBytes, Is.EqualTo(cpu.Memory.PeakBytes).Within(1).Percent);

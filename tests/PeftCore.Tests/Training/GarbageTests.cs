@@ -21,7 +21,7 @@ public sealed class GarbageTests
         [Values] bool packWeights, [Values(0, 0.1)] double dropout, [Values(1, 2)] int accumulation)
     {
         using var run = new Run(family, new CpuBackend(threads, packWeights: packWeights), dropout);
-        Batch[] batches = [.. Enumerable.Range(0, accumulation).Select(i => MemoryPlan.FullBatch(run.Trainable, 3, 24, (ulong)i))];
+        Batch[] batches = [.. Enumerable.Range(0, accumulation).Select(i => MemoryPlan.FullBatch(run.Trainable.Model, 3, 24, (ulong)i))];
         run.Steps(batches, Warmup);
         // The whole process is measured, so that worker threads count too; what else runs in it may disturb some steps, but not every one.
         long least = long.MaxValue;
@@ -86,7 +86,7 @@ public sealed class GarbageTests
 
     private static long Allocated(Run run, int rows, int length)
     {
-        Batch[] batches = [MemoryPlan.FullBatch(run.Trainable, rows, length)];
+        Batch[] batches = [MemoryPlan.FullBatch(run.Trainable.Model, rows, length)];
         run.Steps(batches, Warmup);
         long before = GC.GetAllocatedBytesForCurrentThread();
         run.Steps(batches, 1);

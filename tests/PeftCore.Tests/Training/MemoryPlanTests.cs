@@ -24,11 +24,11 @@ public sealed class MemoryPlanTests
         var step = CapturedStep.Wrap(new TrainingStep(trainable, optimizer, options.MaxGradNorm));
         if (packWeights)
         {
-            step.Run([.. Enumerable.Repeat(MemoryPlan.FullBatch(trainable, 3, 24), accumulation)], 1e-3);
+            step.Run([.. Enumerable.Repeat(MemoryPlan.FullBatch(trainable.Model, 3, 24), accumulation)], 1e-3);
         }
         long standing = cpu.Memory.CurrentBytes;
         cpu.Memory.ResetPeak();
-        step.Run([.. Enumerable.Repeat(MemoryPlan.FullBatch(trainable, 3, 24), accumulation)], 1e-3);
+        step.Run([.. Enumerable.Repeat(MemoryPlan.FullBatch(trainable.Model, 3, 24), accumulation)], 1e-3);
         using (Assert.EnterMultipleScope())
         {
             Assert.That(plan.PeakBytes, Is.EqualTo(cpu.Memory.PeakBytes));
@@ -74,7 +74,7 @@ public sealed class MemoryPlanTests
         using var cpu = new CpuBackend(1, memoryLimit: limit);
         var trainable = Build(cpu);
         using var optimizer = new TrainerOptions().NewOptimizer(trainable);
-        CapturedStep.Wrap(new TrainingStep(trainable, optimizer)).Run([MemoryPlan.FullBatch(trainable, 2, 16)], 1e-3);
+        CapturedStep.Wrap(new TrainingStep(trainable, optimizer)).Run([MemoryPlan.FullBatch(trainable.Model, 2, 16)], 1e-3);
         using (Assert.EnterMultipleScope())
         {
             Assert.That(free.ReservedBytes, Is.EqualTo(Arena.DefaultChunk));
@@ -105,7 +105,7 @@ public sealed class MemoryPlanTests
         using var optimizer = new TrainerOptions().NewOptimizer(trainable);
         cpu.Memory.ResetPeak();
         CapturedStep.Wrap(new TrainingStep(trainable, optimizer)).Run(batches, 1e-3);
-        Assert.That(MemoryPlan.Of(backend => Adapter("llama", backend, 4, false), batches).PeakBytes, Is.EqualTo(cpu.Memory.PeakBytes));
+        Assert.That(MemoryPlan.Of(backend => Adapted("llama", backend, 4, false), batches).PeakBytes, Is.EqualTo(cpu.Memory.PeakBytes));
     }
 
     [Test]
@@ -160,12 +160,15 @@ public sealed class MemoryPlanTests
         Assert.That(2 * Peak(OptimizerKind.Sgd, 0.9f), Is.EqualTo(Peak(OptimizerKind.AdamW, 0)));
     }
 
-    private static ITrainable Adapter(string family, Backend backend, int rank, bool checkpointing)
+    private static ITrainable Adapter(string family, Backend backend, int rank, bool checkpointing) =>
+        new TrainableAdapter(Adapted(family, backend, rank, checkpointing));
+
+    private static PeftModel Adapted(string family, Backend backend, int rank, bool checkpointing)
     {
         var model = new PeftModel(Runs.Model(family, backend));
         model.AddAdapter(new LoraConfig { Rank = rank, Dropout = 0.1, TargetModules = ModuleSelector.Parse(ModuleSelector.AllLinear) });
         model.Base.GradientCheckpointing = checkpointing;
-        return new TrainableAdapter(model);
+        return model;
     }
 
     private static long Trainable(int rank)

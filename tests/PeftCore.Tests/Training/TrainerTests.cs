@@ -100,7 +100,7 @@ public sealed class TrainerTests
         var trainer = new Trainer(trainable, options, Runs.Loader(6, 1, 3), held);
         trainer.Evaluated += evaluations.Add;
         var result = trainer.Run();
-        var best = evaluations.MinBy(evaluation => evaluation.Result.Loss);
+        var best = evaluations.MinBy(evaluation => evaluation.Result.Loss)!;
         using (Assert.EnterMultipleScope())
         {
             Assert.That(result.StoppedEarly, Is.True);

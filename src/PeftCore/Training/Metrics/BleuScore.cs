@@ -3,8 +3,8 @@ using System.Text.RegularExpressions;
 namespace PeftCore.Training.Metrics;
 
 /// <summary>BLEU of a corpus (Papineni et al. 2002): the geometric mean of the precisions of runs of 1 to 4 words, times a penalty for
-/// texts shorter than their references, in percent. Equal to sacrebleu's default: its tokenization "13a" and exponential smoothing, by which the
-/// k-th precision of zero becomes 1 / (2ᵏ·runs).</summary>
+/// texts shorter than their references, in percent. Equal to sacrebleu's default: its tokenization "13a" and exponential smoothing, by
+/// which the k-th precision of zero becomes 1 / (2ᵏ·runs).</summary>
 internal static partial class BleuScore
 {
     private const int Longest = 4;

@@ -1,0 +1,42 @@
+using PeftCore.Data;
+using PeftCore.Optim;
+using PeftCore.Peft;
+
+namespace PeftCore.Training;
+
+/// <summary>Optimizer steps of the active adapter of a model, one at a time, for a loop of one's own; <see cref="Trainer"/> has a loop with
+/// evaluation, logs and checkpoints around the same steps.</summary>
+public sealed class AdapterStep : IDisposable
+{
+    private readonly Optimizer _optimizer;
+    private readonly ITrainingStep _step;
+
+    /// <summary>Creates the optimizer and the step.</summary>
+    /// <param name="model">The model; its active adapter is trained.</param>
+    /// <param name="options">The optimizer and the clipping of gradients.</param>
+    /// <exception cref="BadInputException">No adapter is active, or several are.</exception>
+    public AdapterStep(PeftModel model, TrainerOptions options)
+    {
+        var trainable = new TrainableAdapter(model);
+        _optimizer = options.NewOptimizer(trainable);
+        _step = options.NewStep(trainable, _optimizer);
+    }
+
+    /// <summary>Runs one optimizer step on the mean loss of all targets of all micro batches. All memory that it allocates is free again
+    /// when it returns.</summary>
+    /// <param name="microBatches">Batches whose gradients are accumulated.</param>
+    /// <param name="learningRate">The learning rate.</param>
+    /// <param name="number">Number of the step, from 0.</param>
+    /// <param name="firstPass">Number of the first micro batch since the run began: the counter of the dropout masks.</param>
+    /// <exception cref="BadInputException">No micro batch has a target.</exception>
+    /// <exception cref="TrainingDivergedException">The loss or a gradient is not finite; no parameter was changed.</exception>
+    public StepResult Run(IReadOnlyList<Batch> microBatches, double learningRate, int number = 0, ulong firstPass = 0) =>
+        _step.Run(microBatches, learningRate, number, firstPass);
+
+    /// <summary>Frees the optimizer's state.</summary>
+    public void Dispose()
+    {
+        _step.Dispose();
+        _optimizer.Dispose();
+    }
+}
