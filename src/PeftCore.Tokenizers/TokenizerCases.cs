@@ -3,10 +3,19 @@ using System.Text.Json;
 namespace PeftCore.Tokenizers;
 
 /// <summary>The outcome of one case.</summary>
-/// <param name="Name">Which case it is.</param>
-/// <param name="Ok">Whether the tokenizer gave what the case expects.</param>
-/// <param name="Detail">What differs first, or how much was compared.</param>
-public sealed record TokenizerCaseResult(string Name, bool Ok, string Detail);
+public sealed class TokenizerCaseResult
+{
+    internal TokenizerCaseResult(string name, bool ok, string detail) => (Name, Ok, Detail) = (name, ok, detail);
+
+    /// <summary>Which case it is.</summary>
+    public string Name { get; }
+
+    /// <summary>Whether the tokenizer gave what the case expects.</summary>
+    public bool Ok { get; }
+
+    /// <summary>What differs first, or how much was compared.</summary>
+    public string Detail { get; }
+}
 
 /// <summary>Checks a tokenizer against encodings made by the reference implementation.</summary>
 public static class TokenizerCases

@@ -140,7 +140,7 @@ internal sealed class DataSetup
             MaxTargetLength = _options.MaxTargetLength,
         } : _encoding);
         var examples = encoder.Encode(rows);
-        foreach (string warning in encoder.Report.Warnings(MaxLength))
+        foreach (string warning in encoder.Warnings)
         {
             call.Terminal.Note(warning);
         }

@@ -23,7 +23,7 @@ internal sealed class TextGeneration(ModelSession session, int task = 0)
         int[] ids = Prompt(prompt, isRendered);
         return session.Model.WithTasks([task], () => new Generator(session.Model.Base, session.Backend).Generate(ids,
             options with { StopTokens = [.. options.StopTokens, .. _tokenizer.StopIds] }, tokens => _tokenizer.Decode([.. tokens]),
-            token => show?.Invoke(token.Text), stop));
+            (_, text) => show?.Invoke(text), stop));
     }
 
     /// <summary>The prompt's tokens. A decoder's have no end token, which some tokenizers append to every text; an encoder's end with

@@ -1,11 +1,16 @@
 namespace PeftCore.Tokenizers;
 
 /// <summary>A conversation as the text that a model reads, with the ranges of the assistant's answers.</summary>
-/// <param name="Text">The text.</param>
-/// <param name="AssistantSpans">The ranges of the text, in Unicode code points, of the assistant's answers: what a model is trained to
-/// produce.</param>
-public sealed record RenderedChat(string Text, IReadOnlyList<TextRange> AssistantSpans)
+/// <param name="text">The text.</param>
+/// <param name="assistantSpans">The ranges of the assistant's answers.</param>
+public sealed class RenderedChat(string text, IReadOnlyList<TextRange> assistantSpans)
 {
+    /// <summary>The text.</summary>
+    public string Text { get; } = text;
+
+    /// <summary>The ranges of the text, in Unicode code points, of the assistant's answers: what a model is trained to produce.</summary>
+    public IReadOnlyList<TextRange> AssistantSpans { get; } = assistantSpans;
+
     /// <summary>For each token of the encoded text whether it overlaps an answer of the assistant.</summary>
     /// <param name="encoding">The encoding of <see cref="Text"/>.</param>
     public bool[] AssistantMask(Encoding encoding)

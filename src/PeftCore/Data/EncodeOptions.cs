@@ -14,7 +14,7 @@ public sealed record EncodeOptions
     public bool MaskPrompt { get; init; }
 
     /// <summary>Whether texts and completions end with the end-of-text token, so that the model learns to stop.</summary>
-    public bool AppendEos { get; init; } = true;
+    internal bool AppendEos { get; init; } = true;
 
     /// <summary>The task of the model, which decides what a sample is.</summary>
     public ModelTask Task { get; init; }

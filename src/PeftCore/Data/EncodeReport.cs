@@ -1,50 +1,50 @@
 namespace PeftCore.Data;
 
 /// <summary>Counts of the samples that encoding has cut or left out.</summary>
-public sealed class EncodeReport
+internal sealed class EncodeReport
 {
     /// <summary>Rows read.</summary>
-    internal int Rows { get; set; }
+    public int Rows { get; set; }
 
     /// <summary>Samples encoded.</summary>
-    internal int Examples { get; set; }
+    public int Examples { get; set; }
 
     /// <summary>Samples that were cut to the maximum length.</summary>
-    internal int Cut { get; set; }
+    public int Cut { get; set; }
 
     /// <summary>Tokens that were cut off.</summary>
-    internal long TokensCut { get; set; }
+    public long TokensCut { get; set; }
 
     /// <summary>Rows left out because all of their labels are masked.</summary>
-    internal int Dropped { get; set; }
+    public int Dropped { get; set; }
 
     /// <summary>Rows with a token that spans the end of the prompt and the start of the completion. It is learned as completion, but in
     /// generation the prompt alone is encoded differently; so prompts should not end with a space.</summary>
-    internal int Joined { get; set; }
+    public int Joined { get; set; }
 
     /// <summary>Turns of the assistant that are not learned because the chat template drops or rewrites them.</summary>
-    internal int TurnsNotFound { get; set; }
+    public int TurnsNotFound { get; set; }
 
     /// <summary>Whether texts have no end-of-text token because none is known.</summary>
-    internal bool NoEnd { get; set; }
+    public bool NoEnd { get; set; }
 
     /// <summary>By name of a field: rows whose chat template does not read it.</summary>
-    internal SortedDictionary<string, int> Unread { get; } = new(StringComparer.Ordinal);
+    public SortedDictionary<string, int> Unread { get; } = new(StringComparer.Ordinal);
 
     /// <summary>Targets that were cut to the maximum length.</summary>
-    internal int TargetsCut { get; set; }
+    public int TargetsCut { get; set; }
 
     /// <summary>Words with a tag that were left out, because their tokens did not fit.</summary>
-    internal long WordsCut { get; set; }
+    public long WordsCut { get; set; }
 
     /// <summary>Words with a tag that the tokenizer encodes as no token, so that their tags are not learned.</summary>
-    internal long WordsWithoutToken { get; set; }
+    public long WordsWithoutToken { get; set; }
 
     /// <summary>Contexts that were cut into several windows.</summary>
-    internal int ContextsInWindows { get; set; }
+    public int ContextsInWindows { get; set; }
 
     /// <summary>Questions with an answer that no window holds, because it is longer than a window.</summary>
-    internal int AnswersCut { get; set; }
+    public int AnswersCut { get; set; }
 
     /// <summary>A sentence about files that were left out; null without any.</summary>
     internal string? BadFiles { get; set; }
@@ -53,11 +53,11 @@ public sealed class EncodeReport
     internal long UnknownSymbols { get; set; }
 
     /// <summary>Labels that are not masked, of all samples.</summary>
-    internal long TrainableTokens { get; set; }
+    public long TrainableTokens { get; set; }
 
     /// <summary>Counts the samples of some rows.</summary>
     /// <exception cref="BadInputException">There are none.</exception>
-    internal List<Example> Finish(IReadOnlyList<DataRow> rows, List<Example> examples)
+    public List<Example> Finish(IReadOnlyList<DataRow> rows, List<Example> examples)
     {
         Examples += examples.Count;
         TrainableTokens += examples.Sum(e => (long)e.TrainableTokens);
@@ -98,8 +98,8 @@ public sealed class EncodeReport
 
         if (WordsCut > 0)
         {
-            yield return $"{WordsCut} words were left out, because their tokens did not fit into max_seq_length {maxSeqLength}; texts are cut "
-                + "between words.";
+            yield return $"{WordsCut} words were left out, because their tokens did not fit into max_seq_length {maxSeqLength}; texts " +
+                "are cut between words.";
         }
 
         if (WordsWithoutToken > 0)
@@ -115,7 +115,8 @@ public sealed class EncodeReport
 
         if (AnswersCut > 0)
         {
-            yield return $"{AnswersCut} of {Rows} questions have an answer that no window holds; they are learned as questions without one.";
+            yield return $"{AnswersCut} of {Rows} questions have an answer that no window holds; they are learned as questions without " +
+                "one.";
         }
 
         if (Dropped > 0)

@@ -27,7 +27,10 @@ public sealed class ExampleEncoder
     }
 
     /// <summary>Counts of the samples that were cut or left out so far.</summary>
-    public EncodeReport Report { get; } = new();
+    internal EncodeReport Report { get; } = new();
+
+    /// <summary>Sentences for the user about the samples that were cut or left out so far.</summary>
+    public IEnumerable<string> Warnings => Report.Warnings(_options.MaxSeqLength);
 
     /// <summary>Encodes rows for the task of the options.</summary>
     /// <exception cref="BadInputException">A row cannot be encoded, has another form than the task needs, or a label that the head does not

@@ -129,7 +129,7 @@ public abstract class Module : IDisposable
     }
 
     /// <summary>Own parameter of a name; null if there is none.</summary>
-    protected internal Parameter? OwnParameter(string name)
+    internal Parameter? OwnParameter(string name)
     {
         foreach (var (key, parameter) in _parameters)
         {
@@ -143,7 +143,7 @@ public abstract class Module : IDisposable
 
     /// <summary>Replaces the parameter of a name, as tied weights and modules_to_save do.</summary>
     /// <returns>The parameter that was replaced.</returns>
-    protected internal Parameter Exchange(string name, Parameter parameter)
+    internal Parameter Exchange(string name, Parameter parameter)
     {
         int i = _parameters.FindIndex(pair => pair.Key == name);
         if (i < 0 || (_parameters[i].Value.Shape != parameter.Shape

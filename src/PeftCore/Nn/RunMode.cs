@@ -3,6 +3,10 @@ namespace PeftCore.Nn;
 /// <summary>Training mode of a model, and seed and step of its dropout masks. All modules of a model share one object.</summary>
 public sealed class RunMode
 {
+    internal RunMode()
+    {
+    }
+
     /// <summary>Whether dropout is on.</summary>
     public bool Training { get; set; }
 

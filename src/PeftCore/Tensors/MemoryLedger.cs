@@ -14,6 +14,10 @@ public sealed class MemoryLedger
     private long _current;
     private long _peak;
 
+    internal MemoryLedger()
+    {
+    }
+
     /// <summary>Bytes allocated now.</summary>
     public long CurrentBytes { get { lock (_lock) { return _current; } } }
 

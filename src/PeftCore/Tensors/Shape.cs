@@ -49,10 +49,10 @@ public readonly struct Shape : IEquatable<Shape>
     }
 
     /// <summary>Extent of the innermost axis: the columns of the tensor as a matrix.</summary>
-    public int Columns => Rank == 0 ? 1 : this[^1];
+    internal int Columns => Rank == 0 ? 1 : this[^1];
 
     /// <summary>Product of all other extents: the rows of the tensor as a matrix.</summary>
-    public int Rows => Columns == 0 ? RowsOfEmpty() : checked((int)(Count / Columns));
+    internal int Rows => Columns == 0 ? RowsOfEmpty() : checked((int)(Count / Columns));
 
     /// <summary>Creates a shape from its extents.</summary>
     public static Shape Of(params ReadOnlySpan<int> extents) => new(extents);

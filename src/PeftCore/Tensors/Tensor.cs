@@ -36,7 +36,7 @@ public sealed class Tensor : IDisposable
     public bool RequiresGrad => GradFn is not null;
 
     /// <summary>Whether the tensor was not disposed yet.</summary>
-    public bool IsAlive => _storage is not null;
+    internal bool IsAlive => _storage is not null;
 
     internal Storage Storage => _storage ?? throw new ObjectDisposedException(nameof(Tensor),
         $"this {DType} tensor of shape {Shape} was freed when its scope ended; return it from the scope or call Keep() on it");

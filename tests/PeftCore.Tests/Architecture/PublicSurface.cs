@@ -19,6 +19,7 @@ internal static partial class PublicSurface
             .Select(match => $"{match.Groups[1].Value}.{match.Groups[2].Value}").ToHashSet(StringComparer.Ordinal);
         return lines.Where(line => !SecondAccessor().IsMatch(line) && !ExtensionBlock().IsMatch(line)
             && !(RecordPlumbing().Match(line) is { Success: true } plumbing && records.Contains(plumbing.Groups[1].Value))
+            && !(CopyConstructor().Match(line) is { Success: true } copy && records.Contains(copy.Groups[1].Value))
             && !IsStaticForm(line, extensions));
     }
 
@@ -46,6 +47,9 @@ internal static partial class PublicSurface
 
     [GeneratedRegex(@"^([\w.<>]+)\.(<Clone>\$\(|Deconstruct\(|Equals\(|GetHashCode\(|ToString\(|PrintMembers\(|EqualityContract\.|operator [!=]=)")]
     private static partial Regex RecordPlumbing();
+
+    [GeneratedRegex(@"^([\w.<>]+)\.\w+\(\1!? original\)")]
+    private static partial Regex CopyConstructor();
 
     [GeneratedRegex(@"^([\w.<>]+?)\.extension(?:<\w+>)?\(.*?\)\.(\w+)")]
     private static partial Regex Extension();

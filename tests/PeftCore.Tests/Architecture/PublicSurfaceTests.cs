@@ -5,7 +5,7 @@ namespace PeftCore.Tests.Architecture;
 /// <summary>The size of the public surface, counted in the lists that the analyzer compares with the code.</summary>
 public sealed partial class PublicSurfaceTests
 {
-    private const int MostMembers = 1_100;
+    private const int MostMembers = 1_000;
 
     private static IEnumerable<string> Lists =>
         from top in new[] { "src", "kernels" }
@@ -24,7 +24,7 @@ public sealed partial class PublicSurfaceTests
     }
 
     [Test]
-    public void The_public_surface_has_fewer_than_eleven_hundred_members()
+    public void The_public_surface_has_fewer_than_a_thousand_members()
     {
         int members = Lists.Sum(file => PublicSurface.Members(File.ReadAllLines(file)).Count());
         int lines = Lists.Sum(file => File.ReadLines(file).Count(line => line != PublicSurface.Header));
@@ -49,6 +49,7 @@ public sealed partial class PublicSurfaceTests
     [TestCase("P.A.Size.get -> int\nP.A.Size.set -> void", 1)]
     [TestCase("P.R\nP.R.R(int X) -> void\nP.R.X.get -> int\nP.R.X.init -> void\nP.R.Equals(P.R? other) -> bool\n"
         + "override P.R.GetHashCode() -> int\nP.R.Deconstruct(out int X) -> void\nstatic P.R.operator ==(P.R? left, P.R? right) -> bool", 3)]
+    [TestCase("P.B\nP.B.B() -> void\nP.B.B(P.B! original) -> void\nP.B.<Clone>$() -> P.B!", 2)]
     [TestCase("P.S\nP.S.Equals(P.S other) -> bool\nstatic P.S.operator ==(P.S left, P.S right) -> bool", 3)]
     [TestCase("P.E\nP.E.extension(P.T!)\nP.E.extension(P.T!).Exp() -> P.T!\nstatic P.E.Exp(this P.T! x) -> P.T!", 2)]
     public void A_member_counts_once_and_what_the_compiler_adds_does_not(string list, int members) =>

@@ -150,7 +150,7 @@ internal sealed class BeamSearch : ITextSearch
             {
                 text?.Add(tokens[i]);
             }
-            _request.OnToken(new GeneratedToken(tokens[i], (i == tokens.Count - 1 ? text?.Flush() : text?.Give()) ?? ""));
+            _request.OnToken(tokens[i], (i == tokens.Count - 1 ? text?.Flush() : text?.Give()) ?? "");
         }
     }
 

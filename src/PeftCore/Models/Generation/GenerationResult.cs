@@ -19,19 +19,6 @@ public enum FinishReason
     Cancelled,
 }
 
-/// <summary>A generated token, as it is streamed.</summary>
-public readonly struct GeneratedToken
-{
-    internal GeneratedToken(int id, string text) => (Id, Text) = (id, text);
-
-    /// <summary>The token.</summary>
-    public int Id { get; }
-
-    /// <summary>The new text. Incomplete characters and possible beginnings of stop strings are held back until later tokens decide.
-    /// Empty without a decoder.</summary>
-    public string Text { get; }
-}
-
 /// <summary>A generated text.</summary>
 public sealed class GenerationResult
 {

@@ -18,11 +18,12 @@ public sealed class Generator
     /// <param name="prompt">The prompt.</param>
     /// <param name="tokenizer">The model's tokenizer.</param>
     /// <param name="options">Sampling and stopping; null for the defaults.</param>
-    /// <param name="onToken">Called with each token; in beam search, with those of the best text at the end.</param>
+    /// <param name="onToken">Called with each token and the new text; in beam search, with those of the best text at the end. Incomplete
+    /// characters and possible beginnings of stop strings are held back until later tokens decide.</param>
     /// <param name="cancel">Ends the text after the current token.</param>
     /// <exception cref="BadInputException">The prompt is empty or does not fit the model, or an option is out of range.</exception>
     public GenerationResult Generate(string prompt, Tokenizer tokenizer, GenerationOptions? options = null,
-        Action<GeneratedToken>? onToken = null,
+        Action<int, string>? onToken = null,
         CancellationToken cancel = default)
     {
         options = WithStops(options ?? new GenerationOptions(), tokenizer);
@@ -50,13 +51,14 @@ public sealed class Generator
     /// <param name="prompt">The tokens of the prompt, at least one.</param>
     /// <param name="options">Sampling and stopping; null for the defaults.</param>
     /// <param name="decode">Decodes tokens to text; null for tokens only.</param>
-    /// <param name="onToken">Called with each token; in beam search, with those of the best text at the end.</param>
+    /// <param name="onToken">Called with each token and the new text, which is empty without a decoder; in beam search, with those of the
+    /// best text at the end.</param>
     /// <param name="cancel">Ends the text after the current token.</param>
     /// <exception cref="BadInputException">The prompt is empty, does not fit the model's context or vocabulary, or an option is out of
     /// range.</exception>
     public GenerationResult Generate(ReadOnlySpan<int> prompt, GenerationOptions? options = null, Func<IReadOnlyList<int>, string>? decode =
         null,
-        Action<GeneratedToken>? onToken = null, CancellationToken cancel = default)
+        Action<int, string>? onToken = null, CancellationToken cancel = default)
     {
         var request = Request(_model, prompt.ToArray(), options ?? new GenerationOptions(), decode) with { OnToken = onToken };
         return Run(_model, _backend, [request], cancel)[0];

@@ -33,7 +33,7 @@ internal sealed class SamplingSearch : ITextSearch
         _tokens.Add(token);
         _end = _request.EndOf(token, _tokens.Count, () => AddText(token));
         string piece = _text is null ? "" : HasEnded ? _text.Flush() : _text.Give();
-        _request.OnToken?.Invoke(new GeneratedToken(token, piece));
+        _request.OnToken?.Invoke(token, piece);
     }
 
     public GenerationResult Finish()

@@ -11,8 +11,8 @@ internal sealed record TextRequest(int[] Prompt, GenerationOptions Options, int 
     /// <summary>The tokens of the encoder's text; null for a decoder alone.</summary>
     public int[]? EncoderIds { get; init; }
 
-    /// <summary>Called with each token: as soon as it is known, and of beam search at the end.</summary>
-    public Action<GeneratedToken>? OnToken { get; init; }
+    /// <summary>Called with each token and the new text: as soon as it is known, and of beam search at the end.</summary>
+    public Action<int, string>? OnToken { get; init; }
 
     /// <summary>The message for a text that ends because the decoder has no room for more than so many tokens; null for none.</summary>
     public Func<int, string>? ContextNotice { get; init; }

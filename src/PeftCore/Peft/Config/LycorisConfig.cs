@@ -5,6 +5,10 @@ namespace PeftCore.Peft;
 /// <summary>The settings that LoHa and LoKr share; both come from the LyCORIS project.</summary>
 public abstract record LycorisConfig : TargetedConfig
 {
+    private protected LycorisConfig()
+    {
+    }
+
     /// <summary>r, the rank of each factor.</summary>
     public int Rank { get; init; } = 8;
 
@@ -12,10 +16,10 @@ public abstract record LycorisConfig : TargetedConfig
     public double Alpha { get; init; } = 8;
 
     /// <summary>Probability that an output's update is dropped in a training step.</summary>
-    public double RankDropout { get; init; }
+    internal double RankDropout { get; init; }
 
     /// <summary>Probability that a layer's whole update is dropped in a training step.</summary>
-    public double ModuleDropout { get; init; }
+    internal double ModuleDropout { get; init; }
 
     /// <summary>Ranks of individual layers, by a pattern for the end of the path; the first match applies.</summary>
     internal IReadOnlyList<KeyValuePair<string, int>> RankPattern { get; init; } = [];

@@ -9,6 +9,10 @@ namespace PeftCore.Peft;
 /// names in the file are Hugging Face's.</summary>
 public abstract record PeftConfig
 {
+    private protected PeftConfig()
+    {
+    }
+
     /// <summary>The file's name in an adapter directory.</summary>
     public const string FileName = "adapter_config.json";
 

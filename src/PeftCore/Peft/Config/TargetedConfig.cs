@@ -17,6 +17,10 @@ public enum BiasMode
 /// fields.</summary>
 public abstract record TargetedConfig : PeftConfig
 {
+    private protected TargetedConfig()
+    {
+    }
+
     /// <summary>Modules to adapt; null for the model family's defaults.</summary>
     public ModuleSelector? TargetModules { get; init; }
 
@@ -38,7 +42,7 @@ public abstract record TargetedConfig : PeftConfig
     public IReadOnlyList<int>? LayersToTransform { get; init; }
 
     /// <summary>Names of the model's list of blocks; null for any.</summary>
-    public IReadOnlyList<string>? LayersPattern { get; init; }
+    internal IReadOnlyList<string>? LayersPattern { get; init; }
 
     /// <summary>The file's flag for weights stored as (in, out). The layers' own layout is used; a contradiction causes a
     /// warning.</summary>

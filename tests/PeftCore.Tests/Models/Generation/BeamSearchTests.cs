@@ -105,16 +105,16 @@ public sealed class BeamSearchTests
     public void A_stop_string_ends_a_beam_and_is_cut_off()
     {
         var decoder = new TableDecoder(4, sequence => sequence[^1] == 2 ? Logs(0.01, 0.01, 0.01, 0.97) : Logs(0.05, 0.2, 0.7, 0.05));
-        var streamed = new List<GeneratedToken>();
+        var streamed = new List<int>();
         var request = new TextRequest([7], new GenerationOptions { NumBeams = 2, MaxNewTokens = 6, StopStrings = ["<2><3>"] }, 100, Decode)
         {
-            OnToken = streamed.Add,
+            OnToken = (id, _) => streamed.Add(id),
         };
         var found = StepGeneration.Run(decoder, [request], default)[0];
         Assert.That(found.Reason, Is.EqualTo(FinishReason.StopString));
         Assert.That(found.Tokens, Is.EqualTo([2, 3]));
         Assert.That(found.Text, Is.Empty);
-        Assert.That(streamed.Select(token => token.Id), Is.EqualTo(found.Tokens));
+        Assert.That(streamed, Is.EqualTo(found.Tokens));
     }
 
     [Test]

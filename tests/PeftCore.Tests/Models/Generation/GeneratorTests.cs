@@ -77,8 +77,9 @@ public sealed class GeneratorTests(string family)
         var generator = new Generator(_model, _backend);
         var free = generator.Generate([5, 6], new GenerationOptions { MaxNewTokens = 12 }).Tokens;
         int stop = free[4];
-        var seen = new List<GeneratedToken>();
-        var stopped = generator.Generate([5, 6], new GenerationOptions { MaxNewTokens = 12, StopTokens = [stop] }, Decode, seen.Add);
+        var seen = new List<(int Id, string Text)>();
+        var stopped = generator.Generate([5, 6], new GenerationOptions { MaxNewTokens = 12, StopTokens = [stop] }, Decode,
+            (id, text) => seen.Add((id, text)));
         int end = free.ToList().IndexOf(stop);
         using (Assert.EnterMultipleScope())
         {
@@ -125,7 +126,7 @@ public sealed class GeneratorTests(string family)
     {
         using var cancel = new CancellationTokenSource();
         int count = 0;
-        var result = new Generator(_model, _backend).Generate([5], new GenerationOptions { MaxNewTokens = 50 }, null, _ =>
+        var result = new Generator(_model, _backend).Generate([5], new GenerationOptions { MaxNewTokens = 50 }, null, (_, _) =>
         {
             if (++count == 3)
             {

@@ -21,7 +21,7 @@ public sealed record BoftConfig : TargetedConfig
     public int BlockSize { get; init; } = 4;
 
     /// <summary>Number of blocks; 0 if <see cref="BlockSize"/> is given.</summary>
-    public int BlockCount { get; init; }
+    internal int BlockCount { get; init; }
 
     /// <summary>Number of butterfly factors: successive rotations, each with its own permutation. With 1, BOFT is OFT with
     /// magnitudes.</summary>

@@ -17,7 +17,7 @@ public sealed record HraConfig : TargetedConfig
     public int Rank { get; init; } = 8;
 
     /// <summary>Whether the directions are made orthogonal to each other (Gram-Schmidt).</summary>
-    public bool ApplyGramSchmidt { get; init; }
+    internal bool ApplyGramSchmidt { get; init; }
 
     /// <summary>Whether directions start in equal pairs, so that the adapter starts as the identity.</summary>
     internal bool InitWeights { get; init; } = true;

@@ -84,7 +84,7 @@ public sealed record LoraConfig : TargetedConfig
     public double Dropout { get; init; }
 
     /// <summary>Whether B has a bias.</summary>
-    public bool LoraBias { get; init; }
+    internal bool LoraBias { get; init; }
 
     /// <summary>Whether the scale is α/√r (rsLoRA) instead of α/r.</summary>
     public bool UseRsLora { get; init; }
@@ -102,7 +102,7 @@ public sealed record LoraConfig : TargetedConfig
     internal Calibration Calibration { get; init; } = new();
 
     /// <summary>Number of LoftQ iterations; each rounds the weight and factors the error.</summary>
-    public int LoftqIterations { get; init; } = 1;
+    internal int LoftqIterations { get; init; } = 1;
 
     /// <summary>Ranks of individual layers, by a pattern for the end of the path; the first match applies.</summary>
     public IReadOnlyList<KeyValuePair<string, int>> RankPattern { get; init; } = [];
@@ -112,11 +112,11 @@ public sealed record LoraConfig : TargetedConfig
 
     /// <summary>Tokens whose embedding rows are trained, by the embedding's name; null for none. The empty name is the model's input
     /// embedding.</summary>
-    public IReadOnlyDictionary<string, IReadOnlyList<int>>? TrainableTokens { get; init; }
+    internal IReadOnlyDictionary<string, IReadOnlyList<int>>? TrainableTokens { get; init; }
 
     /// <summary>Fused matrices of experts that are adapted, by the end of their path, such as "mlp.experts.gate_up_proj"; null for none. To
     /// adapt nothing else, give <see cref="TargetedConfig.TargetModules"/> no names.</summary>
-    public IReadOnlyList<string>? TargetParameters { get; init; }
+    internal IReadOnlyList<string>? TargetParameters { get; init; }
 
     /// <summary>Parses an initialisation's name: true, false, gaussian, pissa, olora, eva, corda, lora_ga or loftq.</summary>
     internal static LoraInit ParseInit(string name) => LoraConfigFields.Named(name);

@@ -125,6 +125,13 @@ internal sealed class LoraConversion
 }
 
 /// <summary>A layer that was converted to a LoRA.</summary>
-/// <param name="Path">The layer's path.</param>
-/// <param name="Error">‖ΔW − B·A‖/‖ΔW‖ in the Frobenius norm.</param>
-public readonly record struct ConvertedLayer(string Path, double Error);
+public sealed class ConvertedLayer
+{
+    internal ConvertedLayer(string path, double error) => (Path, Error) = (path, error);
+
+    /// <summary>The layer's path.</summary>
+    public string Path { get; }
+
+    /// <summary>‖ΔW − B·A‖/‖ΔW‖ in the Frobenius norm.</summary>
+    public double Error { get; }
+}

@@ -40,7 +40,7 @@ public sealed record OftConfig : TargetedConfig
     public int BlockSize { get; init; } = 32;
 
     /// <summary>Multiplicative dropout: the fraction of blocks that are replaced by the identity in a training step.</summary>
-    public double ModuleDropout { get; init; }
+    internal double ModuleDropout { get; init; }
 
     /// <summary>Whether blocks are kept within <see cref="Epsilon"/> of the identity (constrained OFT).</summary>
     internal bool Constrained { get; init; }
@@ -49,7 +49,7 @@ public sealed record OftConfig : TargetedConfig
     internal double Epsilon { get; init; } = 6e-5;
 
     /// <summary>Whether all blocks of a layer share one parameter.</summary>
-    public bool BlockShare { get; init; }
+    internal bool BlockShare { get; init; }
 
     /// <summary>Whether a Neumann series replaces the inverse of the Cayley transform.</summary>
     internal bool UseCayleyNeumann { get; init; } = true;

@@ -8,6 +8,10 @@ namespace PeftCore.Peft.Prompts;
 /// Sizes that are null are taken from the model; the saved configuration holds the resulting numbers.</summary>
 public abstract record PromptLearningConfig : PeftConfig
 {
+    private protected PromptLearningConfig()
+    {
+    }
+
     /// <summary>Number of virtual tokens prepended to every sequence.</summary>
     public int NumVirtualTokens { get; init; } = 20;
 
@@ -24,7 +28,7 @@ public abstract record PromptLearningConfig : PeftConfig
     internal int? NumLayers { get; init; }
 
     /// <summary>Modules whose weights are trained in full and saved with the adapter.</summary>
-    public IReadOnlyList<string>? ModulesToSave { get; init; }
+    internal IReadOnlyList<string>? ModulesToSave { get; init; }
 
     internal override bool StartsAsBase => false;
 

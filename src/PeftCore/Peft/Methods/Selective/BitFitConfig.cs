@@ -10,7 +10,7 @@ public sealed record BitFitConfig : PeftConfig
             "Modules whose biases train; null for all.");
 
     /// <summary>Modules whose biases train; null for all.</summary>
-    public ModuleSelector? TargetModules { get; init; }
+    internal ModuleSelector? TargetModules { get; init; }
 
     internal override bool SupportsGraphCapture => true;
 
