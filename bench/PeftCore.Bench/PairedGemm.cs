@@ -67,6 +67,7 @@ internal static class PairedGemm
         }
         double peak = rate[0], peer = OpenBlas.IsInstalled ? rate[4] : double.NaN;
         return string.Create(CultureInfo.InvariantCulture,
-            $"| {m}×{n}×{k} | {peak:0} | {rate[1]:0} | {rate[1] / peak:0.00} | {rate[2]:0} | {rate[2] / peak:0.00} | {rate[3]:0} | {rate[3] / peak:0.00} | {peer:0} | {rate[1] / peer:0.00} | {rate[2] / peer:0.00} |");
+            $"| {m}×{n}×{k} | {peak:0} | {rate[1]:0} | {rate[1] / peak:0.00} | {rate[2]:0} | {rate[2] / peak:0.00} | {rate[3]:0} | " +
+            $"{rate[3] / peak:0.00} | {peer:0} | {rate[1] / peer:0.00} | {rate[2] / peer:0.00} |");
     }
 }

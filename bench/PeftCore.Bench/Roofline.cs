@@ -129,6 +129,7 @@ internal static class Roofline
         double peak = FmaPeak.Operations(pool.Threads) / seconds[0], copy = bytes / seconds[1];
         double attainable = Math.Min(peak, operations / bytes * copy), rate = operations / seconds[2];
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"| {kernel} | {rate / 1e9:0} | {bytes / seconds[2] / 1e9:0} | {peak / 1e9:0} | {copy / 1e9:0} | {attainable / 1e9:0} | {rate / attainable:0.00} |"));
+            $"| {kernel} | {rate / 1e9:0} | {bytes / seconds[2] / 1e9:0} | {peak / 1e9:0} | {copy / 1e9:0} | {attainable / 1e9:0} | " +
+            $"{rate / attainable:0.00} |"));
     }
 }

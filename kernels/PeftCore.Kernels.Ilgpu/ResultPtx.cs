@@ -97,7 +97,8 @@ internal sealed class ResultPtx(int tileN, int start, bool bf16, ResultStore sto
         string acc = Name(register);
         text.Append((bf16, add) switch
         {
-            (true, true) => $"mov.b16 h, 0;\n@here ld.global.b16 h, [from];\nmov.b32 bits, {{zero, h}};\nmov.b32 x, bits;\nadd.f32 {acc}, {acc}, x;\n",
+            (true, true) => $"mov.b16 h, 0;\n@here ld.global.b16 h, [from];\nmov.b32 bits, {{zero, h}};\nmov.b32 x, bits;\n" +
+                $"add.f32 {acc}, {acc}, x;\n",
             (false, true) => $"mov.f32 x, 0f00000000;\n@here ld.global.f32 x, [from];\nadd.f32 {acc}, {acc}, x;\n",
             (true, false) => $"cvt.rn.bf16.f32 h, {acc};\n@here st.global.b16 [from], h;\n",
             (false, false) => $"@here st.global.f32 [from], {acc};\n",

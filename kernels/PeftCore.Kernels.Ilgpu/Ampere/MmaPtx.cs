@@ -150,7 +150,8 @@ internal sealed class MmaPtx(MmaShape shape)
             {
                 int c = (32 * i) + (4 * j), fa = Set(k) + (4 * i), fb = Set(k) + (2 * j);
                 string sums = $"{{acc{c}, acc{c + 1}, acc{c + 2}, acc{c + 3}}}";
-                Add(text, $"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {sums}, {{fa{fa}, fa{fa + 1}, fa{fa + 2}, fa{fa + 3}}}, {{fb{fb}, fb{fb + 1}}}, {sums};\n");
+                string a = $"{{fa{fa}, fa{fa + 1}, fa{fa + 2}, fa{fa + 3}}}", b = $"{{fb{fb}, fb{fb + 1}}}";
+                Add(text, $"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {sums}, {a}, {b}, {sums};\n");
             }
         }
     }
@@ -167,8 +168,12 @@ internal sealed class MmaPtx(MmaShape shape)
         }
     }
 
-    private static void Matrices(StringBuilder text, string to, int first, string at, bool mnMajor, int fragment, int k) => Add(text,
-        $"ldmatrix.sync.aligned.m8n8.x4{(mnMajor ? ".trans" : "")}.shared.b16 {{{to}{first}, {to}{first + 1}, {to}{first + 2}, {to}{first + 3}}}, [{at}{(mnMajor ? fragment : k)}+{2048 * (mnMajor ? k : fragment)}];\n");
+    private static void Matrices(StringBuilder text, string to, int first, string at, bool mnMajor, int fragment, int k)
+    {
+        string from = $"[{at}{(mnMajor ? fragment : k)}+{2048 * (mnMajor ? k : fragment)}]";
+        string fragments = $"{{{to}{first}, {to}{first + 1}, {to}{first + 2}, {to}{first + 3}}}";
+        Add(text, $"ldmatrix.sync.aligned.m8n8.x4{(mnMajor ? ".trans" : "")}.shared.b16 {fragments}, {from};\n");
+    }
 
     // Arguments: those of ResultPtx.Elements, then alpha and whether to add. The warp's fragments are 16 rows apart.
     private void Store(StringBuilder text, string[] a)

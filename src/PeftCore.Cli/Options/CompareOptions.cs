@@ -7,8 +7,9 @@ internal sealed record CompareOptions : SequenceOptions, ISettings<CompareOption
 
     /// <summary>The default methods: those that work on any model, grouped by family of methods.</summary>
     private const string Usual =
-        $"lora{Everywhere},dora{Everywhere},pissa{Everywhere},vera{Everywhere},loha{Everywhere},lokr{Everywhere},oft{Everywhere},hra{Everywhere},shira{Everywhere},"
-        + $"randlora{Everywhere},miss{Everywhere},ia3,prompt_tuning,p_tuning,prefix_tuning,seq_bn,double_seq_bn,par_bn,last_layers,head,ln_tuning,sparse";
+        $"lora{Everywhere},dora{Everywhere},pissa{Everywhere},vera{Everywhere},loha{Everywhere},lokr{Everywhere},"
+        + $"oft{Everywhere},hra{Everywhere},shira{Everywhere},randlora{Everywhere},miss{Everywhere},ia3,"
+        + "prompt_tuning,p_tuning,prefix_tuning,seq_bn,double_seq_bn,par_bn,last_layers,head,ln_tuning,sparse";
 
     public static SettingRows<CompareOptions> Rows { get; } = new SettingRows<CompareOptions>(() => new())
         .Model()

@@ -27,7 +27,8 @@ internal static class FieldNames
         var labels = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var (from, to) in Pairs("--label-names", "LABEL=NAME, such as 0=negative,1=positive", text))
         {
-            labels[from] = to.Length > 0 ? to : throw new BadInputException($"--label-names gives \"{from}\" no name, expected {from}=NAME.");
+            labels[from] = to.Length > 0 ? to : throw new BadInputException($"--label-names gives \"{from}\" no name, expected " +
+                $"{from}=NAME.");
         }
         return labels;
     }

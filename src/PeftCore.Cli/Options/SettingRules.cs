@@ -15,10 +15,9 @@ internal static class SettingRules
     /// <summary>Settings of a training run that do not change the memory or time of a step.</summary>
     private static readonly string[] OfRuns =
     [
-        "data", "fields", "label-spaces", "output-dir", "mask-prompt", "packing", "init-batches", "lr-scheduler-type", "warmup-steps", "warmup-ratio", "num-epochs",
-        "max-steps", "eval-steps", "save-steps",
-        "save-total-limit", "load-best-model-at-end", "metric-for-best-model", "early-stopping-patience", "validation-split", "logging-steps",
-        "resume-from-checkpoint",
+        "data", "fields", "label-spaces", "output-dir", "mask-prompt", "packing", "init-batches", "lr-scheduler-type", "warmup-steps",
+        "warmup-ratio", "num-epochs", "max-steps", "eval-steps", "save-steps", "save-total-limit", "load-best-model-at-end",
+        "metric-for-best-model", "early-stopping-patience", "validation-split", "logging-steps", "resume-from-checkpoint",
     ];
 
     private static readonly NoEffect<TrainOptions>[] OfTraining =
@@ -51,7 +50,10 @@ internal static class SettingRules
         options.Task is null || !TaskChoice.HasLabels(TaskNames.Parse(options.Task)) ? "without --task seq-cls or token-cls" : null);
 
     public static NoEffect<TrainOptions>[] Plan { get; } =
-        [.. OfTraining, NoClasses, new([.. OfRuns, "learning-rate", "seed", "no-replay"], _ => "on what a step takes, so none on its plan")];
+    [
+        .. OfTraining, NoClasses,
+        new([.. OfRuns, "learning-rate", "seed", "no-replay"], _ => "on what a step takes, so none on its plan"),
+    ];
 
     public static NoEffect<TrainOptions>[] BenchStep { get; } = [.. OfTraining, NoClasses, new(OfRuns, _ => "on the time of a step")];
 
@@ -79,8 +81,8 @@ internal static class SettingRules
 
     public static NoEffect<SelectOptions>[] Select { get; } =
     [
-        new(["data", "fields", "label-names", "label-spaces", "batches", "batch-size", "max-seq-length", "mask-prompt"], options => options.Criterion is SelectionCriterion.Magnitude
-            or SelectionCriterion.Random
+        new(["data", "fields", "label-names", "label-spaces", "batches", "batch-size", "max-seq-length", "mask-prompt"],
+            options => options.Criterion is SelectionCriterion.Magnitude or SelectionCriterion.Random
             ? $"with --criterion {options.Criterion.ToString().ToLowerInvariant()}, which looks at no data" : null),
         new(["density", "scope"], options => options.Threshold is not null ? "beside --threshold, which chooses every entry that reaches it"
             : null),

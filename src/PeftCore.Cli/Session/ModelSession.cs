@@ -114,8 +114,8 @@ internal sealed class ModelSession : IDisposable
             return this;
         }
         Dispose();
-        throw new BadInputException($"{Directory}: this {Declared.ModelType} model is for {TaskNames.Of(Declared.Task)} and writes no text; " +
-            "measure it with peftcore eval, or choose a decoder or an encoder-decoder.");
+        throw new BadInputException($"{Directory}: this {Declared.ModelType} model is for {TaskNames.Of(Declared.Task)} and writes no " +
+            "text; measure it with peftcore eval, or choose a decoder or an encoder-decoder.");
     }
 
     /// <summary>Attaches saved adapters; all of them are active.</summary>

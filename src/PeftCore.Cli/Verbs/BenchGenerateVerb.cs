@@ -35,7 +35,8 @@ internal sealed class BenchGenerateVerb : Verb
         long peak = backend.Memory.PeakBytes, cache = runs[0].CacheBytes;
         string kept = Word(runs[0].CacheDType);
         call.Say(string.Create(CultureInfo.InvariantCulture,
-            $"prompt {promptRate:N0} tok/s, first token after {1e3 * first:0.0} ms; then {rate:N1} tok/s, {1e3 * step:0.00} ms a step (best {1e3 * best:0.00})"));
+            $"prompt {promptRate:N0} tok/s, first token after {1e3 * first:0.0} ms; then {rate:N1} tok/s, {1e3 * step:0.00} ms a step " +
+            $"(best {1e3 * best:0.00})"));
         call.Say($"peak {new ByteSize(peak)}, planned {new ByteSize(planned)}, keys and values {new ByteSize(cache)} in {kept}");
         var report = new JsonReport().Add("tok_s", rate).Add("prompt_tok_s", promptRate).Add("first_token_ms", 1e3 * first)
             .Add("ms_median", 1e3 * step).Add("ms_min", 1e3 * best).Add("peak_bytes", peak).Add("planned_bytes", planned)

@@ -35,7 +35,8 @@ internal sealed class CompareVerb : Verb
         using var session = ModelSession.Open(Devices.Open(options.Device, options.Threads, null), options.Model, warn: call.Terminal.Warn,
             rows: options.ResizeTokenEmbeddings);
         var comparison = new Comparison(session, options, places, call);
-        call.Say(Text($"before training: held-out loss {comparison.HeldLoss:0.0000}, loss on the base's kind of text {comparison.BaseLoss:0.0000}"));
+        call.Say(Text($"before training: held-out loss {comparison.HeldLoss:0.0000}, ")
+            + Text($"loss on the base's kind of text {comparison.BaseLoss:0.0000}"));
         var results = new List<ComparedMethod>();
         string[][] table = [];
         // The table describes the adapters beside it, so all files are replaced together.

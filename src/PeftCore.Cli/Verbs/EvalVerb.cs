@@ -146,7 +146,8 @@ internal sealed class EvalVerb : Verb
         }
         call.Note(call.IsGiven(_cache) ? "--kv-cache-dtype has no effect on rows without labels, of which only the loss is measured."
             : null);
-        call.Note(session.Model.Base.Task == ModelTask.CausalLm && rows.Any(row => row.HasLabel) ? $"{data}: accuracy and F1 are left out, for they need a label in every row."
+        call.Note(session.Model.Base.Task == ModelTask.CausalLm && rows.Any(row => row.HasLabel) ? $"{data}: accuracy and F1 are left " +
+            "out, for they need a label in every row."
             : null);
         return VerbResult.Done(report);
     }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using PeftCore.Cli.Options;
 using PeftCore.Cli.Output;
 using PeftCore.Cli.Session;
@@ -66,8 +67,9 @@ internal sealed class TrainVerb : Verb
         {
             call.Terminal.Note($"peftcore: {ended}");
         }
-        call.Say(FormattableString.Invariant(
-            $"{ended}: train loss {result.TrainLoss:0.0000}{eval}, {result.TokensPerSecond:N0} tok/s, peak {new ByteSize(result.PeakBytes)}"));
+        call.Say(string.Create(CultureInfo.InvariantCulture,
+            $"{ended}: train loss {result.TrainLoss:0.0000}{eval}, {result.TokensPerSecond:N0} tok/s, peak " +
+            $"{new ByteSize(result.PeakBytes)}"));
         call.Say(options.OutputDir!);
         var report = new JsonReport().Add("train_loss", result.TrainLoss).Add("eval_loss", result.EvalLoss).Add("steps", result.Steps)
             .Add("tok_s", result.TokensPerSecond).Add("peak_bytes", result.PeakBytes).Add("output_dir", options.OutputDir)

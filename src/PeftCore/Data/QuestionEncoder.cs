@@ -39,13 +39,14 @@ internal sealed class QuestionEncoder
         int room = _options.MaxSeqLength - _template.Added - question.Length;
         if (room < 1)
         {
-            throw row.Place.Error($"the question has {question.Length} tokens, which with {_template.Added} special tokens leave no room for "
-                + $"the context in max_seq_length {_options.MaxSeqLength}; raise it, or shorten the question");
+            throw row.Place.Error($"the question has {question.Length} tokens, which with {_template.Added} special tokens leave no room " +
+                $"for the context in max_seq_length {_options.MaxSeqLength}; raise it, or shorten the question");
         }
         int stride = _options.Stride ?? Math.Min(UsualStride, room / 2);
         if (stride >= room && context.Ids.Length > room)
         {
-            throw row.Place.Error($"the stride is {stride}, but beside the question there is room for {room} tokens of the context; lower it");
+            throw row.Place.Error($"the stride is {stride}, but beside the question there is room for {room} tokens of the context; " +
+                "lower it");
         }
         bool answered = false;
         int first = examples.Count, start = 0;

@@ -45,7 +45,8 @@ public sealed class ReadOptions
         if (Fields.Where(field => field.Value is not null).GroupBy(field => field.Value).FirstOrDefault(group => group.Count() > 1) is
             { } twice)
         {
-            throw new BadInputException($"The fields name \"{twice.Key}\" twice, for \"{string.Join("\" and \"", twice.Select(f => f.Key))}\"; "
+            throw new BadInputException($"The fields name \"{twice.Key}\" twice, for " +
+                $"\"{string.Join("\" and \"", twice.Select(f => f.Key))}\"; "
                 + "drop all but one.");
         }
     }
@@ -78,8 +79,8 @@ public sealed class ReadOptions
     {
         if (Fields.Count > 0)
         {
-            throw new BadInputException($"{path}: the fields rename \"{Fields.Keys.First()}\", but a file of this kind has no columns; leave "
-                + "the fields out.");
+            throw new BadInputException($"{path}: the fields rename \"{Fields.Keys.First()}\", but a file of this kind has no columns; " +
+                "leave the fields out.");
         }
     }
 

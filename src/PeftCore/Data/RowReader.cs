@@ -52,8 +52,8 @@ internal sealed class RowReader(string path, ReadOptions options)
         var several = Rows.OfType<QuestionRow>().Where(row => row.SeveralPlaces).ToList();
         if (several.Count > 0)
         {
-            Warn($"in {several.Count} of {Rows.Count} rows the answer is in the context several times (the first on {several[0].Place.Unit} " +
-                $"{several[0].Place.Line}); the first place was taken");
+            Warn($"in {several.Count} of {Rows.Count} rows the answer is in the context several times (the first on " +
+                $"{several[0].Place.Unit} {several[0].Place.Line}); the first place was taken");
         }
         var forms = Rows.GroupBy(row => row.GetType())
             .Select(form => (Name: RowForm.NameOf(form.First()), Count: form.Count(), form.First().Place)).ToList();

@@ -44,8 +44,8 @@ internal sealed class SequenceTemplate
                 return (letter, count);
             }
         }
-        throw new BadInputException("The tokenizer encodes none of the texts \"a\", \"e\", \"0\" and \".\" as a token, so the special tokens "
-            + "that it puts around a text cannot be found; use the model's own tokenizer.json.");
+        throw new BadInputException("The tokenizer encodes none of the texts \"a\", \"e\", \"0\" and \".\" as a token, so the special " +
+            "tokens that it puts around a text cannot be found; use the model's own tokenizer.json.");
     }
 
     /// <summary>Joins the tokens of one or two texts and the special tokens.</summary>

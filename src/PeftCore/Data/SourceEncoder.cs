@@ -58,7 +58,8 @@ internal sealed class SourceEncoder
         InstructionRow instruction => ($"{instruction.Instruction}\n\n{instruction.Input}", instruction.Output),
         LabelledRow { Pair: { } second } labelled => ($"{labelled.Text}\n{second}", labelled.Label),
         LabelledRow labelled => (labelled.Text, labelled.Label),
-        _ => throw row.Place.Error($"the row has {RowForm.NameOf(row)}, expected {{\"source\", \"target\"}}, {{\"prompt\", \"completion\"}}, "
+        _ => throw row.Place.Error($"the row has {RowForm.NameOf(row)}, expected {{\"source\", \"target\"}}, {{\"prompt\", " +
+            $"\"completion\"}}, "
             + "{\"instruction\", \"output\"} or {\"text\", \"label\"} for an encoder-decoder"),
     };
 

@@ -50,8 +50,8 @@ internal static class SplitFiles
         {
             if (i >= pieces.Count || pieces[i].Number != i)
             {
-                throw new BadInputException($"{directory}: of the {pieces[0].Count} pieces of the {pieces[0].Split} data number {i} is missing, "
-                    + $"expected files like {Path.GetFileName(pieces[0].File)}; fetch all of them.");
+                throw new BadInputException($"{directory}: of the {pieces[0].Count} pieces of the {pieces[0].Split} data number {i} is " +
+                    $"missing, expected files like {Path.GetFileName(pieces[0].File)}; fetch all of them.");
             }
         }
         return [.. pieces.Select(piece => piece.File)];

@@ -55,5 +55,6 @@ internal static class ConfigChecks
         ? ModelFamilies.ModelTypes.FirstOrDefault(type => Compact(type) == architecture[..^end.Length].ToLowerInvariant()) : null;
 
     /// <summary>A model type as class names have it: "gpt_neox" is GPTNeoX.</summary>
-    private static string Compact(string type) => type.Replace("_", "", StringComparison.Ordinal).Replace("-", "", StringComparison.Ordinal);
+    private static string Compact(string type) =>
+        type.Replace("_", "", StringComparison.Ordinal).Replace("-", "", StringComparison.Ordinal);
 }

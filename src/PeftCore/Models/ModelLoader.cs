@@ -60,8 +60,8 @@ public static class ModelLoader
         {
             return model;
         }
-        warnings?.Add($"{weights.Place}: {config.Source} ties the head to the embedding (tie_word_embeddings), but \"{model.HeadTable}\" and " +
-            "the embedding's table differ; the head keeps its own table. Set tie_word_embeddings to false to silence this.");
+        warnings?.Add($"{weights.Place}: {config.Source} ties the head to the embedding (tie_word_embeddings), but \"{model.HeadTable}\" " +
+            "and the embedding's table differ; the head keeps its own table. Set tie_word_embeddings to false to silence this.");
         return model.Untied();
     }
 

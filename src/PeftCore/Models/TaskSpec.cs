@@ -157,7 +157,8 @@ internal sealed record TaskSpec(ModelTask Task, IReadOnlyList<string> Labels, bo
         {
             if (!NumberText.TryDigits(id, out int number) || number >= labels.Length || labels[number] is not null)
             {
-                throw config.Error("id2label", $"has the number \"{id}\" among {labels.Length} classes; number them 0 to {labels.Length - 1}");
+                throw config.Error("id2label", $"has the number \"{id}\" among {labels.Length} classes; number them 0 to " +
+                    $"{labels.Length - 1}");
             }
             labels[number] = map.String(id);
         }

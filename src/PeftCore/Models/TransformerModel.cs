@@ -119,7 +119,8 @@ public abstract class TransformerModel : Module
 
     /// <summary>The modules of the head: those of <see cref="HeadModules"/>, or the layer over the vocabulary.</summary>
     internal IReadOnlyList<Module> HeadLayers => HeadModules.Count > 0 ? [.. HeadModules.Select(name => Find(name)!)]
-        : OutputLayer is { } layer ? [layer] : throw new BadInputException($"this {ModelType} model returns hidden states: it has no head to train");
+        : OutputLayer is { } layer ? [layer] : throw new BadInputException($"this {ModelType} model returns hidden states: it has no " +
+            "head to train");
 
     /// <summary>Number of blocks that <see cref="ResidualsOf"/> counts: those of an encoder, then those of a decoder.</summary>
     internal virtual int BlockCount => LayerCount;

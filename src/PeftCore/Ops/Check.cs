@@ -29,8 +29,8 @@ internal static class Check
     {
         if (tensor.Count > int.MaxValue)
         {
-            throw new ShapeException(op, $"{tensor} has {tensor.Count} elements, but at most {int.MaxValue} are possible here; treat it in " +
-                "parts");
+            throw new ShapeException(op, $"{tensor} has {tensor.Count} elements, but at most {int.MaxValue} are possible here; treat it " +
+                "in parts");
         }
     }
 

@@ -23,24 +23,25 @@ public sealed partial class SourceTests
         Assert.That(tooLong, Is.Empty, $"more than {LongestFile} lines: split them");
     }
 
-    /// <summary>Only lines of raw strings and lines with a string literal may be longer, because they cannot be broken.</summary>
+    /// <summary>Lines of raw strings, which cannot be broken, and lines with a string literal outside of the kernels may be
+    /// longer.</summary>
     [Test]
     public void No_line_of_code_is_longer_than_the_editor_shows()
     {
         var found =
             from file in Sources
-            from line in LongLines(File.ReadAllLines(file))
+            from line in LongLines(File.ReadAllLines(file), !file.Contains($"{Separator}kernels{Separator}"))
             select $"{Path.GetFileName(file)}:{line}";
 
         Assert.That(found, Is.Empty, $"more than {LongestLine} columns: break them");
     }
 
-    private static IEnumerable<int> LongLines(string[] lines)
+    private static IEnumerable<int> LongLines(string[] lines, bool exemptLiterals)
     {
         bool inRaw = false;
         for (int i = 0; i < lines.Length; i++)
         {
-            if (lines[i].Length > LongestLine && !inRaw && !lines[i].Contains('"'))
+            if (lines[i].Length > LongestLine && !inRaw && !(exemptLiterals && lines[i].Contains('"')))
             {
                 yield return i + 1;
             }

@@ -145,7 +145,8 @@ internal sealed partial class FlashPtx
                 Line(text, $"{{\n.reg .f32 old, top, y;\nmul.f32 old, max{row}, {a[4]};\nmax.f32 top, old, {a[5]};");
                 Line(text, $"sub.f32 old, old, top;\nex2.approx.ftz.f32 old, old;\nsub.f32 y, {a[5]}, top;\nex2.approx.ftz.f32 y, y;");
                 Line(text, $"fma.rn.f32 sum{row}, sum{row}, old, y;\nsetp.gt.f32 some, sum{row}, {Zero};");
-                Line(text, $"rcp.rn.f32 factor{row}, sum{row};\nmul.f32 factor{row}, factor{row}, old;\nselp.f32 factor{row}, factor{row}, {Zero}, some;");
+                Line(text, $"rcp.rn.f32 factor{row}, sum{row};\nmul.f32 factor{row}, factor{row}, old;\n" +
+                    $"selp.f32 factor{row}, factor{row}, {Zero}, some;");
                 Line(text, $"lg2.approx.f32 x, sum{row};\nadd.f32 x, x, top;\nmul.f32 x, x, {Ln2};\n}}");
             }
             else
@@ -192,7 +193,8 @@ internal sealed partial class FlashPtx
     }
 
     private static void MinusLse(StringBuilder text, string x) => Line(text,
-        $"{{\n.reg .pred none;\nsetp.eq.f32 none, {x}, {Infinity};\nmul.f32 {x}, {x}, {MinusLog2E};\nselp.f32 {x}, {Infinity}, {x}, none;\n}}");
+        $"{{\n.reg .pred none;\nsetp.eq.f32 none, {x}, {Infinity};\nmul.f32 {x}, {x}, {MinusLog2E};\n" +
+        $"selp.f32 {x}, {Infinity}, {x}, none;\n}}");
 
     // s = P = 2^(c·s − lse).
     private void RowWeights(StringBuilder text, string[] a)

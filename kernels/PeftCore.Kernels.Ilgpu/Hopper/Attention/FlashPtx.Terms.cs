@@ -114,7 +114,8 @@ internal sealed partial class FlashPtx
             for (int next = 0; next < 2; next++)
             {
                 string at = $"[{a[row]}+{4 * (column + next)}]";
-                Line(text, $"setp.gt.s32 here, {a[2 + row]}, {column + next};\n@here ld.global.f32 x0, {at};\nadd.f32 x0, x0, s{i + next};");
+                Line(text, $"setp.gt.s32 here, {a[2 + row]}, {column + next};\n@here ld.global.f32 x0, {at};\n" +
+                    $"add.f32 x0, x0, s{i + next};");
                 Line(text, $"@here st.global.f32 {at}, x0;");
             }
         }

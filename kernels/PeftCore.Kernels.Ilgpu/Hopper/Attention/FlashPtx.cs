@@ -62,7 +62,8 @@ internal sealed partial class FlashPtx
             case "await": Await(text, a); break;
             case "arrive":
                 Line(text,
-                $"{{\n.reg .u32 at;\n{Barrier(a[0])}{(name[1] == "lead" ? "@lead " : "")}mbarrier.arrive.shared::cta.b64 _, [at];\n}}"); break;
+                $"{{\n.reg .u32 at;\n{Barrier(a[0])}{(name[1] == "lead" ? "@lead " : "")}" +
+                "mbarrier.arrive.shared::cta.b64 _, [at];\n}"); break;
             case "expect":
                 Line(text,
                 $"{{\n.reg .u32 at;\n{Barrier(a[0])}@lead mbarrier.arrive.expect_tx.shared::cta.b64 _, [at], {a[1]};\n}}"); break;
@@ -104,7 +105,8 @@ internal sealed partial class FlashPtx
 
     // Arguments: number of a barrier, parity of the phase to wait for.
     private static void Await(StringBuilder text, string[] a) => Line(text,
-        $"{{\n.reg .u32 at;\n.reg .pred done;\n{Barrier(a[0])}AGAIN:\nmbarrier.try_wait.parity.shared::cta.b64 done, [at], {a[1]};\n@!done bra AGAIN;\n}}");
+        $"{{\n.reg .u32 at;\n.reg .pred done;\n{Barrier(a[0])}AGAIN:\nmbarrier.try_wait.parity.shared::cta.b64 done, [at], {a[1]};\n" +
+        $"@!done bra AGAIN;\n}}");
 
     // Arguments: offset in shared memory, barrier, head, first token, batch row. One instruction a panel; tokens beyond the last read as
     // zeros.
@@ -114,7 +116,8 @@ internal sealed partial class FlashPtx
         Line(text, $"add.u64 map, maps, {MapBytes(map)};");
         int panel = (map[0] == 'k' ? _tiles.Rows : _tiles.Columns) * 128;
         Panels(text, "to", panel,
-            $"@lead cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes [to], [map, {{column, {a[2]}, {a[3]}, {a[4]}}}], [at];");
+            $"@lead cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes [to], [map, {{column, {a[2]}, {a[3]}, " +
+            $"{a[4]}}}], [at];");
         Line(text, "}");
     }
 
@@ -162,7 +165,8 @@ internal sealed partial class FlashPtx
         {
             string onto = k == 0 ? "adds" : "always";
             Line(text, $"add.u32 x, kept, {stepA};\nmov.b64 da, {{x, upper}};\nadd.u32 x, passing, {stepB};\nmov.b64 db, {{x, upper}};");
-            Line(text, $"wgmma.mma_async.sync.aligned.m64n{_tiles.Columns}k16.f32.bf16.bf16 {{{Names(scores, _tiles.Columns / 2)}}}, da, db, {onto}, 1, 1, 0, 0;");
+            Line(text, $"wgmma.mma_async.sync.aligned.m64n{_tiles.Columns}k16.f32.bf16.bf16 {{{Names(scores, _tiles.Columns / 2)}}}, da, " +
+                $"db, {onto}, 1, 1, 0, 0;");
             // 32 bytes along a row; the fifth step begins the next panel.
             bool next = k % 64 == 48;
             stepA += next ? ((_tiles.Rows * 128) - 96) >> 4 : 2;

@@ -127,8 +127,12 @@ internal sealed partial class GemmPtx(GemmShape shape)
         text.Append("}\n");
     }
 
-    private static void Copy(StringBuilder text, string inner, string outer, int offset, bool shared) => Add(text,
-        $"{{\n.reg .u32 to;\nadd.u32 to, at, {offset};\ncp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes{(shared ? ".multicast::cluster" : "")} [to], [map, {{{inner}, {outer}}}], [bar]{(shared ? ", both" : "")};\n}}\n");
+    private static void Copy(StringBuilder text, string inner, string outer, int offset, bool shared)
+    {
+        Add(text, $"{{\n.reg .u32 to;\nadd.u32 to, at, {offset};\n");
+        Add(text, $"cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes{(shared ? ".multicast::cluster" : "")} ");
+        Add(text, $"[to], [map, {{{inner}, {outer}}}], [bar]{(shared ? ", both" : "")};\n}}\n");
+    }
 
     // Arguments: stage, and 0 to start new sums.
     private void Multiply(StringBuilder text, string[] a)
@@ -139,7 +143,8 @@ internal sealed partial class GemmPtx(GemmShape shape)
         Add(text, $"mad.wide.u32 db, {a[0]}, {shape.StageBytes >> 4}, descB;\nwgmma.fence.sync.aligned;\n");
         for (int k = 0; k < GemmShape.Depth; k += 16)
         {
-            Add(text, $"wgmma.mma_async.sync.aligned.m64n{shape.TileN}k16.f32.bf16.bf16 {{{sums}}}, da, db, {(k == 0 ? "on" : "always")}, 1, 1, {Bit(shape.TransposeA)}, {Bit(shape.RowMajorB)};\n");
+            Add(text, $"wgmma.mma_async.sync.aligned.m64n{shape.TileN}k16.f32.bf16.bf16 {{{sums}}}, da, db, ");
+            Add(text, $"{(k == 0 ? "on" : "always")}, 1, 1, {Bit(shape.TransposeA)}, {Bit(shape.RowMajorB)};\n");
             if (k + 16 < GemmShape.Depth)
             {
                 Add(text, $"add.u64 da, da, {WgmmaPtx.Step(shape.TransposeA)};\nadd.u64 db, db, {WgmmaPtx.Step(shape.RowMajorB)};\n");

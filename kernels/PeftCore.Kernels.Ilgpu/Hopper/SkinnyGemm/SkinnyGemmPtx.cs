@@ -78,7 +78,8 @@ internal sealed class SkinnyGemmPtx(SkinnyGemmShape shape)
         for (int i = 0; i < passes; i++)
         {
             Add(text, $"setp.gt.s32 inside, {a[2]}, {4 * i};\nselp.b32 size, 16, 0, inside;\nselp.b64 here, from, {a[4]}, inside;\n");
-            Add(text, $"cp.async.{(swizzled ? "cg" : "ca")}.shared.global [{(i % 2 == 0 ? "to" : "other")}+{i * apart}], [here], 16, size;\n");
+            string at = i % 2 == 0 ? "to" : "other";
+            Add(text, $"cp.async.{(swizzled ? "cg" : "ca")}.shared.global [{at}+{i * apart}], [here], 16, size;\n");
             if (i + 1 < passes)
             {
                 Add(text, $"add.u64 from, from, {a[3]};\n");
@@ -153,7 +154,8 @@ internal sealed class SkinnyGemmPtx(SkinnyGemmShape shape)
         Add(text, $"mad.lo.u32 at, warp, {512 * fragments}, keepAt;\nadd.u32 at, at, {offset};\n");
         for (int i = 0; i < fragments; i++)
         {
-            Add(text, $"st.shared.v4.f32 [at+{start + (512 * i)}], {{{sums}{4 * i}, {sums}{(4 * i) + 1}, {sums}{(4 * i) + 2}, {sums}{(4 * i) + 3}}};\n");
+            Add(text, $"st.shared.v4.f32 [at+{start + (512 * i)}], ");
+            Add(text, $"{{{sums}{4 * i}, {sums}{(4 * i) + 1}, {sums}{(4 * i) + 2}, {sums}{(4 * i) + 3}}};\n");
         }
         text.Append("}\n");
     }
@@ -188,11 +190,15 @@ internal sealed class SkinnyGemmPtx(SkinnyGemmShape shape)
     private static void Product(StringBuilder text, string sums, int s, string a, int i, string b, int j)
     {
         string to = string.Create(CultureInfo.InvariantCulture, $"{{{sums}{s}, {sums}{s + 1}, {sums}{s + 2}, {sums}{s + 3}}}");
-        Add(text, $"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {to}, {{{a}{i}, {a}{i + 1}, {a}{i + 2}, {a}{i + 3}}}, {{{b}{j}, {b}{j + 1}}}, {to};\n");
+        Add(text, $"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {to}, ");
+        Add(text, $"{{{a}{i}, {a}{i + 1}, {a}{i + 2}, {a}{i + 3}}}, {{{b}{j}, {b}{j + 1}}}, {to};\n");
     }
 
-    private static void Matrices(StringBuilder text, bool transposed, string to, int first, string at, int offset) => Add(text,
-        $"ldmatrix.sync.aligned.m8n8.x4{(transposed ? ".trans" : "")}.shared.b16 {{{to}{first}, {to}{first + 1}, {to}{first + 2}, {to}{first + 3}}}, [{at}+{offset}];\n");
+    private static void Matrices(StringBuilder text, bool transposed, string to, int first, string at, int offset)
+    {
+        Add(text, $"ldmatrix.sync.aligned.m8n8.x4{(transposed ? ".trans" : "")}.shared.b16 ");
+        Add(text, $"{{{to}{first}, {to}{first + 1}, {to}{first + 2}, {to}{first + 3}}}, [{at}+{offset}];\n");
+    }
 
     private static void Add(StringBuilder text, FormattableString line) => text.Append(line.ToString(CultureInfo.InvariantCulture));
 }

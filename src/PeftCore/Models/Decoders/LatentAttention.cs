@@ -21,7 +21,8 @@ internal sealed record LatentSpec(int? QueryRank, int KeyRank, int NopeDim, int 
         const int Most = DecoderFields.MostColumns;
         int? rank = config.Names.Contains("q_lora_rank") ? config.IntOrNull("q_lora_rank", min: 1, max: Most) : 1536;
         return new LatentSpec(rank, config.Int("kv_lora_rank", 512, min: 1, max: Most),
-            config.Int("qk_nope_head_dim", 128, min: 1, max: Most), config.Int("qk_rope_head_dim", 64, min: 2, max: Most), config.Int("v_head_dim", 128, min: 1, max: Most));
+            config.Int("qk_nope_head_dim", 128, min: 1, max: Most), config.Int("qk_rope_head_dim", 64, min: 2, max: Most),
+            config.Int("v_head_dim", 128, min: 1, max: Most));
     }
 
     /// <summary>The factor of q·k: 1/√(columns of a head), times the square of yarn's growth if mscale_all_dim is given (Peng et al. 2023,

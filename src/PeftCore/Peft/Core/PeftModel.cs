@@ -74,8 +74,8 @@ public sealed class PeftModel
     public static PeftModel Load(string baseDirectory, string adapterDirectory, Backend backend) =>
         AdapterFiles.LoadWithBase(baseDirectory, adapterDirectory, backend);
 
-    /// <summary>Resizes the base's token embedding and head; see <see cref="TransformerModel.ResizeTokenEmbeddings"/>. Both tables are saved
-    /// with adapters attached later.</summary>
+    /// <summary>Resizes the base's token embedding and head; see <see cref="TransformerModel.ResizeTokenEmbeddings"/>. Both tables are
+    /// saved with adapters attached later.</summary>
     /// <exception cref="BadInputException">The number of rows is invalid, or adapters are attached.</exception>
     public void ResizeTokenEmbeddings(int rows)
     {

@@ -13,7 +13,8 @@ internal static class JinjaWordWrap
 
     // White space, a dash between words, or a word, perhaps up to a hyphen inside it.
     private static readonly Regex Hyphens = new(
-        $@"({Space}+|(?<={Word})-{{2,}}(?=\w)|[^\t\n\v\f\r ]+?(?:-(?:(?<={Letter}{{2}}-)|(?<={Letter}-{Letter}-))(?={Letter}-?{Letter})|(?={Space}|\z)|(?<={Word})(?=-{{2,}}\w)))",
+        $@"({Space}+|(?<={Word})-{{2,}}(?=\w)|[^\t\n\v\f\r ]+?" +
+        $@"(?:-(?:(?<={Letter}{{2}}-)|(?<={Letter}-{Letter}-))(?={Letter}-?{Letter})|(?={Space}|\z)|(?<={Word})(?=-{{2,}}\w)))",
         RegexOptions.CultureInvariant, Limit);
 
     private static readonly Regex Blanks = new($"({Space}+)", RegexOptions.CultureInvariant, Limit);

@@ -68,8 +68,8 @@ public sealed record MultitaskPromptTuningConfig : PromptLearningConfig
     {
         if (context.Base is Models.Seq2SeqModel)
         {
-            throw new BadInputException($"{context.Base.ModelType} models have no multitask prompts here, because Hugging Face PEFT gives " +
-                "both of their stacks virtual tokens; prompt tuning gives them to the encoder");
+            throw new BadInputException($"{context.Base.ModelType} models have no multitask prompts here, because Hugging Face PEFT " +
+                "gives both of their stacks virtual tokens; prompt tuning gives them to the encoder");
         }
         var prompt = new MultitaskPrompt(context, this);
         if (context.IsNew)

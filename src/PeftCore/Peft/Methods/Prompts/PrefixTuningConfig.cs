@@ -33,11 +33,13 @@ public sealed record PrefixTuningConfig : PromptLearningConfig
     {
         if (!context.Base.TakesPrefix)
         {
-            throw context.Base is Seq2SeqModel ? new BadInputException("prefix tuning of an encoder-decoder puts keys before those of the " +
-                $"target text, which a {context.Base.ModelType} model for {TaskSpec.NameOf(context.Base.Task)} does not have; use prompt " +
-                "tuning or a method that changes layers")
+            throw context.Base is Seq2SeqModel
+                ? new BadInputException("prefix tuning of an encoder-decoder puts keys before those of the target text, which a " +
+                    $"{context.Base.ModelType} model for {TaskSpec.NameOf(context.Base.Task)} does not have; use prompt tuning or a method " +
+                    "that changes layers")
                 : new BadInputException("prefix tuning puts keys before those of the tokens, but the attention of " +
-                $"{context.Base.ModelType} models depends on the distances between keys and queries, which those do not have; use prompt tuning or P-tuning");
+                    $"{context.Base.ModelType} models depends on the distances between keys and queries, which those do not have; use " +
+                    "prompt tuning or P-tuning");
         }
         if (NumAttentionHeads is { } heads && heads != HeadsIn(context.Base))
         {
@@ -52,8 +54,8 @@ public sealed record PrefixTuningConfig : PromptLearningConfig
     {
         if (context.Base is Seq2SeqModel model && model.DecoderLayerCount > model.LayerCount)
         {
-            throw new BadInputException($"the decoder of this {model.ModelType} model has {model.DecoderLayerCount} blocks, and a prefix has " +
-                $"keys for the {model.LayerCount} of the encoder only, as in Hugging Face PEFT; choose prompt tuning");
+            throw new BadInputException($"the decoder of this {model.ModelType} model has {model.DecoderLayerCount} blocks, and a prefix " +
+                $"has keys for the {model.LayerCount} of the encoder only, as in Hugging Face PEFT; choose prompt tuning");
         }
         return PrefixProjection && context.IsNew ? new ProjectedPrefix(context, this) : new TablePrefix(context, this);
     }

@@ -44,8 +44,8 @@ public sealed class SparseMask
     {
         if (layer.Weight.Shape.Count > int.MaxValue)
         {
-            throw new BadInputException($"\"{path}\" has {layer.Weight.Shape.Count} weights, but the entries of a mask are numbered up to " +
-                $"{int.MaxValue}; leave the layer out of the targets");
+            throw new BadInputException($"\"{path}\" has {layer.Weight.Shape.Count} weights, but the entries of a mask are numbered up " +
+                $"to {int.MaxValue}; leave the layer out of the targets");
         }
     }
 
