@@ -14,6 +14,10 @@ public sealed partial class ModelInputs
     /// <summary>I32 (batch, length, 2): the encoder's hidden states [first, end) that each token of a decoder attends to.</summary>
     internal Tensor? CrossRanges => _crossRanges?.Tensor;
 
+    /// <summary>F32 (batch, 1, length, hidden states of a row): −∞ for the encoder's hidden states of padding between tokens, 0 for
+    /// others; null without such padding.</summary>
+    internal Tensor? CrossHoles { get; private init; }
+
     /// <summary>Keys and values of the encoder's hidden states; null to compute them.</summary>
     internal KvCache? CrossCache { get; private init; }
 
@@ -34,10 +38,12 @@ public sealed partial class ModelInputs
     };
 
     /// <summary>These inputs of a decoder with the hidden states of an encoder.</summary>
-    /// <exception cref="BadInputException">The encoder's mask has padding between tokens.</exception>
-    internal ModelInputs Crossing(ModelInputs encoder) => encoder.Holes is null ? Crossing(encoder.RowKeys(), null)
-        : throw new BadInputException("the mask of a source text has padding between its tokens, which the decoder cannot leave out; " +
-            "put the padding before or after them");
+    internal ModelInputs Crossing(ModelInputs encoder)
+    {
+        var inputs = Crossing(encoder.RowKeys(), null);
+        return encoder.Holes is null || inputs.CrossHoles?.Shape[^1] == encoder.Length ? inputs
+            : new ModelInputs(inputs) { CrossHoles = encoder.HoleBias(1, Length, encoder.Length).SameScope(Ids) };
+    }
 
     /// <summary>These inputs of a decoder with keys [first, end) of each row of the encoder.</summary>
     /// <param name="rows">(B, 2).</param>

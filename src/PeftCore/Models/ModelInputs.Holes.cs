@@ -26,7 +26,7 @@ public sealed partial class ModelInputs
             throw new BadInputException("a text with padding between its tokens cannot be continued with a cache; leave the padding out");
         }
         int heads = bias is null ? 1 : bias.Shape[^3];
-        _holeBias ??= HoleBias(heads, keys).SameScope(_owner);
+        _holeBias ??= HoleBias(heads, Length, keys).SameScope(_owner);
         if (bias is null)
         {
             return _holeBias;
@@ -38,15 +38,15 @@ public sealed partial class ModelInputs
         return scope.Return(all + _holeBias);
     }
 
-    /// <summary>F32 (batch, heads, length, keys): −∞ for keys that are padding, 0 for others.</summary>
-    private Tensor HoleBias(int heads, int keys)
+    /// <summary>F32 (batch, heads, queries, keys): −∞ for keys that are padding, 0 for others.</summary>
+    private Tensor HoleBias(int heads, int queries, int keys)
     {
-        float[] bias = new float[Batch * heads * Length * keys];
+        float[] bias = new float[Batch * heads * queries * keys];
         for (int i = 0; i < bias.Length; i++)
         {
-            bias[i] = IsHole(i / (keys * Length * heads), i % keys - (keys - Places)) ? float.NegativeInfinity : 0;
+            bias[i] = IsHole(i / (keys * queries * heads), i % keys - (keys - Places)) ? float.NegativeInfinity : 0;
         }
-        return Backend.From(bias, [Batch, heads, Length, keys]);
+        return Backend.From(bias, [Batch, heads, queries, keys]);
     }
 
     private bool IsHole(int row, int token) => Holes is not null && token >= 0 && Holes[row * Places + token] == 0;

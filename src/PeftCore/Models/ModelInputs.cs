@@ -43,7 +43,7 @@ public sealed partial class ModelInputs
         : this(other._owner, other._ids, other.Places, positions, ranges, other.Batch)
     {
         (Cache, KeyOffset, IsCausal) = (other.Cache, other.KeyOffset, other.IsCausal);
-        (_crossRanges, CrossCache, CrossRows) = (other._crossRanges, other.CrossCache, other.CrossRows);
+        (_crossRanges, CrossHoles, CrossCache, CrossRows) = (other._crossRanges, other.CrossHoles, other.CrossCache, other.CrossRows);
         (Mask, Holes, Types, Dense) = (other.Mask, other.Holes, other.Types, other.Dense);
         (Boxes, EndTokens, Pictures) = (other.Boxes, other.EndTokens, other.Pictures);
     }
@@ -55,7 +55,7 @@ public sealed partial class ModelInputs
         (_positions, _ranges, _windowed) = (other._positions, other._ranges, other._windowed);
         (Batch, Length, Longest, Positions, Ranges) = (other.Batch, other.Length, other.Longest, other.Positions, other.Ranges);
         (IsCausal, Types, Mask, Tasks, KeyOffset) = (other.IsCausal, other.Types, other.Mask, other.Tasks, other.KeyOffset);
-        (Cache, Prefix) = (other.Cache, other.Prefix);
+        (Cache, Prefix, Holes, CrossHoles) = (other.Cache, other.Prefix, other.Holes, other.CrossHoles);
         (Decoder, _crossRanges, CrossCache, CrossRows) = (other.Decoder, other._crossRanges, other.CrossCache, other.CrossRows);
         (IdsOnHost, IsUploadable, _computed) = (other.IdsOnHost, other.IsUploadable, other._computed);
         (FrameCounts, _frames) = (other.FrameCounts, other._frames);

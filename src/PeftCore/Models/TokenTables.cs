@@ -34,6 +34,7 @@ internal static class TokenTables
             old?.Dispose();
         }
         model.ResizedFrom ??= before;
+        model.OnTokensResized();
     }
 
     private static Parameter Resized(Parameter table, int rows)

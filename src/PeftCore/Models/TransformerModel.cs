@@ -191,6 +191,9 @@ public abstract class TransformerModel : Module
     /// tables.</exception>
     public void ResizeTokenEmbeddings(int rows) => TokenTables.Resize(this, rows);
 
+    /// <summary>Resizes what else has an element for each token, after the tables.</summary>
+    internal virtual void OnTokensResized() { }
+
     /// <summary>The hidden states after the final norm: (B, T) to (B, T, C), or (B, P + T, C) with P virtual tokens before each
     /// row.</summary>
     public abstract Tensor Hidden(ModelInputs inputs);

@@ -103,6 +103,20 @@ internal sealed class Bart : Seq2SeqModel
         }
     }
 
+    /// <summary>The constant of logits is cut, or continued with zeros, as in transformers.</summary>
+    internal override void OnTokensResized()
+    {
+        if (_logitsBias is not { } old)
+        {
+            return;
+        }
+        float[] values = old.Value.ToFloats();
+        Array.Resize(ref values, VocabularySize);
+        _logitsBias = new Parameter([VocabularySize]);
+        _logitsBias.Materialize(old.Value.Backend, DType.F32).Upload(values);
+        old.Dispose();
+    }
+
     private protected override void OnDispose() => _logitsBias?.Dispose();
 
     private protected override int[] ShiftRight(int[] labels, int batch) => _config.Variant.StartsWithLast

@@ -58,7 +58,8 @@ internal sealed class StackAttention : Module
     {
         using var scope = new TensorScope(Name);
         var (k, v) = inputs.CrossCache is { } cache ? cache.Read(_block) : KeysOf(states!);
-        var options = new AttentionOptions(_sizes.Scale, inputs.CrossRanges, Dropout: _probabilities.Now(Mode));
+        var options = new AttentionOptions(_sizes.Scale, inputs.CrossRanges, Bias: inputs.CrossHoles,
+            Dropout: _probabilities.Now(Mode));
         return scope.Return(_o.Forward(Heads(_q.Forward(x)).Attend(Heads(k), Heads(v), options)));
     }
 

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
 using PeftCore.Autograd;
 using PeftCore.Backends;
@@ -186,6 +187,22 @@ public sealed class Seq2SeqHeadTests
     public void A_task_that_transformers_lacks_for_a_family_is_refused() =>
         Assert.That(() => Model("pegasus", ModelTask.SequenceClassification), Throws.TypeOf<BadInputException>()
             .With.Message.Contains("pegasus models cannot be loaded for seq-cls; choose seq2seq-lm"));
+
+    [Test]
+    public void The_constant_of_logits_is_cut_or_continued_with_zeros_as_the_tables_are_resized([Values(3, 400)] int rows)
+    {
+        using var edited = new EditedModel("bart");
+        int before = edited.Config["vocab_size"]!.GetValue<int>();
+        float[] constant = [.. Enumerable.Range(0, before).Select(token => token % 7 - 3f)];
+        edited.Put("final_logits_bias", "F32", [1, before], MemoryMarshal.AsBytes(constant.AsSpan()).ToArray());
+        var model = ModelLoader.Load(edited.Write().FullPath, _backend);
+        model.ResizeTokenEmbeddings(rows);
+        var inputs = model.ToInputs(new InputArrays { Ids = [2, 0], BatchSize = 1, Labels = [1, 2] });
+        float[] plain = ((Seq2SeqModel)model).Head.Forward(model.Hidden(inputs)).ToFloats();
+        float[] resized = [.. Enumerable.Range(0, 2 * rows).Select(i => plain[i] + (i % rows < before ? constant[i % rows] : 0))];
+        Assert.That(model.Logits(inputs).ToFloats(), Is.EqualTo(resized).Within(1e-5));
+        model.Dispose();
+    }
 
     private static float[] Product(float[] x, TransformerModel model, string path, int outputs)
     {

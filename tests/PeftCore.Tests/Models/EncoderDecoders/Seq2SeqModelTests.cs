@@ -45,6 +45,51 @@ public sealed class Seq2SeqModelTests(string family)
     }
 
     [Test]
+    public void Padding_between_tokens_of_a_source_is_left_out([Values("none", "prompt", "prefix")] string adapter)
+    {
+        var peft = Adapted(family, adapter);
+        if (peft is null)
+        {
+            return;
+        }
+        var model = (Seq2SeqModel)peft.Base;
+        float[] Logits(int hole)
+        {
+            // Positions count the padding, so that only what attends to it differs.
+            int[] ids = [5, 9, hole, 4, hole, 20, 7, 8, 3, hole, hole, hole], mask = [1, 1, 0, 1, 0, 1, 1, 1, 1, 0, 0, 0];
+            int[] labels = [7, 8, 3, 12, 6, -100];
+            return model.Logits(model.ToInputs(new InputArrays { Ids = ids, BatchSize = 2, Mask = mask, Labels = labels })).ToFloats();
+        }
+        float[] logits = Logits(11);
+        Assert.That(Logits(23), Is.EqualTo(logits).Within(1e-5), "no token attends to what stands there");
+        int[] row = [5, 9, 11, 4, 11, 20];
+        var all = model.ToInputs(new InputArrays { Ids = row, BatchSize = 1, Labels = [7, 8, 3] });
+        Assert.That(model.Logits(all).ToFloats(), Is.Not.EqualTo(logits[..(3 * TinyPairs.Vocabulary)]).Within(1e-3), "the mask matters");
+        // A row without holes has the logits that it has alone.
+        var alone = model.ToInputs(new InputArrays { Ids = [7, 8, 3], BatchSize = 1, Labels = [12, 6] });
+        float[] second = logits[(3 * TinyPairs.Vocabulary)..(5 * TinyPairs.Vocabulary)];
+        Assert.That(second, Is.EqualTo(model.Logits(alone).ToFloats()).Within(1e-5));
+    }
+
+    [Test]
+    public void Padding_between_tokens_gives_the_gradients_of_kept_and_recomputed_blocks()
+    {
+        float[] Gradient(bool checkpointing)
+        {
+            var model = TinyPairs.Of(family, _backend);
+            model.GradientCheckpointing = checkpointing;
+            model.SetRequiresGrad(true);
+            using var tape = new Tape();
+            int[] mask = [1, 0, 1, 1], labels = [7, 8, 3];
+            var inputs = model.ToInputs(new InputArrays { Ids = [5, 9, 11, 4], BatchSize = 1, Mask = mask, Labels = labels });
+            tape.Backward(model.Loss(inputs, model.ToTargets([7, 8, 3], 1)));
+            return model.TokenEmbedding.Weight.Value.Gradient!.ToFloats();
+        }
+        float[] kept = Gradient(false);
+        Assert.That(Gradient(true), Is.EqualTo(kept).Within(1e-6f * Math.Max(1, kept.Max(Math.Abs))));
+    }
+
+    [Test]
     public void Recomputed_blocks_give_the_gradients_of_kept_ones([Values(0f, 0.2f)] float dropout)
     {
         // The gradients of the encoder's states are added up in another order.
