@@ -67,10 +67,11 @@ public static class ModelFamilies
         Register("gpt_neox", GptNeoX.Read, "query_key_value");
         Register("bloom", Bloom.Read, "query_key_value");
         foreach (var (type, read) in (ReadOnlySpan<(string, Func<ConfigReader, ICollection<string>?, DecoderSpec>)>)
-            [("opt", Opt.Read), ("gpt_neo", GptNeo.Read), ("gptj", GptJ.Read), ("phi", Phi.Read)])
+            [("opt", Opt.Read), ("gpt_neo", GptNeo.Read), ("gptj", GptJ.Read)])
         {
             Register(type, read, "q_proj", "v_proj");
         }
+        Register("phi", Phi.Read, "q_proj", "v_proj", "fc1", "fc2");
         Register("layoutlm", LayoutLm.Read, "query", "value");
         Register("layoutlmv3", new ModelFamily((config, task, _) => new LayoutLmV3(LayoutLmV3Spec.Read(config), task), DocumentTasks,
             "query", "value"));

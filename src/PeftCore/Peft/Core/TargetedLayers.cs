@@ -40,7 +40,7 @@ internal sealed class TargetedLayers
     public TargetedLayers(AttachContext context, TargetedConfig config, Func<Module, bool> accepts, string otherwise)
     {
         (_context, _config) = (context, config);
-        _selector = config.TargetModules?.ForNamesOf(context.Base) ?? DefaultTargets.For(context.Base.ModelType, config.PeftType);
+        _selector = config.TargetModules?.ForNamesOf(context.Base) ?? DefaultTargets.In(context.Base, config.PeftType);
         if (context.IsNew)
         {
             RefuseContradictions();
