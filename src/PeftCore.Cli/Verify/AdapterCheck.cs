@@ -154,6 +154,10 @@ internal sealed class AdapterCheck(Backend backend, string directory, Expected e
 
     private void Train(PeftModel model)
     {
+        if (!expected.Has("adamw.losses"))
+        {
+            return; // Fixtures of diffusion models have no training.
+        }
         float[] reference = expected.Floats("adamw.losses");
         using var optimizer = new AdamW(model.Parameters, new AdamWOptions(WeightDecay: WeightDecay));
         float[] losses = new float[reference.Length];

@@ -63,7 +63,8 @@ internal static class FixtureInputs
         _ => expected.Ints("in.labels"),
     };
 
-    /// <summary>The base model's directory: --model, or the path in the adapter's configuration, relative to the adapter.</summary>
+    /// <summary>The base model's directory: --model, or the path in the adapter's configuration, relative to the adapter. Adapters of
+    /// diffusion models name none: their base is the directory "base" beside them.</summary>
     public static string BaseOf(string directory, string? given)
     {
         if (given is not null)
@@ -71,7 +72,10 @@ internal static class FixtureInputs
             return given;
         }
         string path = Path.Combine(directory, "adapter_config.json");
-        string named = ConfigReader.Open(path).String("base_model_name_or_path");
+        string beside = Path.Combine(directory, "..", "base");
+        string named = ConfigReader.Open(path).StringOrNull("base_model_name_or_path")
+            ?? (Directory.Exists(beside) ? Path.Combine("..", "base")
+            : throw new BadInputException($"{path}: it names no base model; name it with --model"));
         string combined = Path.GetFullPath(Path.Combine(directory, named));
         return Directory.Exists(combined)
             ? combined

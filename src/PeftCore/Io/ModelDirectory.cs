@@ -9,6 +9,10 @@ public sealed class ModelDirectory
     private const string Weights = "model.safetensors";
     private const string Index = "model.safetensors.index.json";
 
+    // The name of weights that diffusers writes, and of their index.
+    private const string DiffusionWeights = "diffusion_pytorch_model.safetensors";
+    private const string DiffusionIndex = "diffusion_pytorch_model.safetensors.index.json";
+
     private ModelDirectory(string path) => FullPath = path;
 
     /// <summary>The directory, as it was given.</summary>
@@ -27,7 +31,7 @@ public sealed class ModelDirectory
     internal string? TokenizerConfigPath => IfThere("tokenizer_config.json");
 
     /// <summary>Whether the directory has safetensors weights.</summary>
-    public bool HasWeights => IfThere(Weights) is not null || IfThere(Index) is not null;
+    public bool HasWeights => Array.Exists([Weights, Index, DiffusionWeights, DiffusionIndex], name => IfThere(name) is not null);
 
     /// <summary>Opens a directory with a config.json; other files are looked up when needed.</summary>
     /// <exception cref="BadInputException">There is no such directory, or no model in it.</exception>
@@ -69,11 +73,12 @@ public sealed class ModelDirectory
     /// <exception cref="BadInputException">There are none, or they are in another format or damaged.</exception>
     public WeightSource OpenWeights()
     {
-        string? index = IfThere(Index);
-        if (IfThere(Weights) is string single)
+        string? index = IfThere(Index) ?? IfThere(DiffusionIndex);
+        if ((IfThere(Weights) ?? IfThere(DiffusionWeights)) is string single)
         {
+            string name = Path.GetFileName(single);
             return WeightSource.OpenFile(single, index is null ? []
-                : [$"{FullPath}: there are {Weights} and {Index}; {Weights} is read, and the index is ignored."]);
+                : [$"{FullPath}: there are {name} and {Path.GetFileName(index)}; {name} is read, and the index is ignored."]);
         }
         if (index is not null)
         {

@@ -18,7 +18,7 @@ internal static class ConfigChecks
     /// <param name="warnings">Receives the warnings.</param>
     public static void Run(ConfigReader config, ICollection<string>? warnings)
     {
-        string type = config.String("model_type");
+        string type = TypeOf(config);
         if (ArchitectureOf(config) is { } architecture && FamilyOf(architecture) is { } family && family != type)
         {
             warnings?.Add(config.Sentence("architectures", $"names {architecture}, but \"model_type\" is \"{type}\", which counts"));
@@ -30,6 +30,10 @@ internal static class ConfigChecks
                 $"is \"{old}\", but \"dtype\" is \"{current}\"; weights keep the dtype they have in the file"));
         }
     }
+
+    /// <summary>The model type: "model_type", or in diffusers' files the class that "_class_name" names.</summary>
+    internal static string TypeOf(ConfigReader config) => config.StringOrNull("model_type") ?? config.StringOrNull("_class_name")
+        ?? config.String("model_type");
 
     private static string? DTypeOf(ConfigReader config, string name)
     {
@@ -44,7 +48,7 @@ internal static class ConfigChecks
 
     internal static string? ArchitectureOf(ConfigReader config) => config.Raw("architectures") switch
     {
-        null => null,
+        null => config.StringOrNull("_class_name"),
         { ValueKind: JsonValueKind.String } value => value.GetString(),
         _ => config.StringsOrNull("architectures")!.FirstOrDefault(),
     };

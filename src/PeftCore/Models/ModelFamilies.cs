@@ -89,6 +89,8 @@ public static class ModelFamilies
             [ModelTask.SpeechToText], "q_proj", "v_proj"));
         Register("wav2vec2", new ModelFamily((config, _, warnings) => new Wav2Vec2(Wav2Vec2Config.Read(config, warnings)),
             [ModelTask.Ctc], "q_proj", "v_proj"));
+        Register(UNet.ClassName, new ModelFamily((config, _, warnings) => new UNet(UNetConfig.Read(config, warnings)),
+            [ModelTask.NoisePrediction], "to_q", "to_k", "to_v", "to_out.0"));
     }
 
     /// <summary>The values of "model_type" that can be loaded.</summary>

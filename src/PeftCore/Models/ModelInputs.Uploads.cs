@@ -9,6 +9,7 @@ public sealed partial class ModelInputs
 {
     private readonly Dictionary<int, Uploaded> _windowed = []; // by window
     private readonly Dictionary<string, Uploaded> _computed = []; // by name
+    private readonly Dictionary<(int Queries, int Keys), Uploaded> _wholeRanges = [];
     private Uploaded? _tableRows;
     private Uploaded? _growth;
     private Uploaded? _tokenMask;
@@ -40,6 +41,7 @@ public sealed partial class ModelInputs
             all.Add(new(Ranges, _ranges!));
         }
         all.AddRange(_windowed.OrderBy(window => window.Key).Select(window => window.Value));
+        all.AddRange(_wholeRanges.OrderBy(ranges => ranges.Key).Select(ranges => ranges.Value));
         all.AddRange(new[] { _tableRows, _growth, _tokenMask, _types, _lastTokens, _meanWeights, _ends, _buckets, _crossRanges, _frames,
             _frameMask, _featureMask }
             .OfType<Uploaded>());
@@ -83,6 +85,23 @@ public sealed partial class ModelInputs
             int[] values = WindowRanges(window);
             ranges = new Uploaded(Backend.From(values, [Batch, Length, 2]).SameScope(_owner), values);
             _windowed.Add(window, ranges);
+        }
+        return ranges.Tensor;
+    }
+
+    /// <summary>I32 (batch, queries, 2): the ranges of queries that attend to all of a number of keys, as the positions of a picture
+    /// do.</summary>
+    internal Tensor WholeRanges(int queries, int keys)
+    {
+        if (!_wholeRanges.TryGetValue((queries, keys), out var ranges))
+        {
+            int[] values = new int[2 * Batch * queries];
+            for (int i = 1; i < values.Length; i += 2)
+            {
+                values[i] = keys;
+            }
+            ranges = new Uploaded(Backend.From(values, [Batch, queries, 2]).SameScope(_owner), values);
+            _wholeRanges.Add((queries, keys), ranges);
         }
         return ranges.Tensor;
     }

@@ -18,7 +18,7 @@ public static class ModelLoader
     /// contradict each other.</exception>
     public static TransformerModel Declare(ConfigReader config, ICollection<string>? warnings = null, TaskOptions? task = null)
     {
-        string type = config.String("model_type");
+        string type = ConfigChecks.TypeOf(config);
         string near = Spelling.DidYouMean(type, ModelFamilies.ModelTypes);
         var family = ModelFamilies.Find(type) ?? throw config.Error("model_type",
             $"is \"{type}\", which is not supported{(near.Length > 0 ? near + " Supported" : "; supported")} are " +

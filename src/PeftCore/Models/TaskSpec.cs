@@ -58,7 +58,7 @@ internal sealed record TaskSpec(ModelTask Task, IReadOnlyList<string> Labels, bo
         }
         if (!tasks.Contains(task))
         {
-            string type = config.String("model_type");
+            string type = ConfigChecks.TypeOf(config);
             string supported = string.Join(", ", tasks.Select(NameOf));
             throw options?.Task is null
                 ? config.Error("architectures", $"makes this a model for {NameOf(task)}, but {type} models here are for {supported}")

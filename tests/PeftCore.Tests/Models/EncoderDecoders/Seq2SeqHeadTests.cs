@@ -167,7 +167,7 @@ public sealed class Seq2SeqHeadTests
         var plan = MemoryPlan.Of(backend => new TrainableAdapter(Build(backend)), 2, 6);
         Assert.That(plan.SavedBytes, Is.Positive);
         var peft = Build(_backend);
-        var batch = MemoryPlan.FullBatch(new TrainableAdapter(peft), 2, 6);
+        var batch = MemoryPlan.FullBatch(peft.Base, 2, 6);
         Assert.That(float.IsFinite(peft.Base.Loss(batch.ToInputs(peft.Base), batch.ToTargets(peft.Base)).Item()));
     }
 
