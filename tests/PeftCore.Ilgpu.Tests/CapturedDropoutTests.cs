@@ -9,37 +9,21 @@ public abstract class CapturedDropoutTests(string device)
 {
     private const ulong Seed = 0x1234_5678_9ABC_DEF0, Site = 9UL << 40, Captured = 2;
 
-    private Backend _device = null!;
-
     /// <summary>Passes after the captured one, at any distance, also before it and at the captured pass itself.</summary>
     private static readonly ulong[] Passes = [3, 5, 2, 1, 2 + (1UL << 35)];
 
-    [OneTimeSetUp]
-    public void OpenDevice()
-    {
-        try
-        {
-            _device = IlgpuDevices.Open(device, new IlgpuOptions(DType.BF16));
-        }
-        catch (BadInputException e)
-        {
-            Assert.Ignore(e.Message);
-        }
-    }
-
-    [OneTimeTearDown]
-    public void CloseDevice() => _device?.Dispose();
+    private Backend Device => SharedDevices.Open(device, DType.BF16);
 
     [Test]
     public void Dropout_of_elements_draws_the_mask_of_its_pass([Values(DType.F32, DType.BF16)] DType dtype,
         [Values(1003, 1024)] int count, [Values] bool accumulate)
     {
         using var scope = new TensorScope();
-        Tensor x = Random([count], dtype, 1), start = Random([count], dtype, 2), y = _device.NewTensor([count], dtype);
+        Tensor x = Random([count], dtype, 1), start = Random([count], dtype, 2), y = Device.NewTensor([count], dtype);
         Check(pass =>
         {
-            _device.Copy(start, y);
-            _device.Dropout(x, y, 0.3f, Seed, Site + pass, accumulate);
+            Device.Copy(start, y);
+            Device.Dropout(x, y, 0.3f, Seed, Site + pass, accumulate);
         }, y);
     }
 
@@ -51,20 +35,20 @@ public abstract class CapturedDropoutTests(string device)
         var shape = new AttentionShape(batch, queries, queries, heads, heads, dim, 0.25f, 0);
         Shape rows = [batch, queries, heads * dim], scores = [batch, heads, queries];
         Tensor q = Random(rows, dtype, 1), k = Random(rows, dtype, 2), v = Random(rows, dtype, 3), dO = Random(rows, dtype, 4),
-            o = _device.NewTensor(rows, dtype), dq = _device.NewTensor(rows, dtype), dk = _device.NewTensor(rows, dtype),
-            dv = _device.NewTensor(rows, dtype), lse = _device.NewTensor(scores), delta = _device.NewTensor(scores);
+            o = Device.NewTensor(rows, dtype), dq = Device.NewTensor(rows, dtype), dk = Device.NewTensor(rows, dtype),
+            dv = Device.NewTensor(rows, dtype), lse = Device.NewTensor(scores), delta = Device.NewTensor(scores);
         var bias = biased ? Random([heads, queries, queries], DType.F32, 5) : null;
-        var dBias = biased ? _device.NewTensor([heads, queries, queries]) : null;
+        var dBias = biased ? Device.NewTensor([heads, queries, queries]) : null;
         Heads Of(Tensor tensor) => new(tensor, heads, dim);
         Check(pass =>
         {
             var call = new AttentionCall(shape, Bias: bias, Dropout: new AttentionDropout(0.3f, Seed, Site + pass));
-            _device.Attention(call, Of(q), Of(k), Of(v), Of(o), lse);
+            Device.Attention(call, Of(q), Of(k), Of(v), Of(o), lse);
             if (dBias is not null)
             {
-                _device.Zero(dBias);
+                Device.Zero(dBias);
             }
-            _device.AttentionGradient(call, Of(q), Of(k), Of(v), Of(o), Of(dO), lse, delta, Of(dq), false, Of(dk), false, Of(dv), false,
+            Device.AttentionGradient(call, Of(q), Of(k), Of(v), Of(o), Of(dO), lse, delta, Of(dq), false, Of(dk), false, Of(dv), false,
                 dBias, null);
         }, [o, dq, dk, dv, .. dBias is null ? Array.Empty<Tensor>() : [dBias]]);
     }
@@ -72,7 +56,7 @@ public abstract class CapturedDropoutTests(string device)
     private void Check(Action<ulong> run, params Tensor[] results)
     {
         run(Captured); // Compiles the kernels.
-        using var graph = ((IGraphCapture)_device).Capture(() => run(Captured), Captured);
+        using var graph = ((IGraphCapture)Device).Capture(() => run(Captured), Captured);
         float[][] captured = Read(results);
         foreach (ulong pass in Passes)
         {
@@ -88,17 +72,17 @@ public abstract class CapturedDropoutTests(string device)
     {
         var random = new Random(seed);
         float[] values = [.. Enumerable.Range(0, (int)shape.Count).Select(_ => (2 * random.NextSingle()) - 1)];
-        using var f32 = _device.From(values, shape);
-        var to = _device.NewTensor(shape, dtype);
-        _device.Cast(f32, to);
+        using var f32 = Device.From(values, shape);
+        var to = Device.NewTensor(shape, dtype);
+        Device.Cast(f32, to);
         return to;
     }
 
     // Frees what it allocates, because a graph can be replayed only in the memory of its capture.
     private float[][] Read(Tensor[] tensors) => [.. tensors.Select(tensor =>
     {
-        using var f32 = _device.NewTensor(tensor.Shape);
-        _device.Cast(tensor, f32);
+        using var f32 = Device.NewTensor(tensor.Shape);
+        Device.Cast(tensor, f32);
         return f32.ToArray<float>();
     })];
 }

@@ -51,13 +51,13 @@ internal static class CapturedFamilies
 
     /// <summary>Losses, gradient norms and weights of six steps over batches of one shape whose rows have other lengths each
     /// time.</summary>
-    /// <param name="backend">The device, which the run disposes.</param>
+    /// <param name="backend">The device.</param>
     /// <param name="family">One of <see cref="Names"/>.</param>
+    /// <param name="capture">Whether passes are captured.</param>
     /// <param name="packed">Whether a row holds two samples.</param>
     /// <returns>The numbers, and how many passes launched a graph.</returns>
-    public static (List<double> Values, int Launches) Train(Backend backend, string family, bool packed = false)
+    public static (List<double> Values, int Launches) Train(Backend backend, string family, bool capture, bool packed = false)
     {
-        using var owner = backend;
         using var scope = new TensorScope();
         bool isEncoder = family.Contains("bert", StringComparison.Ordinal);
         var model = ModelLoader.Declare(ConfigReader.Parse($"{{\"model_type\": \"{family}\", {Configs[family]}}}", "config.json"),
@@ -71,7 +71,8 @@ internal static class CapturedFamilies
         }, seed: 5);
         ITrainable trainable = new TrainableAdapter(peft);
         using var optimizer = new AdamW(trainable.Parameters, new AdamWOptions());
-        using var step = CapturedStep.Wrap(new TrainingStep(trainable, optimizer, 1));
+        ITrainingStep eager = new TrainingStep(trainable, optimizer, 1);
+        using var step = capture ? CapturedStep.Wrap(eager) : eager;
         var values = new List<double>();
         for (int i = 0; i < 6; i++)
         {
@@ -79,7 +80,9 @@ internal static class CapturedFamilies
             values.AddRange([result.Loss, result.GradientNorm]);
         }
         values.AddRange(peft.Parameters.SelectMany(p => p.Parameter.Value.ToArray<float>()).Select(value => (double)value));
-        return (values, ((CapturedStep)step).GraphLaunches);
+        peft.Unload();
+        model.Dispose();
+        return (values, (step as CapturedStep)?.GraphLaunches ?? 0);
     }
 
     private static Batch BatchOf(TransformerModel model, int step, bool packed)

@@ -11,8 +11,9 @@ public sealed class CapturedFamiliesTests
     [Test]
     public void A_captured_pass_of_a_family_gives_the_same_bits([ValueSource(nameof(Families))] string family)
     {
-        var (values, launches) = CapturedFamilies.Train(new CpuBackend(1), family);
-        var (expected, none) = CapturedFamilies.Train(new CpuBackend(1, captureGraphs: false), family);
+        using var cpu = new CpuBackend(1);
+        var (values, launches) = CapturedFamilies.Train(cpu, family, capture: true);
+        var (expected, none) = CapturedFamilies.Train(cpu, family, capture: false);
         Assert.That(values, Is.EqualTo(expected));
         Assert.That((launches, none), Is.EqualTo((4, 0)));
     }
@@ -20,8 +21,9 @@ public sealed class CapturedFamiliesTests
     [Test]
     public void So_does_one_over_packed_rows([Values("mistral", "opt", "ministral3", "qwen3_5_text")] string family)
     {
-        var (values, launches) = CapturedFamilies.Train(new CpuBackend(1), family, packed: true);
-        var (expected, none) = CapturedFamilies.Train(new CpuBackend(1, captureGraphs: false), family, packed: true);
+        using var cpu = new CpuBackend(1);
+        var (values, launches) = CapturedFamilies.Train(cpu, family, capture: true, packed: true);
+        var (expected, none) = CapturedFamilies.Train(cpu, family, capture: false, packed: true);
         Assert.That(values, Is.EqualTo(expected));
         Assert.That((launches, none), Is.EqualTo((4, 0)));
     }
