@@ -47,22 +47,19 @@ internal sealed class TrainVerb : Verb
     /// anyway.</summary>
     private static Tensors.DType? StoredAs(TrainOptions options) => options.Dtype == Tensors.DType.BF16 ? Tensors.DType.BF16 : null;
 
-    // Metrics that are not numbers, such as a correlation with a constant, are left out.
-    private static IEnumerable<KeyValuePair<string, double>> Metrics(TrainingEvaluation? evaluation) =>
-        evaluation?.Result.Metrics.Where(metric => double.IsFinite(metric.Value)) ?? [];
-
     private static VerbResult Report(Invocation call, TrainOptions options, TrainingResult result, TrainingEvaluation? final)
     {
         string ended = result.Interrupted ? $"stopped at step {result.Steps}; go on with --resume-from-checkpoint {result.Checkpoint}"
             : result.StoppedEarly ? $"stopped early at step {result.Steps}: the held-out {options.MetricForBestModel ?? "loss"} got no better (best at step {result.BestStep})"
             : $"done after {result.Steps} steps";
         string eval = result.EvalLoss is { } loss ? FormattableString.Invariant($", held-out loss {loss:0.0000}") : "";
-        foreach (var (name, value) in Metrics(final))
+        // A run that was resumed or interrupted may end with parameters that it did not evaluate.
+        var measured = final?.Result.Loss == result.EvalLoss ? final : null;
+        if (measured is { } evaluation)
         {
-            eval += FormattableString.Invariant($", {name.Replace('_', ' ')} {value:0.0000}");
+            eval += MetricsText.Of(evaluation.Result)
+                + (options.LoadBestModelAtEnd ? $" (of step {evaluation.Step}, the best by {options.MetricForBestModel ?? "loss"})" : "");
         }
-        eval += options.LoadBestModelAtEnd && final is { } best ? $" (of step {best.Step}, the best by {options.MetricForBestModel ?? "loss"})"
-            : "";
         if (result.Interrupted)
         {
             call.Terminal.Note($"peftcore: {ended}");
@@ -74,7 +71,7 @@ internal sealed class TrainVerb : Verb
         var report = new JsonReport().Add("train_loss", result.TrainLoss).Add("eval_loss", result.EvalLoss).Add("steps", result.Steps)
             .Add("tok_s", result.TokensPerSecond).Add("peak_bytes", result.PeakBytes).Add("output_dir", options.OutputDir)
             .Add("interrupted", result.Interrupted).Add("stopped_early", result.StoppedEarly);
-        foreach (var (name, value) in Metrics(final))
+        foreach (var (name, value) in measured is { } last ? MetricsText.Defined(last.Result) : [])
         {
             report.Add($"eval_{name}", value);
         }
