@@ -30,7 +30,8 @@ internal sealed class AttachContext(TransformerModel model, string name, ulong s
     /// that matches nothing; a file by another program may have them.</summary>
     public bool IsNew { get; init; } = elementLimit is null;
 
-    /// <summary>Whether to compute Hugging Face PEFT's gradients where those differ from the derivatives.</summary>
+    /// <summary>Whether to compute Hugging Face PEFT's gradients where those differ from the derivatives, and its outputs where those
+    /// differ from what it merges.</summary>
     public bool LikeReference { get; init; }
 
     /// <summary>Initial factors of LoRA layers, computed from data, by path; null for none.</summary>

@@ -37,8 +37,9 @@ public sealed class PeftModel
     /// <summary>The base model; calls on it run with the active adapters.</summary>
     public TransformerModel Base { get; }
 
-    /// <summary>Whether adapters attached later compute Hugging Face PEFT's gradients even where these are not the derivatives, so that
-    /// runs can be compared. Only C³A has such gradients.</summary>
+    /// <summary>Whether adapters attached later compute Hugging Face PEFT's gradients even where these are not the derivatives (C³A; LoHa
+    /// with use_effective_conv2d), and its outputs even where it merges to others (OFT on convolutions), so that runs can be
+    /// compared.</summary>
     public bool GradientsLikeReference { get; set; }
 
     /// <summary>Names of the attached adapters.</summary>

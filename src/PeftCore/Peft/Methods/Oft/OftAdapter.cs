@@ -5,11 +5,9 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Oft;
 
-/// <summary>OFT (Qiu et al. 2023, 2025) on one linear layer: y = (x·R)·Wᵀ + b with R block-diagonal, in/b blocks of (b, b). Each block is
-/// orthogonal: the <see cref="Cayley"/> transform of a trained skew-symmetric matrix Q, stored as its upper triangle. Rotations keep the
-/// angles between neurons. On a convolution it is what Hugging Face PEFT computes, so that its files mean the same here: the patches of
-/// x (stride 1, no padding) are rotated and added up to a picture, and the layer convolves that picture. With R = I each pixel counts
-/// once for every patch that has it, so this is not the layer at the start, and no weight computes it.</summary>
+/// <summary>OFT (Qiu et al. 2023, 2025) on one linear layer or convolution: y = (r·R)·Wᵀ + b with the rows r of x, which are its patches in
+/// a convolution, and R block-diagonal, in/b blocks of (b, b). Each block is orthogonal: the <see cref="Cayley"/> transform of a trained
+/// skew-symmetric matrix Q, stored as its upper triangle. Rotations keep the angles between neurons.</summary>
 internal sealed class OftAdapter : RotationAdapter
 {
     /// <summary>Relative tolerance of the projection: a norm that exceeds the limit by less is rounding error.</summary>
@@ -19,7 +17,7 @@ internal sealed class OftAdapter : RotationAdapter
     private readonly Parameter _triangles;
     private readonly int _side;
     private readonly BlockDropout _dropout;
-    private readonly bool _mergesLikeReference;
+    private readonly bool _likeReference;
 
     public OftAdapter(AttachContext context, OftConfig config, string path, MatrixLayer layer, ulong site) : base(layer)
     {
@@ -28,7 +26,12 @@ internal sealed class OftAdapter : RotationAdapter
             throw new BadInputException(
                 $"target modules: \"{path}\" is a convolution over sequences, for which OFT has no form; leave it out");
         }
-        _mergesLikeReference = context.LikeReference;
+        if (layer is Convolution && context.Place is { } place && !context.LikeReference)
+        {
+            context.Warnings?.Add($"{place}: \"{path}\" is a convolution: here OFT rotates its patches, which is what Hugging Face PEFT " +
+                "merges into the weight; before a merge Hugging Face PEFT 0.21 computes something else, so outputs differ from those");
+        }
+        _likeReference = context.LikeReference;
         _config = config;
         _dropout = new BlockDropout(layer, config.ModuleDropout, site);
         int wanted = config.BlockSize != 0 ? config.BlockSize : config.Rank, fitting = layer.Inputs % wanted == 0 ? wanted
@@ -46,27 +49,20 @@ internal sealed class OftAdapter : RotationAdapter
 
     public override IEnumerable<AdapterParameter> Parameters => [new("", "oft_R.{0}.weight", "oft_R.weight", _triangles)];
 
-    public override string? MergeProblem => Layer is Convolution && !_mergesLikeReference
-        ? "OFT adds the rotated patches of a convolution up before it convolves them, which no weight does"
-        : null;
-
     public override Tensor Forward(Tensor x)
     {
-        if (Layer is not Convolution convolution)
+        if (Layer is not Convolution convolution || !_likeReference)
         {
             return base.Forward(x);
         }
         using var scope = new TensorScope();
-        var spec = convolution.Spec;
-        var picture = spec.Upsampling == 1 ? x : x.Unfold(ConvolutionSpec.Over2(1) with { Upsampling = spec.Upsampling });
-        var plain = new ConvolutionSpec(spec.KernelHeight, spec.KernelWidth);
-        var rotated = Rotate(picture.Unfold(plain)).Fold(plain, picture.Shape);
-        return scope.Return(rotated.Convolve(spec with { Upsampling = 1 }, Layer.Matrix, Layer.Bias?.Value));
+        var (folded, spec) = OftReference.Rotate(x, convolution.Spec, Rotate);
+        return scope.Return(folded.Convolve(spec, Layer.Matrix, Layer.Bias?.Value));
     }
 
     public override Tensor AddTo(Tensor x, Tensor y)
     {
-        if (Layer is not Convolution)
+        if (Layer is not Convolution || !_likeReference)
         {
             return base.AddTo(x, y);
         }
