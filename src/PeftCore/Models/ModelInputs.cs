@@ -5,15 +5,22 @@ using PeftCore.Tensors;
 namespace PeftCore.Models;
 
 /// <summary>The inputs of a model: token ids, pixels, sound or boxes, and the positions and attention ranges of its hidden
-/// states.</summary>
+/// states. How they are made is in ModelInputs.Variants.cs, what models compute of them in ModelInputs.Uploads.cs.</summary>
 public sealed partial class ModelInputs
 {
     private readonly Tensor? _ids;
     private readonly int[] _positions;
     private readonly int[]? _ranges;
+    private Tensor? _holeBias;
 
     // The scope of these inputs' tensors, which outlive a pass.
     private readonly Tensor _owner;
+
+    /// <summary>The token ids on the host; null without tokens.</summary>
+    private int[]? IdsOnHost { get; set; }
+
+    /// <summary>Whether these are the inputs of a batch as it came from the host.</summary>
+    private bool IsUploadable { get; set; }
 
     private ModelInputs(Tensor ids, int[] positions, int[]? ranges)
         : this(ids, ids, ids.Shape[1], positions, ranges, ids.Shape[0])
@@ -103,8 +110,53 @@ public sealed partial class ModelInputs
     /// <summary>Hidden states of a row: tokens, and virtual tokens before them.</summary>
     internal int Length { get; }
 
+    /// <summary>Virtual tokens before each row, those of the longest row.</summary>
+    internal int VirtualPlaces => Length - Places;
+
     /// <summary>Number of keys before those of these inputs.</summary>
     private int KeyOffset { get; init; }
+
+    /// <summary>The key of the first token.</summary>
+    internal int FirstKey => KeyOffset;
+
+    /// <summary>Keys that self-attention reads: those of a prefix or a cache, then those of these inputs.</summary>
+    internal int KeyCount => Cache?.Capacity ?? KeyOffset + Length;
+
+    /// <summary>(batch, tokens): 1 for a token, 0 for padding; null without padding.</summary>
+    private int[]? Mask { get; set; }
+
+    /// <summary>(batch, tokens): 0 for tokens of the first text, 1 for those of the second; null for zeros.</summary>
+    private int[]? Types { get; init; }
+
+    /// <summary>(batch, tokens): 1 for a token, 0 for padding, if some row has padding between its tokens, which no range can leave out;
+    /// null otherwise.</summary>
+    private int[]? Holes { get; init; }
+
+    /// <summary>The inputs of an encoder-decoder's decoder, beside those of its encoder; null for other models.</summary>
+    internal ModelInputs? Decoder { get; private init; }
+
+    /// <summary>F32 (batch, 1, length, hidden states of a row): −∞ for the encoder's hidden states of padding between tokens, 0 for
+    /// others; null without such padding.</summary>
+    internal Tensor? CrossHoles { get; private init; }
+
+    /// <summary>Keys and values of the encoder's hidden states; null to compute them.</summary>
+    internal KvCache? CrossCache { get; private init; }
+
+    /// <summary>(B, 2): the hidden states [first, end) of each row; null without an encoder.</summary>
+    private int[]? CrossRows { get; init; }
+
+    /// <summary>The inputs of the hidden states that belong to pictures, beside these of tokens: those of a tower of their own, or those of
+    /// patches and tokens together; null without pictures.</summary>
+    internal ModelInputs? Pictures { get; private init; }
+
+    /// <summary>(batch, tokens, 4): left, top, right and bottom of each token's box; null without boxes.</summary>
+    internal int[]? Boxes { get; private init; }
+
+    /// <summary>(batch): the token that ends each text, whose hidden state stands for it; null for the last that is no padding.</summary>
+    internal int[]? EndTokens { get; private init; }
+
+    /// <summary>(B): frames of each row that are no padding; empty for models that do not read frames.</summary>
+    internal int[] FrameCounts { get; private init; } = [];
 
     /// <summary>Causal self-attention of one block over these inputs, and over what comes before them: the keys and values of a prefix
     /// (prefix tuning) and of earlier tokens (generation). See <see cref="AttentionOp"/> for the equation.</summary>
@@ -161,92 +213,77 @@ public sealed partial class ModelInputs
         static Heads SideBySide(Heads heads, Tensor tensor) => new(tensor, heads.Count, heads.Dim);
     }
 
-    /// <summary>Inputs of a rectangular batch.</summary>
-    /// <param name="backend">The device.</param>
-    /// <param name="ids">batch·length token ids, row by row.</param>
-    /// <param name="batch">Rows.</param>
-    /// <param name="mask">1 for a token, 0 for padding; null without padding.</param>
-    /// <param name="positions">Positions; null for 0, 1, 2 … in each row.</param>
-    /// <param name="ranges">The keys [first, end) of each token, two numbers a token; null to derive them from the mask.</param>
-    /// <param name="tasks">The task of each row, for adapters with several tasks; null without tasks.</param>
-    public static ModelInputs From(Backend backend, ReadOnlySpan<int> ids, int batch, ReadOnlySpan<int> mask = default,
-        ReadOnlySpan<int> positions = default, ReadOnlySpan<int> ranges = default, IReadOnlyList<int>? tasks = null)
+    /// <summary>The ranges with at most <paramref name="window"/> keys each, the token's own included; 0 for no limit. In encoders half of
+    /// the window is on each side of the token: keys at a distance of at most window/2.</summary>
+    internal Tensor? Windowed(int window)
     {
-        if (batch <= 0 || ids.Length == 0 || ids.Length % batch != 0)
+        if (window == 0 || Longest <= (IsCausal ? window : window / 2 + 1))
         {
-            throw new ShapeException("inputs", $"{ids.Length} tokens do not fill {batch} rows of one length");
+            return Ranges;
         }
-        int length = ids.Length / batch;
-        int[] where = positions.IsEmpty ? Counting(batch, length) : positions.ToArray();
-        int[]? keys = !ranges.IsEmpty ? ranges.ToArray() : mask.IsEmpty || mask.IndexOf(0) < 0 ? null
-            : RangesOf(mask, batch, length, causal: true);
-        return new ModelInputs(backend.From(ids, [batch, length]), where, keys)
+        if (!_windowed.TryGetValue(window, out var ranges))
         {
-            Tasks = tasks,
-            Holes = ranges.IsEmpty ? HolesOf(mask, batch, length) : null,
-        };
+            int[] values = AttentionRanges.Within(window, _ranges, Batch, Length, KeyOffset, IsCausal);
+            ranges = new Uploaded(Backend.From(values, [Batch, Length, 2]).SameScope(_owner), values);
+            _windowed.Add(window, ranges);
+        }
+        return ranges.Tensor;
     }
 
-    /// <summary>Inputs of a decoder.</summary>
-    internal static ModelInputs Causal(Backend backend, InputArrays arrays)
+    /// <summary>F32 (batch·length): 1 for a token, 0 for padding, which does not attend to itself; null without padding.</summary>
+    internal Tensor? TokenMask()
     {
-        var inputs = From(backend, arrays.Ids, arrays.BatchSize, arrays.Mask, arrays.Positions, arrays.Ranges, arrays.Tasks);
-        (inputs.Mask, inputs.IdsOnHost, inputs.IsUploadable) = (arrays.Mask ?? arrays.Tokens, arrays.Ids, true);
-        return inputs;
+        if (_ranges is null || _hasTokenMask)
+        {
+            return _tokenMask?.Tensor;
+        }
+        float[] mask = new float[Batch * Length];
+        for (int i = 0; i < mask.Length; i++)
+        {
+            int key = KeyOffset + i % Length;
+            mask[i] = _ranges[2 * i] <= key && key < _ranges[2 * i + 1] && !IsHole(i / Length, i % Length - VirtualPlaces) ? 1 : 0;
+        }
+        _hasTokenMask = true;
+        _tokenMask = mask.Contains(0) ? new Uploaded(Backend.From(mask, [mask.Length]).SameScope(_owner), mask) : null;
+        return _tokenMask?.Tensor;
     }
 
-    /// <summary>Inputs that continue the sequences of a cache.</summary>
-    internal static ModelInputs After(KvCache cache, Backend backend, ReadOnlySpan<int> ids, int batch = 1,
-        IReadOnlyList<int>? tasks = null)
+    /// <summary>A bias of attention with −∞ for keys that are padding between tokens.</summary>
+    /// <param name="bias">F32 (batch or 1, heads or 1, length, keys), the first extent optional; or null.</param>
+    /// <param name="keys">Keys: those of these tokens are the last, and those of virtual tokens and prefixes come before them.</param>
+    private Tensor? WithHoles(Tensor? bias, int keys)
     {
-        int start = cache.Length, length = ids.Length / batch;
-        int[] positions = new int[ids.Length];
-        int[] ranges = new int[2 * ids.Length];
-        for (int i = 0; i < ids.Length; i++)
+        if (Holes is null)
         {
-            positions[i] = start + i % length;
-            ranges[2 * i + 1] = start + i % length + 1;
+            return bias;
         }
-        return new ModelInputs(backend.From(ids, [batch, length]), positions, ranges) { Cache = cache, KeyOffset = start, Tasks = tasks };
+        if (Cache is not null)
+        {
+            throw new BadInputException("a text with padding between its tokens cannot be continued with a cache; leave the padding out");
+        }
+        int heads = bias is null ? 1 : bias.Shape[^3];
+        _holeBias ??= HoleBias(heads, Length, keys).SameScope(_owner);
+        if (bias is null)
+        {
+            return _holeBias;
+        }
+        using var scope = new TensorScope();
+        int rows = bias.Shape.Rank == 4 ? bias.Shape[0] : 1;
+        var each = bias.Reshape([rows, heads, Length, keys]);
+        var all = rows == Batch ? each : Tensor.Concat([.. Enumerable.Repeat(each, Batch)]);
+        return scope.Return(all + _holeBias);
     }
 
-    private static int[] Counting(int batch, int length)
+    /// <summary>F32 (batch, heads, queries, keys): −∞ for keys that are padding, 0 for others.</summary>
+    private Tensor HoleBias(int heads, int queries, int keys)
     {
-        int[] positions = new int[batch * length];
-        for (int i = 0; i < positions.Length; i++)
+        float[] bias = new float[Batch * heads * queries * keys];
+        for (int i = 0; i < bias.Length; i++)
         {
-            positions[i] = i % length;
+            bias[i] = IsHole(i / (keys * queries * heads), i % keys - (keys - Places)) ? float.NegativeInfinity : 0;
         }
-        return positions;
+        return Backend.From(bias, [Batch, heads, queries, keys]);
     }
 
-    /// <summary>The keys from the first token of a row to its last, or to the token itself. Padding between them is left out by
-    /// <see cref="HoleBias"/>.</summary>
-    private static int[] RangesOf(ReadOnlySpan<int> mask, int batch, int length, bool causal)
-    {
-        int[] ranges = new int[2 * batch * length];
-        for (int b = 0; b < batch; b++)
-        {
-            var row = mask.IsEmpty ? mask : mask.Slice(b * length, length);
-            int first = Math.Max(0, row.IndexOf(1));
-            int end = mask.IsEmpty ? length : row.LastIndexOf(1) + 1;
-            for (int t = 0; t < length; t++)
-            {
-                ranges[2 * (b * length + t)] = first;
-                ranges[2 * (b * length + t) + 1] = causal ? Math.Max(first, Math.Min(t + 1, end)) : end;
-            }
-        }
-        return ranges;
-    }
+    private bool IsHole(int row, int token) => Holes is not null && token >= 0 && Holes[row * Places + token] == 0;
 }
-
-/// <summary>Settings of a block's attention.</summary>
-/// <param name="Scale">Factor of q·k, usually 1/√head dim.</param>
-/// <param name="Window">Maximum number of keys that a token attends to, its own included; 0 for no limit.</param>
-/// <param name="SoftCap">Scores s become cap·tanh(s/cap); 0 for none.</param>
-/// <param name="Slopes">F32 (heads): ALiBi slopes, or null.</param>
-/// <param name="Bias">See <see cref="AttentionOptions"/>.</param>
-/// <param name="Sinks">See <see cref="AttentionOptions"/>.</param>
-/// <param name="Dropout">The key of a dropout mask on the probabilities.</param>
-internal sealed record SelfAttentionOptions(float Scale, int Window = 0, float SoftCap = 0, Tensor? Slopes = null, Tensor? Bias = null,
-    Tensor? Sinks = null, DropoutKey Dropout = default);
