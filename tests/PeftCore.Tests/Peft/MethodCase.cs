@@ -36,11 +36,7 @@ public sealed record MethodCase(string Name, Func<Family, PeftConfig> Config)
 internal static partial class MethodCases
 {
     public static IEnumerable<TestFixtureData> OnAllFamilies =>
-        from pair in Pairs where !IsRefused(pair.Method, pair.Family) select new TestFixtureData(pair.Method, pair.Family);
-
-    /// <summary>The methods that a family of the library cannot have.</summary>
-    public static IEnumerable<TestFixtureData> Refused =>
-        from pair in Pairs where IsRefused(pair.Method, pair.Family) select new TestFixtureData(pair.Method, pair.Family);
+        from pair in Pairs select new TestFixtureData(pair.Method, pair.Family);
 
     /// <summary>One setting of each kind of method: of layers, of embeddings and heads, of prompts, of residuals and of the model's own
     /// parameters.</summary>
@@ -48,7 +44,7 @@ internal static partial class MethodCases
     [
         "ia3 by default", "dora with dropout", "all biases", "saved head", "saved norm", "embedding", "all linear",
         "oft, constrained, with drops",
-        "prompt from the vocabulary", "prefix from zeros", "double_seq_bn", "last layers and head", "bitfit", "ln tuning by default",
+        "prompt from the vocabulary", "prefix from zeros", "double_seq_bn", "last layers and head", "everything", "bitfit", "ln tuning by default",
         "trainable tokens alone", "sparse by chance on some",
     ];
 
@@ -57,10 +53,6 @@ internal static partial class MethodCases
         from family in OfEachKind.Contains(method.Name) ? [.. Family.All, .. Family.Others] : Family.All
         where method.Fits(family)
         select (method, family);
-
-    // No default layers are known for this family.
-    private static bool IsRefused(MethodCase method, Family family) =>
-        family == Family.GptNeoX && method.Name is ("ia3 by default" or "ln tuning by default");
 
     private static readonly string[] Written =
     [
@@ -137,6 +129,7 @@ internal static partial class MethodCases
         new("last layers and head", _ => new LastLayersConfig { NumTrainedLayers = 2, TrainLastNorm = false,
             TrainHead = true }) { MixesRows = false },
         new("head alone", _ => new HeadConfig()) { MixesRows = false },
+        new("everything", _ => new FullConfig()) { MixesRows = false },
         new("bitfit", _ => new BitFitConfig()) { MixesRows = false, Fits = family => family.HasBiases },
         new("bitfit on some", f => new BitFitConfig { TargetModules = ModuleSelector.Of(f.Attention) }) { MixesRows = false,
             Fits = family => family.HasBiases },

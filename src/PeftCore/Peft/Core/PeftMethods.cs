@@ -40,6 +40,7 @@ public static class PeftMethods
         ["BOTTLENECK"] = PeftMethod.Of("bottleneck", BottleneckConfig.Fields),
         ["SPARSE"] = PeftMethod.Of("sparse", SparseConfig.Fields),
         ["LAST_LAYERS"] = PeftMethod.Of("last_layers", LastLayersConfig.Fields),
+        ["FULL"] = PeftMethod.Of("full", FullConfig.Fields),
         ["HEAD"] = PeftMethod.Of("head", HeadConfig.Fields),
         ["BITFIT"] = PeftMethod.Of("bitfit", BitFitConfig.Fields),
         ["PREFIX_TUNING"] = PeftMethod.Of("prefix_tuning", PrefixTuningConfig.Fields),
