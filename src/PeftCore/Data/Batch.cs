@@ -187,6 +187,7 @@ public sealed class Batch
             Ids = InputIds,
             BatchSize = BatchSize,
             Mask = isText ? null : Mask(), // Padding is on the right, where causal attention does not see it.
+            Tokens = isText && model.ReadsPadding ? Mask() : null,
             Positions = isText ? Positions : null,
             Ranges = isText ? CausalRanges : null,
             TokenTypes = TypeIds,

@@ -78,6 +78,7 @@ public abstract class CausalModel : TransformerModel
             return scope.Return(WithPenalty(other.Loss(Hidden(inputs), inputs, targets), targets));
         }
         targets = VirtualTokens?.Prepend(targets, inputs.Batch) ?? targets;
+        using var balance = NewBalance(inputs);
         var hidden = Hidden(inputs);
         using var head = new TensorScope(Head.Name);
         if (targets.Rows is { } rows)
@@ -88,6 +89,10 @@ public abstract class CausalModel : TransformerModel
             ? HeadInput(hidden).LinearCrossEntropy(Head.Weight.Value, targets.Tokens, 1)
             : LogitsOf(hidden).CrossEntropy(targets.Tokens, 1);
         var loss = sum.ScaleBy(targets.InverseCount);
+        if (balance?.Loss() is { } imbalance)
+        {
+            loss += imbalance * (BalanceFactor * targets.Weight);
+        }
         return scope.Return(head.Return(WithPenalty(loss, targets)));
     }
 
@@ -97,6 +102,22 @@ public abstract class CausalModel : TransformerModel
         using var scope = new TensorScope();
         var logits = Head.Forward(HeadInput(hidden));
         return scope.Return(LogitSoftCap == 0 ? logits : (logits * (1 / LogitSoftCap)).Activate<Tanh>() * LogitSoftCap);
+    }
+
+    /// <summary>The factor of the load-balancing loss of experts; 0 for none.</summary>
+    private protected virtual float BalanceFactor => 0;
+
+    /// <summary>Collects what the routers of a pass choose; null if no load-balancing loss is added.</summary>
+    private RouterBalance? NewBalance(ModelInputs inputs)
+    {
+        if (BalanceFactor == 0)
+        {
+            return null;
+        }
+        return Recomputes(inputs) && Tape.IsRecording
+            ? throw new BadInputException("the load-balancing loss of the experts (output_router_logits) has no gradient with gradient " +
+                "checkpointing; leave one of them out")
+            : new RouterBalance(tokens => inputs.TokenShares(tokens / inputs.Batch));
     }
 
     /// <summary>Factor of the logits, in families that have one.</summary>

@@ -20,6 +20,7 @@ public sealed partial class ModelInputs
     private Uploaded? _lastTokens;
     private Uploaded? _meanWeights;
     private Uploaded? _ends;
+    private Uploaded? _shares;
     private Uploaded? _frames;
     private Uploaded? _frameMask;
     private Uploaded? _featureMask;
@@ -60,8 +61,8 @@ public sealed partial class ModelInputs
         }
         all.AddRange(_windowed.OrderBy(window => window.Key).Select(window => window.Value));
         all.AddRange(_wholeRanges.OrderBy(ranges => ranges.Key).Select(ranges => ranges.Value));
-        all.AddRange(new[] { _tableRows, _growth, _tokenMask, _types, _lastTokens, _meanWeights, _ends, _buckets, _crossRanges, _frames,
-            _frameMask, _featureMask }
+        all.AddRange(new[] { _tableRows, _growth, _tokenMask, _types, _lastTokens, _meanWeights, _ends, _shares, _buckets, _crossRanges,
+            _frames, _frameMask, _featureMask }
             .OfType<Uploaded>());
         all.AddRange(_computed.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => pair.Value));
         foreach (var other in new[] { Decoder, Pictures }.OfType<ModelInputs>())
@@ -204,6 +205,23 @@ public sealed partial class ModelInputs
         }
         var uploaded = new Uploaded(Backend.From(rows, [Batch]).SameScope(_owner), rows);
         _lastTokens = places == 0 ? uploaded : _lastTokens;
+        return uploaded.Tensor;
+    }
+
+    /// <summary>F32 (1, batch·length): 1/n for the n tokens and virtual tokens of all rows, 0 for padding.</summary>
+    /// <param name="length">As for <see cref="LastTokenRows"/>.</param>
+    internal Tensor TokenShares(int length = 0)
+    {
+        int tokens = Places, places = Math.Max(length, tokens) - tokens, all = places + tokens;
+        if (places == 0 && _shares is not null)
+        {
+            return _shares.Tensor;
+        }
+        bool IsToken(int i) => i % all < places || Mask is null || Mask[i / all * tokens + i % all - places] != 0;
+        int count = Enumerable.Range(0, Batch * all).Count(IsToken);
+        float[] shares = [.. Enumerable.Range(0, Batch * all).Select(i => IsToken(i) ? 1f / count : 0)];
+        var uploaded = new Uploaded(Backend.From(shares, [1, shares.Length]).SameScope(_owner), shares);
+        _shares = places == 0 ? uploaded : _shares;
         return uploaded.Tensor;
     }
 

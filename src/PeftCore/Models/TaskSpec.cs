@@ -131,7 +131,7 @@ internal sealed record TaskSpec(ModelTask Task, IReadOnlyList<string> Labels, bo
             + (task == ModelTask.FeatureExtraction && end == "ForConditionalGeneration" ? "EncoderModel" : Ends.First(row => row.Task == task).End);
 
     private static string? EndOf(string name) =>
-        Ends.Where(row => name.EndsWith(row.End, StringComparison.Ordinal)).MaxBy(row => row.End.Length).End;
+        Ends.Where(row => name.EndsWith(row.End, StringComparison.Ordinal)).OrderByDescending(row => row.End.Length).FirstOrDefault().End;
 
     /// <summary>The task of the class that config.json names; null if it names none. Two ends have other meanings in families that do not
     /// have the usual one: WhisperForConditionalGeneration writes what is said, CLIPModel compares pictures and texts.</summary>

@@ -259,6 +259,9 @@ public abstract class TransformerModel : Module
     /// <param name="hasRanges">Whether the batch has ranges.</param>
     internal virtual bool ReadsTokensAlone(int longest, bool hasRanges) => true;
 
+    /// <summary>Whether a language model must be told which tokens are padding, although none attends to it.</summary>
+    internal virtual bool ReadsPadding => false;
+
     /// <summary>Whether backward recomputes the blocks.</summary>
     private protected bool Recomputes(ModelInputs inputs) => GradientCheckpointing && inputs.Cache is null;
 

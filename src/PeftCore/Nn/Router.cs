@@ -62,6 +62,7 @@ internal sealed class Router : Layer
             return Sigmoids(logits.Activate<Sigmoid>());
         }
         var routing = ExpertRouting.TopK(logits, _spec.PerToken, null, ExpertGroups.All);
+        RouterBalance.Report(logits, routing);
         return (_spec.Kind == RouterKind.TopKSoftmax ? logits.TakeColumns(routing.Chosen).Softmax()
             : logits.Softmax().TakeColumns(routing.Chosen), routing);
     }

@@ -14,7 +14,6 @@ public sealed class MixtureTests
 {
     private static IReadOnlyList<string> Families => TinyMixtures.Families;
 
-    [TestCase("qwen3_moe", "output_router_logits", "true", "load-balancing loss")]
     [TestCase("mixtral", "router_jitter_noise", "0.1", "noise")]
     [TestCase("mixtral", "num_experts_per_tok", "5", "4 experts")]
     [TestCase("mixtral", "num_experts", "3", "both count the experts")]

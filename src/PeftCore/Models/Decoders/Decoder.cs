@@ -128,6 +128,10 @@ internal sealed class Decoder : CausalModel
     /// <inheritdoc/>
     public override int HeadDim => Spec.HeadDim;
 
+    private protected override float BalanceFactor => Spec.Experts?.BalanceFactor ?? 0;
+
+    internal override bool ReadsPadding => BalanceFactor > 0 && OtherHead is null;
+
     /// <inheritdoc/>
     private protected override float LogitMultiplier => Spec.LogitMultiplier;
 
@@ -176,10 +180,14 @@ internal sealed class Decoder : CausalModel
         {
             inputs.Windowed(window);
         }
+        if (ReadsPadding)
+        {
+            inputs.TokenShares();
+        }
     }
 
     internal override bool ReadsTokensAlone(int longest, bool hasRanges) => (Spec.LearnedPositionOffset ?? 0) == 0
-        && longest <= _alike && !(hasRanges && Spec.ReadsTokenMask);
+        && longest <= _alike && !ReadsPadding && !(hasRanges && Spec.ReadsTokenMask);
 
     /// <inheritdoc/>
     public override Targets ToTargets(ReadOnlySpan<int> labels, int batchSize, float? denominator = null) =>

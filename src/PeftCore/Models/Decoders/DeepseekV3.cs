@@ -62,7 +62,7 @@ internal static class DeepseekV3
     /// <summary>Refuses settings that earlier code of the family had and that transformers does not read.</summary>
     private static void RefuseOthers(ConfigReader config)
     {
-        MixtureFields.RefuseRouterLoss(config);
+        MixtureFields.RefuseNoise(config);
         foreach (var (name, only) in (ReadOnlySpan<(string, string)>)[("scoring_func", "sigmoid"), ("topk_method", "noaux_tc")])
         {
             if (config.StringOrNull(name) is { } value && value != only)

@@ -14,6 +14,9 @@ internal sealed record ExpertSpec
     /// <summary>The router.</summary>
     public required RouterSpec Router { get; init; }
 
+    /// <summary>The factor of the load-balancing loss that is added to a language model's; 0 for none.</summary>
+    public float BalanceFactor { get; init; }
+
     /// <summary>The router's name.</summary>
     public string RouterName { get; init; } = "gate";
 

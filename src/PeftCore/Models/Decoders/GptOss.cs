@@ -27,7 +27,6 @@ internal static class GptOss
             Own = MixtureFields.Own,
         };
         var spec = DecoderFields.Read(config, family, warnings);
-        MixtureFields.RefuseRouterLoss(config);
         var (count, perToken) = MixtureFields.Counts(config, 128, 4, "num_local_experts", "num_experts");
         if (config.Float("swiglu_limit", Limit) is var limit && limit != Limit)
         {
@@ -40,6 +39,7 @@ internal static class GptOss
         }).WithExperts(config, new ExpertSpec
         {
             Count = count,
+            BalanceFactor = MixtureFields.BalanceFactor(config, usual: 0.9),
             IntermediateSize = spec.IntermediateSize,
             Router = new RouterSpec(RouterKind.TopKSoftmax, perToken, HasBias: true),
             RouterName = "router",

@@ -15,11 +15,11 @@ internal static class Mixtral
     {
         var family = new FamilyFields { MaxLength = 131072, KeyHeads = 8, Epsilon = 1e-5, Theta = 1e6, Own = MixtureFields.Own };
         var spec = DecoderFields.Read(config, family, warnings);
-        MixtureFields.RefuseRouterLoss(config);
         var (count, perToken) = MixtureFields.Counts(config, 8, 2, "num_local_experts", "num_experts");
         return (spec with { Windows = WindowSettings.Mistral(config, spec.Layers, fallback: null) }).WithExperts(config, new ExpertSpec
         {
             Count = count,
+            BalanceFactor = MixtureFields.BalanceFactor(config, usual: 0.001),
             IntermediateSize = spec.IntermediateSize,
             Router = new RouterSpec(RouterKind.TopKSoftmax, perToken),
             FileNames = new ExpertNames("block_sparse_moe", "w1", "w3", "w2"),

@@ -38,15 +38,19 @@ internal static class MixtureFields
             : throw config.Error("num_experts_per_tok", $"is {each}, but the model has {count} experts");
     }
 
-    /// <summary>Refuses what changes training and is not computed: the load-balancing loss, which transformers adds if
-    /// output_router_logits is true, and noise in the router.</summary>
-    public static void RefuseRouterLoss(ConfigReader config)
+    /// <summary>The factor of the load-balancing loss, which transformers adds if output_router_logits is true; 0 without it. Noise in the
+    /// router is refused.</summary>
+    /// <param name="config">config.json.</param>
+    /// <param name="usual">The factor of a configuration without router_aux_loss_coef.</param>
+    public static float BalanceFactor(ConfigReader config, double usual)
     {
-        if (config.Bool("output_router_logits", false))
-        {
-            throw config.Error("output_router_logits",
-                "is true, which adds a load-balancing loss of the router in training; that loss is not supported: set it to false");
-        }
+        RefuseNoise(config);
+        return config.Bool("output_router_logits", false) ? (float)config.Float("router_aux_loss_coef", usual, min: 0) : 0;
+    }
+
+    /// <summary>Refuses noise in the router, which is not computed.</summary>
+    public static void RefuseNoise(ConfigReader config)
+    {
         if (config.Float("router_jitter_noise", 0) != 0)
         {
             throw config.Error("router_jitter_noise", "is not 0: noise on the router's input in training is not supported; set it to 0");

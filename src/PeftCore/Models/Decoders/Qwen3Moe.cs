@@ -22,7 +22,6 @@ internal static class Qwen3Moe
             Own = [.. MixtureFields.Own, "use_qk_norm", "qk_norm"],
         };
         var spec = DecoderFields.Read(config, family, warnings);
-        MixtureFields.RefuseRouterLoss(config);
         var (count, perToken) = MixtureFields.Counts(config, 128, 8, "num_experts", "num_local_experts");
         int step = config.Int("decoder_sparse_step", 1, min: 1);
         int[] dense = config.IntsOrNull("mlp_only_layers") ?? [];
@@ -35,6 +34,7 @@ internal static class Qwen3Moe
         return spec.WithExperts(config, new ExpertSpec
         {
             Count = count,
+            BalanceFactor = MixtureFields.BalanceFactor(config, usual: 0.001),
             IntermediateSize = config.Int("moe_intermediate_size", 768, min: 1, max: DecoderFields.MostColumns),
             Router = new RouterSpec(config.Bool("norm_topk_prob", false) ? RouterKind.TopKSoftmax : RouterKind.SoftmaxTopK, perToken),
             FileNames = new ExpertNames("mlp", "gate_proj", "up_proj", "down_proj"),
