@@ -24,6 +24,10 @@ internal sealed record TrainOptions : SequenceOptions, ISettings<TrainOptions>
         .Text("problem-type", o => o.ProblemType, (o, v) => o with { ProblemType = v }, "what a classifier of texts learns",
             choices: ["single_label_classification", "multi_label_classification", "regression"],
             fallback: "several classes if the rows have \"labels\", else as the model says")
+        .Text("pooling", o => o.Pooling, (o, v) => o with { Pooling = v }, PoolingOption.Help, choices: [.. PoolingOption.Choices],
+            fallback: PoolingOption.Fallback)
+        .Number("temperature", o => o.Temperature, (o, v) => o with { Temperature = v },
+            "what cosine similarities are divided by in contrastive training", min: 0, fallback: "0.05")
         .Text("method", o => o.Method, (o, v) => o with { Method = v }, "how to fine-tune", value: "NAME")
         .Text("method-options", o => o.MethodOptions, (o, v) => o with { MethodOptions = v },
             "fields of the method's adapter_config.json, such as r=16,alpha=32", value: "a=1,b=2", isList: true)
@@ -124,6 +128,10 @@ internal sealed record TrainOptions : SequenceOptions, ISettings<TrainOptions>
     public string? Task { get; init; }
 
     public string? ProblemType { get; init; }
+
+    public string? Pooling { get; init; }
+
+    public double? Temperature { get; init; }
 
     public string Method { get; init; } = "lora";
 

@@ -10,12 +10,12 @@ internal static class TaskChoice
 {
     /// <summary>The task of a run; null for that of the architecture.</summary>
     public static TaskOptions? Of(TrainOptions options) =>
-        Of(options.Task, options.ResumeFromCheckpoint is { } run ? [Resumption.CheckpointOf(run)] : [], options.Seed, options.ProblemType);
+        Of(Asked(options), options.ResumeFromCheckpoint is { } run ? [Resumption.CheckpointOf(run)] : []);
 
     /// <summary>The task of a plan without data, whose classes are those of --label-names; null for that of the architecture.</summary>
     public static TaskOptions? Planned(TrainOptions options)
     {
-        var chosen = Of(options.Task, [], options.Seed, options.ProblemType);
+        var chosen = Of(Asked(options), []);
         return chosen is { Labels: null, Task: { } task } && HasLabels(task) && NamesIn(options.LabelNames) is { Count: > 0 } names
             ? chosen.WithLabels(names) : chosen;
     }
@@ -23,17 +23,27 @@ internal static class TaskChoice
     /// <summary>The task of a base with adapters; null for that of the architecture.</summary>
     /// <param name="name">--task; null if it was not given.</param>
     /// <param name="adapters">The directories of adapters.</param>
-    /// <param name="seed">Seed of a new head.</param>
-    /// <param name="problem">--problem-type; null if it was not given.</param>
-    /// <exception cref="BadInputException">The adapters, or an adapter and --task, contradict each other.</exception>
-    public static TaskOptions? Of(string? name, IReadOnlyList<string> adapters, ulong seed = 0, string? problem = null)
+    /// <param name="pooling">--pooling; null if it was not given.</param>
+    /// <exception cref="BadInputException">The adapters, or an adapter and a flag, contradict each other.</exception>
+    public static TaskOptions? Of(string? name, IReadOnlyList<string> adapters, string? pooling = null) =>
+        Of(new TaskFlags { Name = name, Pooling = pooling }, adapters);
+
+    private static TaskFlags Asked(TrainOptions options) => new()
     {
-        var chosen = name is null && problem is null ? null
-            : new TaskOptions { Task = name is null ? null : TaskNames.Parse(name), Seed = seed, ProblemType = problem?.Replace('-', '_') };
-        string from = $"--task {name}";
+        Name = options.Task,
+        Seed = options.Seed,
+        Problem = options.ProblemType?.Replace('-', '_'),
+        Pooling = options.Pooling,
+        Temperature = (float?)options.Temperature,
+    };
+
+    private static TaskOptions? Of(TaskFlags flags, IReadOnlyList<string> adapters)
+    {
+        var chosen = flags.ToOptions(flags.Name is null ? null : TaskNames.Parse(flags.Name));
+        string from = $"--task {flags.Name}";
         foreach (string adapter in adapters)
         {
-            if (SavedAdapter.TaskOf(adapter, seed) is not { } own)
+            if (SavedAdapter.TaskOf(adapter, flags.Seed) is not { } own)
             {
                 continue;
             }
@@ -47,10 +57,7 @@ internal static class TaskChoice
                 throw new BadInputException($"{adapter}: the adapter has the classes {string.Join(", ", others)}, but {from} has " +
                     $"{string.Join(", ", labels)}; use one of them at a time.");
             }
-            if (problem is not null && own.ProblemType is { } saved && saved != problem.Replace('-', '_'))
-            {
-                throw new BadInputException($"{adapter}: the adapter's head is for {saved}, but --problem-type is {problem}; leave it out.");
-            }
+            flags.RefuseOther(adapter, own);
             (chosen, from) = (own, adapter);
         }
         return chosen;

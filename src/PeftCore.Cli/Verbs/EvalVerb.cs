@@ -19,6 +19,7 @@ internal sealed class EvalVerb : Verb
         HelpName = "DIR"
     };
     private readonly Option<string?> _task = TaskOption.New();
+    private readonly Option<string?> _pooling = PoolingOption.New();
     private readonly Option<int?> _rows = ResizeOption.New();
     private readonly Option<string?> _data = new("--data") { Description = "data to evaluate on", HelpName = "FILE|DIR" };
     private readonly Option<int> _batchSize = NumberOption.Whole("--batch-size", "sequences at once", 8);
@@ -72,8 +73,8 @@ internal sealed class EvalVerb : Verb
 
     public EvalVerb() : base("eval", "Measure loss and the metrics of the task: perplexity, accuracy, F1 and others.")
     {
-        foreach (var option in (Option[])[_model, _adapter, _task, _rows, _data, _fields, _labelNames, _labelSpaces, _batchSize, _length,
-            _targetLength, _maskPrompt, _template, _dtype, _cache, _limits])
+        foreach (var option in (Option[])[_model, _adapter, _task, _pooling, _rows, _data, _fields, _labelNames, _labelSpaces, _batchSize,
+            _length, _targetLength, _maskPrompt, _template, _dtype, _cache, _limits])
         {
             Add(option);
         }
@@ -88,7 +89,7 @@ internal sealed class EvalVerb : Verb
         call.Note(limits?.Idle(call.Device) is { } idle ? $"--max-memory has no effect {idle}." : null);
         var backend = Devices.Open(call.Device, limit: limits?.For(call.Device), compute: dtype);
         using var session = ModelSession.Open(backend, call.Value(_model), warn: call.Terminal.Warn, rows: call.Value(_rows),
-            task: TaskChoice.Of(call.Value(_task), call.Value(_adapter) ?? []))
+            task: TaskChoice.Of(call.Value(_task), call.Value(_adapter) ?? [], call.Value(_pooling)))
             .WithAdapters(call.Value(_adapter) ?? [], call);
         var options = new SequenceOptions
         {

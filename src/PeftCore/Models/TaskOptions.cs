@@ -26,6 +26,9 @@ public sealed class TaskOptions
     /// patches; DINOv2 always reads them.</summary>
     public bool InterpolatePositions { get; init; }
 
+    /// <summary>The temperature τ of contrastive training: scores are cosine similarities divided by it; null for 0.05.</summary>
+    public float? Temperature { get; init; }
+
     /// <summary>Seed of the weights of a new head.</summary>
     public ulong Seed { get; init; }
 

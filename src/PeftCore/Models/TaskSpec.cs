@@ -11,9 +11,10 @@ namespace PeftCore.Models;
 /// <param name="AsEager">See <see cref="TaskOptions.AsEagerTransformers"/>.</param>
 /// <param name="Pooling">See <see cref="TaskOptions.Pooling"/>.</param>
 /// <param name="InterpolatesPositions">See <see cref="TaskOptions.InterpolatePositions"/>.</param>
+/// <param name="Temperature">See <see cref="TaskOptions.Temperature"/>.</param>
 internal sealed record TaskSpec(ModelTask Task, IReadOnlyList<string> Labels, bool IsNewHead = false,
     ClassificationProblem Problem = ClassificationProblem.SingleLabel, bool AsEager = false, string? Pooling = null,
-    bool InterpolatesPositions = false)
+    bool InterpolatesPositions = false, float? Temperature = null)
 {
     /// <summary>A causal language model with the head of its file.</summary>
     public static TaskSpec CausalLm { get; } = new(ModelTask.CausalLm, []);
@@ -56,6 +57,10 @@ internal sealed record TaskSpec(ModelTask Task, IReadOnlyList<string> Labels, bo
         {
             throw new BadInputException($"pooling makes embeddings of texts, but the task is {NameOf(task)}; choose feature-extraction");
         }
+        if (options?.Temperature is { } temperature)
+        {
+            CheckTemperature(temperature, task);
+        }
         if (!tasks.Contains(task))
         {
             string type = ConfigChecks.TypeOf(config);
@@ -80,7 +85,7 @@ internal sealed record TaskSpec(ModelTask Task, IReadOnlyList<string> Labels, bo
         bool isNew = task == ModelTask.FeatureExtraction || isOther || labels.Length != own;
         return new TaskSpec(task, labels, isNew, task is ModelTask.SequenceClassification or ModelTask.ImageClassification
             ? Problems.Of(config, options?.ProblemType, labels.Length) : ClassificationProblem.SingleLabel,
-            options?.AsEagerTransformers ?? false, options?.Pooling, options?.InterpolatePositions ?? false);
+            options?.AsEagerTransformers ?? false, options?.Pooling, options?.InterpolatePositions ?? false, options?.Temperature);
     }
 
     /// <summary>The targets of labels that stand at the positions that predict them; numbers, in regression; of several classes 0 or 1 for
@@ -113,6 +118,19 @@ internal sealed record TaskSpec(ModelTask Task, IReadOnlyList<string> Labels, bo
 
     private static bool HasLabels(ModelTask task) =>
         task is ModelTask.SequenceClassification or ModelTask.TokenClassification or ModelTask.ImageClassification;
+
+    private static void CheckTemperature(float temperature, ModelTask task)
+    {
+        if (task != ModelTask.FeatureExtraction)
+        {
+            throw new BadInputException(
+                $"temperature is for contrastive training of embeddings, but the task is {NameOf(task)}; choose feature-extraction");
+        }
+        if (!(temperature > 0 && float.IsFinite(temperature)))
+        {
+            throw new BadInputException($"temperature is {temperature}, expected a number above 0");
+        }
+    }
 
     /// <summary>Whether class names are those that transformers gives to classes without a name.</summary>
     public static bool ArePlaceholders(IReadOnlyList<string> labels) => labels.Index().All(label => label.Item == Placeholder(label.Index));

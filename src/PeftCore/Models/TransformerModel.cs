@@ -25,6 +25,13 @@ public abstract class TransformerModel : Module
     /// <summary>What a head that classifies learns: see <see cref="TaskOptions.ProblemType"/>. Null for other tasks.</summary>
     public virtual string? ProblemType => null;
 
+    /// <summary>How embeddings of texts are made: see <see cref="TaskOptions.Pooling"/>. Null for the default, and for other tasks.</summary>
+    internal virtual string? Pooling => null;
+
+    /// <summary>The temperature of contrastive training: see <see cref="TaskOptions.Temperature"/>. Null for the default, and for other
+    /// tasks.</summary>
+    internal virtual float? Temperature => null;
+
     /// <summary>Tokens in the vocabulary; 0 for a model that reads no tokens.</summary>
     public int VocabularySize => TokenTable?.Weight.Shape[0] ?? 0;
 

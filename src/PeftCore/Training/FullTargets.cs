@@ -13,7 +13,7 @@ internal static class FullTargets
     /// <param name="model">The model.</param>
     /// <param name="row">The number of the sample.</param>
     /// <param name="ids">(T): its tokens.</param>
-    /// <param name="target">Creates the tokens that an encoder-decoder writes.</param>
+    /// <param name="target">Creates the tokens that an encoder-decoder writes, or of a text similar to the first.</param>
     /// <exception cref="BadInputException">The task has no loss.</exception>
     public static Example Of(TransformerModel model, int row, int[] ids, Func<int[]> target) => model.Task switch
     {
@@ -33,6 +33,8 @@ internal static class FullTargets
         {
             LabelsInPlace = true,
         },
+        ModelTask.FeatureExtraction when model.VocabularySize > 0 =>
+            Example.Unlabelled(ids) with { Positive = Example.Unlabelled(target()) },
         _ => throw new BadInputException($"this {model.ModelType} model returns hidden states, which have no loss, so there is no step " +
             "to plan; choose another task"),
     };

@@ -117,7 +117,9 @@ public sealed class MemoryPlan
                 Boxes = sizes.HasBoxes ? new int[4 * ids.Length] : null,
             };
         }
-        return new Collator(padId: 0).Collate(rows);
+        // A loader puts similar texts side by side.
+        return rows[0].Positive is null ? new Collator(padId: 0).Collate(rows)
+            : new DataLoader(rows, new LoaderOptions { BatchSize = batchSize, PadId = 0 }).Epoch().First();
 
         int[] Tokens(int row, int first, int count) => [.. Enumerable.Range(first, count)
             .Select(i => (int)(Kernels.Philox.Next(seed, (ulong)row, (ulong)i).X % (uint)symbols))];

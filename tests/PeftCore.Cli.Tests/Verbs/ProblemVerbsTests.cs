@@ -76,6 +76,58 @@ public sealed class ProblemVerbsTests
             Does.Contain("c.jsonl, line 1").And.Contain("expected a number"));
     }
 
+    [Test]
+    public void Pairs_of_similar_texts_train_embeddings()
+    {
+        string data = _directory.Write("p.jsonl", """
+            {"text": "a fine old ship", "positive": "an old vessel"}
+            {"text": "a dull street", "positive": "a grey road"}
+            {"text": "an old house", "positive": "a cottage"}
+
+            """);
+        var train = ToolRun.Of("train", "--model", Bert, "--task", "feature-extraction", "--pooling", "cls", "--temperature", "0.1", "--data",
+            data, "--learning-rate", "1e-2", "--max-steps", "3", "--output-dir", _adapter, "--json");
+        Assert.That(train.ExitCode, Is.Zero, train.Error);
+
+        var own = Eval(data, "--adapter", _adapter);
+        Assert.That(own.Json.EnumerateObject().Select(field => field.Name), Is.EqualTo(["loss", "targets"]));
+        Assert.That(own.Error, Does.Contain("over 3 pairs of texts"));
+        var same = Eval(data, "--adapter", _adapter, "--pooling", "cls");
+        Assert.That(same.Json.GetProperty("loss").GetDouble(), Is.EqualTo(own.Json.GetProperty("loss").GetDouble()), "the file says it");
+        Assert.That(ToolRun.Of("eval", "--model", Bert, "--adapter", _adapter, "--pooling", "mean", "--data", data).Error,
+            Does.Contain("the adapter was trained with cls, but --pooling is mean"));
+    }
+
+    [Test]
+    public void Pooling_and_temperature_that_make_no_sense_are_refused()
+    {
+        string Refused(params string[] flags) => ToolRun.Of(["plan", .. flags]).Error;
+        Assert.That(Refused("--model", Bundled.BaseLlama, "--task", "feature-extraction", "--pooling", "cls"),
+            Does.Contain("the first token of a decoder attends to no other, so \"cls\" pooling says nothing of the text"));
+        Assert.That(Refused("--model", Bert, "--pooling", "mean"), Does.Contain("the task is masked-lm; choose feature-extraction"));
+        Assert.That(Refused("--model", Bert, "--temperature", "0.1"), Does.Contain("the task is masked-lm; choose feature-extraction"));
+        Assert.That(Refused("--model", Bert, "--task", "feature-extraction", "--temperature", "0"), Does.Contain("expected a number above 0"));
+    }
+
+    [Test]
+    public void All_parameters_train_load_and_merge()
+    {
+        string data = _directory.Write("c.jsonl", """
+            {"text": "a fine old ship", "label": "good"}
+            {"text": "a dull street", "label": "bad"}
+
+            """);
+        var train = Train(data, "--method", "full");
+        Assert.That(train.Error, Does.Contain("trainable%: 50.0000"), "the base and its copy");
+        double loss = Eval(data, "--adapter", _adapter).Json.GetProperty("loss").GetDouble();
+        string merged = Path.Combine(_directory.FullPath, "m");
+        Assert.That(ToolRun.Of("merge", "--model", Bert, "--adapter", _adapter, "--output-dir", merged).ExitCode, Is.Zero);
+        var run = ToolRun.Of("eval", "--model", merged, "--data", data, "--json");
+        Assert.That(run.Json.GetProperty("loss").GetDouble(), Is.EqualTo(loss).Within(3e-2), "the merged model is in BF16");
+        Assert.That(ToolRun.Of("plan", "--model", Bert, "--method", "full", "--json").Json.GetProperty("trainable").GetInt64(),
+            Is.GreaterThan(1_000_000));
+    }
+
     [TestCase("regression")]
     [TestCase("multi_label_classification")]
     public void A_step_of_each_problem_takes_the_memory_that_is_planned(string problem)

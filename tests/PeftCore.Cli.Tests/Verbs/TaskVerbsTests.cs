@@ -107,6 +107,7 @@ public sealed class TaskVerbsTests
     [TestCase("token-cls")]
     [TestCase("question-ans")]
     [TestCase("masked-lm")]
+    [TestCase("feature-extraction")]
     public void A_step_of_each_task_takes_the_memory_that_is_planned(string task)
     {
         var run = ToolRun.Of("bench", "step", "--model", Bert, "--task", task, "--batch-size", "2", "--max-seq-length", "16", "--steps", "1",
@@ -126,7 +127,6 @@ public sealed class TaskVerbsTests
     }
 
     [TestCase("causal-lm", "bert models cannot be loaded for causal-lm; choose masked-lm, seq-cls")]
-    [TestCase("feature-extraction", "this bert model returns hidden states, which have no loss")]
     [TestCase("sequence", "--task is \"sequence\", expected causal-lm, seq2seq-lm")]
     public void A_task_that_the_model_lacks_is_refused(string task, string sentence)
     {
@@ -178,7 +178,7 @@ public sealed class TaskVerbsTests
     {
         "base-bert" => Bert,
         "base-llama" => Bundled.BaseLlama,
-        "reviews" or "names.jsonl" or "questions.jsonl" or "text.jsonl" => Path.Combine(directory.FullPath, word),
+        "reviews" or "names.jsonl" or "questions.jsonl" or "text.jsonl" or "pairs.jsonl" or "topics.jsonl" => Path.Combine(directory.FullPath, word),
         var path when path.StartsWith("out/", StringComparison.Ordinal) => Path.Combine(directory.FullPath, path),
         var other => other,
     };
@@ -206,6 +206,16 @@ public sealed class TaskVerbsTests
         directory.Write("questions.jsonl", """
             {"question": "Who saw the ship?", "context": "In the morning Mary saw the ship from the hill.", "answer": "Mary"}
             {"question": "Where was he?", "context": "He was in the garden.", "answer": "in the garden"}
+
+            """);
+        directory.Write("pairs.jsonl", """
+            {"text": "a fine old ship", "positive": "an old vessel"}
+            {"text": "a dull street", "positive": "a grey road"}
+
+            """);
+        directory.Write("topics.jsonl", """
+            {"text": "a fine old ship", "labels": ["sea", "old"]}
+            {"text": "a dull street", "labels": ["town"]}
 
             """);
         directory.Write("text.jsonl", """

@@ -46,7 +46,7 @@ internal sealed class Decoder : CausalModel
         FinalNorm = names.FinalNorm is { } last ? Body(last, spec.Norm.Create(spec.HiddenSize, spec.Epsilon)) : new Identity();
         if (IsBare)
         {
-            OtherHead = new EmbeddingHead(EmbeddingHead.ModeOf(_task.Pooling, isDecoder: true));
+            OtherHead = new EmbeddingHead(EmbeddingHead.ModeOf(_task.Pooling, isDecoder: true), _task.Temperature);
             return;
         }
         if (_task.Task == ModelTask.SequenceClassification)
@@ -77,6 +77,10 @@ internal sealed class Decoder : CausalModel
 
     /// <inheritdoc/>
     public override string? ProblemType => _task.ProblemType;
+
+    internal override string? Pooling => _task.Pooling;
+
+    internal override float? Temperature => _task.Temperature;
 
     internal override TaskHead? OtherHead { get; }
 

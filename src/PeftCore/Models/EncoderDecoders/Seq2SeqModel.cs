@@ -32,6 +32,10 @@ internal abstract class Seq2SeqModel(TaskSpec? task) : TransformerModel
 
     public override string? ProblemType => TaskSpec.ProblemType;
 
+    internal override string? Pooling => TaskSpec.Pooling;
+
+    internal override float? Temperature => TaskSpec.Temperature;
+
     /// <summary>The layer from the decoder's hidden states to logits over the vocabulary.</summary>
     public Linear Head => Generates ? _outputLayer! : throw new BadInputException(
         $"this {ModelType} model is for {TaskSpec.NameOf(Task)}, so it has no layer over the vocabulary; load it for seq2seq-lm");
@@ -91,7 +95,7 @@ internal abstract class Seq2SeqModel(TaskSpec? task) : TransformerModel
                 _otherHead = new SpanHead(spans.Forward);
                 break;
             case ModelTask.FeatureExtraction:
-                _otherHead = new EmbeddingHead(EmbeddingHead.ModeOf(TaskSpec.Pooling, isDecoder: false));
+                _otherHead = new EmbeddingHead(EmbeddingHead.ModeOf(TaskSpec.Pooling, isDecoder: false), TaskSpec.Temperature);
                 break;
             default:
                 _outputLayer = Add(VocabularyHeadName, new Linear(HiddenSize, VocabularySize));

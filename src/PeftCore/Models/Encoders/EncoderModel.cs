@@ -29,6 +29,10 @@ internal abstract class EncoderModel : TransformerModel
     /// <inheritdoc/>
     public override string? ProblemType => TaskSpec.ProblemType;
 
+    internal override string? Pooling => TaskSpec.Pooling;
+
+    internal override float? Temperature => TaskSpec.Temperature;
+
     /// <inheritdoc/>
     public override string ModelType => Spec.ModelType;
 
@@ -90,7 +94,7 @@ internal abstract class EncoderModel : TransformerModel
             ModelTask.TokenClassification => new TokenClassificationHead(_headLayers.Run),
             ModelTask.QuestionAnswering => new SpanHead(_headLayers.Run),
             ModelTask.MaskedLm => new MaskedLmHead(_headLayers.Run),
-            _ => new EmbeddingHead(EmbeddingHead.ModeOf(TaskSpec.Pooling, isDecoder: false)),
+            _ => new EmbeddingHead(EmbeddingHead.ModeOf(TaskSpec.Pooling, isDecoder: false), TaskSpec.Temperature),
         };
     }
 

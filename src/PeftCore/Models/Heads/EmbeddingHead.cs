@@ -6,11 +6,12 @@ namespace PeftCore.Models;
 
 /// <summary>Embeds texts: one vector for each row. Training takes similar texts together and others apart (Henderson et al. 2017; multiple
 /// negatives ranking loss): in a batch of anchors, their positives, and perhaps negatives, each anchor chooses its positive among all of
-/// them by a softmax over 20·cosine similarity.</summary>
+/// them by a softmax over cosine similarity / τ.</summary>
 /// <param name="mode">How hidden states become one vector.</param>
-internal sealed class EmbeddingHead(PoolingMode mode) : TaskHead
+/// <param name="temperature">τ; null for 0.05, as in Sentence Transformers.</param>
+internal sealed class EmbeddingHead(PoolingMode mode, float? temperature = null) : TaskHead
 {
-    private const float Sharpness = 20;
+    private const float UsualTemperature = 0.05f;
 
     // Keeps the length of a zero vector from being zero.
     private const float SmallestSquare = 1e-24f;
@@ -33,7 +34,8 @@ internal sealed class EmbeddingHead(PoolingMode mode) : TaskHead
         }
         using var scope = new TensorScope();
         var e = Normalized(Logits(hidden, inputs).Cast(DType.F32));
-        var scores = e.Slice(0, anchors).MatMul(e.Slice(anchors, rows - anchors), transposeB: true) * Sharpness;
+        var cosines = e.Slice(0, anchors).MatMul(e.Slice(anchors, rows - anchors), transposeB: true); // (anchors, positives and negatives)
+        var scores = cosines * (1 / (temperature ?? UsualTemperature));
         return scope.Return(scores.CrossEntropy(targets.Tokens, 1).ScaleBy(targets.InverseCount));
     }
 

@@ -90,6 +90,8 @@ public sealed class SavedAdapter
         {
             Task = task,
             Labels = LabelsOf(task, weights),
+            Pooling = task == ModelTask.FeatureExtraction ? weights.Labels.Pooling : null,
+            Temperature = task == ModelTask.FeatureExtraction ? weights.Labels.Temperature : null,
             ProblemType = task == ModelTask.SequenceClassification ? weights.Labels.ProblemType : null,
             Seed = seed,
             Saved = [.. weights.Names.Where(name => name.StartsWith(AdapterParameter.Prefix, StringComparison.Ordinal))
