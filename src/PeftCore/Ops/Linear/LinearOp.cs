@@ -19,11 +19,7 @@ public static class LinearOp
         {
             int outputs = OutputsOf(x, weight, bias, transposed);
             var y = x.NewLike(x.Shape.WithColumns(outputs));
-            x.Backend.MatMul(x, false, weight, !transposed, y);
-            if (bias is not null)
-            {
-                x.Backend.AddRow(y, bias);
-            }
+            x.Backend.MatMulSum([new GemmOperands(x, false, weight, !transposed)], y, bias); // A BF16 y is rounded once, with its bias.
             Tape.Record(() => new Node(x, weight, transposed), [x, weight, bias], [y]);
             return y;
         }

@@ -33,11 +33,7 @@ internal static class ObservedLinearOp
         {
             int outputs = LinearOp.OutputsOf(x, weight, bias, transposed);
             var y = x.NewLike(x.Shape.WithColumns(outputs));
-            x.Backend.MatMul(x, false, weight, !transposed, y);
-            if (bias is not null)
-            {
-                x.Backend.AddRow(y, bias);
-            }
+            x.Backend.MatMulSum([new GemmOperands(x, false, weight, !transposed)], y, bias);
             Tape.Record(() => new Node(x, weight, transposed, probe, observer), [x, probe], [y]);
             return y;
         }
