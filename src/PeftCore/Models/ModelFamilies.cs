@@ -75,6 +75,8 @@ public static class ModelFamilies
         Register("layoutlm", LayoutLm.Read, "query", "value");
         Register("layoutlmv3", new ModelFamily((config, task, _) => new LayoutLmV3(LayoutLmV3Spec.Read(config), task), DocumentTasks,
             "query", "value"));
+        Register("clip", new ModelFamily((config, task, _) => new Clip(ClipSpec.Read(config, task)), [ModelTask.Contrastive],
+            "q_proj", "v_proj"));
         Register("vit", new ModelFamily((config, task, _) => new VisionTransformer(Vit.Read(config, task), task), PictureTasks,
             "q_proj", "v_proj"));
         Register("dinov2", new ModelFamily((config, task, _) => new VisionTransformer(Dinov2.Read(config), task), PictureTasks,

@@ -108,18 +108,6 @@ public sealed partial class ModelInputs
         return ranges.Tensor;
     }
 
-    /// <summary>The positions of these tokens and of some that come right before the first, (batch, before + length).</summary>
-    internal Tensor PositionsAfter(int before)
-    {
-        int[] all = new int[Batch * (before + Length)];
-        for (int i = 0; i < all.Length; i++)
-        {
-            int row = i / (before + Length), column = i % (before + Length) - before;
-            all[i] = column < 0 ? _positions[row * Length] + column : _positions[row * Length + column];
-        }
-        return Backend.From(all, [Batch, before + Length]);
-    }
-
     /// <summary>The positions plus an offset, as rows of a table that has other rows first. A model has one such table.</summary>
     internal Tensor PositionsFrom(int offset)
     {

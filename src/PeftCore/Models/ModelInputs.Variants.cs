@@ -253,8 +253,25 @@ public sealed partial class ModelInputs
         return rows;
     }
 
-    /// <summary>These inputs of tokens with those of pictures.</summary>
-    internal ModelInputs WithPictures(ModelInputs pictures) => new(this) { Pictures = pictures };
+    /// <summary>The positions of these tokens and of some that come right before the first, (batch, before + length).</summary>
+    internal Tensor PositionsAfter(int before)
+    {
+        int[] all = new int[Batch * (before + Length)];
+        for (int i = 0; i < all.Length; i++)
+        {
+            int row = i / (before + Length), column = i % (before + Length) - before;
+            all[i] = column < 0 ? _positions[row * Length] + column : _positions[row * Length + column];
+        }
+        return Backend.From(all, [Batch, before + Length]);
+    }
+
+    /// <summary>Adds the inputs of pictures to these of tokens.</summary>
+    /// <returns>These inputs.</returns>
+    internal ModelInputs AddPictures(ModelInputs pictures)
+    {
+        Pictures = pictures;
+        return this;
+    }
 
     /// <summary>These inputs with the tokens that end their texts.</summary>
     /// <param name="tokens">(batch).</param>

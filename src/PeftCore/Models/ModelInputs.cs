@@ -147,7 +147,7 @@ public sealed partial class ModelInputs
 
     /// <summary>The inputs of the hidden states that belong to pictures, beside these of tokens: those of a tower of their own, or those of
     /// patches and tokens together; null without pictures.</summary>
-    internal ModelInputs? Pictures { get; private init; }
+    internal ModelInputs? Pictures { get; private set; }
 
     /// <summary>(batch, tokens, 4): left, top, right and bottom of each token's box; null without boxes.</summary>
     internal int[]? Boxes { get; private init; }

@@ -95,7 +95,11 @@ public static partial class ModelWriter
         using var document = JsonFile.Read(path);
         var config = JsonObject.Create(document.RootElement.Clone())!;
         config.Remove("quantization_config"); // Weights that were in MXFP4 are written as BF16.
-        if (model.ReadsTokens)
+        if (model.ReadsTokens && config["text_config"] is JsonObject text)
+        {
+            text["vocab_size"] = model.VocabularySize;
+        }
+        else if (model.ReadsTokens)
         {
             config["vocab_size"] = model.VocabularySize;
         }

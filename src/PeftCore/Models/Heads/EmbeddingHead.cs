@@ -54,5 +54,6 @@ internal sealed class EmbeddingHead(PoolingMode mode, float? temperature = null)
         _ => throw new BadInputException($"pooling is \"{name}\", expected mean, cls or last"),
     };
 
-    private static Tensor Normalized(Tensor x) => x.MultiplyColumn(((x * x).Sum(^1) + SmallestSquare).Activate<InverseSqrt>());
+    /// <summary>Rows of length 1, from F32 (B, C).</summary>
+    public static Tensor Normalized(Tensor x) => x.MultiplyColumn(((x * x).Sum(^1) + SmallestSquare).Activate<InverseSqrt>());
 }

@@ -37,7 +37,7 @@ internal sealed class LayoutLmV3 : EncoderModel
         _boxes = new BoxEmbeddings(spec.Boxes!, (name, table) => AddBody("embeddings." + name, table));
         if (layout.Picture is { } picture)
         {
-            var projection = AddBody("patch_embed.proj", new PatchProjection(picture, c));
+            var projection = AddBody("patch_embed.proj", PatchTokens.Projection(picture, c));
             var owner = AddPath(BasePrefix + "cls_token", new Parameter([1, 1, c]));
             AddPath(BasePrefix + "pos_embed", new Parameter([1, 1 + picture.Grid.Count, c]));
             _grid = new PatchPositions(picture.Grid);
@@ -82,7 +82,7 @@ internal sealed class LayoutLmV3 : EncoderModel
             Ranges = RangesOf(arrays.Mask, batch, tokens, patches),
         }, patches + tokens);
         _bias?.Upload(joined, new LayoutPlaces(arrays.Boxes!, batch, tokens, patches, _layout.Picture?.Grid ?? default));
-        return text.WithPictures(joined);
+        return text.AddPictures(joined);
     }
 
     /// <inheritdoc/>

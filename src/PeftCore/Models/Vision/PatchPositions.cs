@@ -17,16 +17,15 @@ internal sealed class PatchPositions(PatchGrid grid) : IDisposable
     /// <summary>How many times the maps were freed: a captured pass reads them at their address.</summary>
     public int Version { get; private set; }
 
-    /// <summary>The positions of a grid's patches.</summary>
+    /// <summary>Whether a grid is the model's own, whose positions need no interpolation.</summary>
+    public bool IsOwn(PatchGrid wanted) => wanted == grid;
+
+    /// <summary>The interpolated positions of a grid's patches.</summary>
     /// <param name="positions">(own patches, C)</param>
     /// <param name="wanted">The grid.</param>
-    /// <returns>(patches, C)</returns>
+    /// <returns>F32 (patches, C)</returns>
     public Tensor Of(Tensor positions, PatchGrid wanted)
     {
-        if (wanted == grid)
-        {
-            return positions;
-        }
         using var scope = new TensorScope();
         return scope.Return(MapTo(wanted, positions.Backend).MatMul(positions.Cast(DType.F32)));
     }

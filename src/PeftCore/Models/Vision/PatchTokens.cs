@@ -1,4 +1,5 @@
 using PeftCore.Backends;
+using PeftCore.Nn;
 using PeftCore.Ops;
 using PeftCore.Tensors;
 
@@ -6,12 +7,23 @@ namespace PeftCore.Models;
 
 /// <summary>The first hidden states of a picture (Dosovitskiy et al. 2021): a learned class token, then the embeddings of the patches, and
 /// learned positions added to all of them.</summary>
-/// <param name="projection">Embeds the patches.</param>
+/// <param name="projection">Embeds the patches: <see cref="Projection"/>.</param>
 /// <param name="classToken">Returns C numbers.</param>
 /// <param name="table">Returns the positions, (1 + own patches)·C numbers, that of the class token first.</param>
 /// <param name="positions">Interpolates the positions.</param>
-internal sealed class PatchTokens(PatchProjection projection, Func<Tensor> classToken, Func<Tensor> table, PatchPositions positions)
+internal sealed class PatchTokens(Convolution projection, Func<Tensor> classToken, Func<Tensor> table, PatchPositions positions)
 {
+    /// <summary>Declares the layer that embeds patches: a convolution whose stride is its size.</summary>
+    /// <param name="picture">Channels and size of a patch.</param>
+    /// <param name="columns">Size of an embedding, C.</param>
+    /// <param name="bias">Whether there is a bias.</param>
+    public static Convolution Projection(PictureSpec picture, int columns, bool bias = true)
+    {
+        int patch = picture.Patch;
+        var spec = new ConvolutionSpec(patch, patch) { StrideHeight = patch, StrideWidth = patch };
+        return new Convolution(spec, picture.Channels, columns, bias);
+    }
+
     /// <summary>F32 (B, channels, H, W) to (B, 1 + patches, C).</summary>
     /// <param name="pixels">The pictures.</param>
     /// <param name="grid">Their patches.</param>
@@ -20,7 +32,7 @@ internal sealed class PatchTokens(PatchProjection projection, Func<Tensor> class
         using var scope = new TensorScope("embeddings");
         var token = classToken();
         int batch = pixels.Shape[0], columns = (int)token.Count;
-        var patches = projection.Forward(pixels).Reshape([batch, grid.Count * columns]);
+        var patches = Embed(pixels).Reshape([batch, grid.Count * columns]);
         var first = pixels.Backend.NewTensor([batch], DType.I32);
         pixels.Backend.Zero(first);
         var classes = token.Reshape([1, columns]).Rows(first); // (B, C)
@@ -28,13 +40,31 @@ internal sealed class PatchTokens(PatchProjection projection, Func<Tensor> class
         return scope.Return(x.Reshape([batch, 1 + grid.Count, columns]));
     }
 
+    /// <summary>The embeddings of the patches, (B, patches, C). Without an adapter the convolution is a product with rows of patches that
+    /// are copied once.</summary>
+    private Tensor Embed(Tensor pixels)
+    {
+        using var scope = new TensorScope(projection.Name);
+        if (projection.Hook is null)
+        {
+            return scope.Return(projection.OfRows(pixels.PicturePatches(projection.Spec.KernelHeight).Cast(pixels.Backend.ActivationDType)));
+        }
+        int rows = pixels.Shape[0], height = pixels.Shape[2], width = pixels.Shape[3];
+        var lastChannels = pixels.PicturePatches(1).Cast(pixels.Backend.ActivationDType).Reshape([rows, height, width, pixels.Shape[1]]);
+        var y = projection.Forward(lastChannels); // (B, down, across, C)
+        return scope.Return(y.Reshape([rows, y.Shape[1] * y.Shape[2], y.Shape[3]]));
+    }
+
     private Tensor PositionsOf(PatchGrid grid, int columns)
     {
         var all = table();
         int own = (int)(all.Count / columns) - 1;
+        if (positions.IsOwn(grid))
+        {
+            return all.Reshape([(1 + own) * columns]);
+        }
         var rows = all.Reshape([1 + own, columns]);
-        var patches = positions.Of(rows.Slice(1, own), grid);
-        return ReferenceEquals(patches.Storage, all.Storage) ? all.Reshape([(1 + own) * columns])
-            : Tensor.Concat(rows.Slice(0, 1).Cast(DType.F32), patches).Reshape([(1 + grid.Count) * columns]);
+        return Tensor.Concat(rows.Slice(0, 1).Cast(DType.F32), positions.Of(rows.Slice(1, own), grid))
+            .Reshape([(1 + grid.Count) * columns]);
     }
 }

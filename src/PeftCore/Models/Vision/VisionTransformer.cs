@@ -30,7 +30,7 @@ internal sealed class VisionTransformer : TransformerModel
             AddPath(BasePrefix + "embeddings.mask_token", new Parameter([1, c]) { IsBuffer = true });
         }
         AddPath(BasePrefix + "embeddings.position_embeddings", new Parameter([1, 1 + spec.Picture.Grid.Count, c]));
-        var projection = AddPath(BasePrefix + "embeddings.patch_embeddings.projection", new PatchProjection(spec.Picture, c));
+        var projection = AddPath(BasePrefix + "embeddings.patch_embeddings.projection", PatchTokens.Projection(spec.Picture, c));
         _positions = new PatchPositions(spec.Picture.Grid);
         _tokens = new PatchTokens(projection, () => embeddings.OwnParameter("cls_token")!.Value,
             () => embeddings.OwnParameter("position_embeddings")!.Value, _positions);

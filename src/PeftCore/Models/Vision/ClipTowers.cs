@@ -1,0 +1,99 @@
+using PeftCore.Autograd;
+using PeftCore.Nn;
+using PeftCore.Ops;
+using PeftCore.Tensors;
+using Embedding = PeftCore.Nn.Embedding;
+
+namespace PeftCore.Models;
+
+/// <summary>CLIP's tower of texts: a decoder, in which each token attends to those before it.</summary>
+internal sealed class ClipTextTower : Module
+{
+    private readonly Embedding _positions;
+
+    /// <summary>Declares the tower.</summary>
+    public ClipTextTower(ClipTextSpec spec)
+    {
+        TokenEmbedding = AddPath("embeddings.token_embedding", new Embedding(spec.VocabularySize, spec.Blocks.HiddenSize));
+        _positions = AddPath("embeddings.position_embedding", new Embedding(spec.MaxLength, spec.Blocks.HiddenSize));
+        Blocks = [.. Enumerable.Range(0, spec.Layers).Select(i => AddPath($"encoder.layers.{i}", new PreNormBlock(spec.Blocks, i, i)))];
+        Norm = Add("final_layer_norm", new LayerNorm(spec.Blocks.HiddenSize, spec.Blocks.Epsilon));
+    }
+
+    /// <summary>The token embedding.</summary>
+    public Embedding TokenEmbedding { get; }
+
+    /// <summary>The blocks.</summary>
+    public PreNormBlock[] Blocks { get; }
+
+    /// <summary>The norm after the last block.</summary>
+    public LayerNorm Norm { get; }
+
+    /// <summary>The hidden states of embedded tokens after the norm: (B, T, C) to (B, T, C).</summary>
+    public Tensor Forward(Tensor x, ModelInputs inputs, bool recomputes)
+    {
+        using var scope = new TensorScope("text_model");
+        x += _positions.Forward(inputs.Positions);
+        return scope.Return(Norm.Forward(ClipTower.Run(Blocks, x, inputs, recomputes)));
+    }
+}
+
+/// <summary>CLIP's tower of pictures: a vision transformer with a norm before its blocks.</summary>
+internal sealed class ClipVisionTower : Module
+{
+    private readonly PictureSpec _picture;
+    private readonly PatchTokens _tokens;
+    private readonly LayerNorm _before;
+
+    /// <summary>Declares the tower.</summary>
+    /// <param name="spec">Sizes.</param>
+    /// <param name="firstSite">Number of its first block in the model.</param>
+    public ClipVisionTower(ClipVisionSpec spec, int firstSite)
+    {
+        int c = spec.Blocks.HiddenSize;
+        _picture = spec.Picture;
+        var embeddings = AddPath("embeddings.class_embedding", new Parameter([c]));
+        var projection = AddPath("embeddings.patch_embedding", PatchTokens.Projection(spec.Picture, c, bias: false));
+        var table = AddPath("embeddings.position_embedding", new Embedding(1 + spec.Picture.Grid.Count, c));
+        Positions = new PatchPositions(spec.Picture.Grid);
+        _tokens = new PatchTokens(projection, () => embeddings.OwnParameter("class_embedding")!.Value, () => table.Weight.Value, Positions);
+        _before = Add("pre_layrnorm", new LayerNorm(c, spec.Blocks.Epsilon));
+        Blocks = [.. Enumerable.Range(0, spec.Layers)
+            .Select(i => AddPath($"encoder.layers.{i}", new PreNormBlock(spec.Blocks, i, firstSite + i)))];
+        Norm = Add("post_layernorm", new LayerNorm(c, spec.Blocks.Epsilon));
+    }
+
+    /// <summary>The blocks.</summary>
+    public PreNormBlock[] Blocks { get; }
+
+    /// <summary>The norm of the class token after the last block.</summary>
+    public LayerNorm Norm { get; }
+
+    /// <summary>The positions of patches.</summary>
+    public PatchPositions Positions { get; }
+
+    /// <summary>The class token after the norm: (B, C).</summary>
+    public Tensor Forward(ModelInputs inputs, bool recomputes)
+    {
+        using var scope = new TensorScope("vision_model");
+        var pixels = inputs.Dense.Pixels!;
+        var x = _tokens.Forward(pixels, new PatchGrid(pixels.Shape[2] / _picture.Patch, pixels.Shape[3] / _picture.Patch));
+        return scope.Return(Norm.Forward(ClipTower.Run(Blocks, _before.Forward(x), inputs, recomputes).FirstTokens()));
+    }
+
+    private protected override void OnDispose() => Positions.Dispose();
+}
+
+/// <summary>What both towers do.</summary>
+internal static class ClipTower
+{
+    /// <summary>Runs blocks one after the other.</summary>
+    public static Tensor Run(PreNormBlock[] blocks, Tensor x, ModelInputs inputs, bool recomputes)
+    {
+        foreach (var block in blocks)
+        {
+            x = recomputes ? Recompute.Run(h => block.Forward(h, inputs), x) : block.Forward(x, inputs);
+        }
+        return x;
+    }
+}
