@@ -101,7 +101,7 @@ public sealed class Tokenizer
         var files = new TokenizerFiles(directory, find ?? (path => File.Exists(path) ? path : null));
         return files.Find("tokenizer.json") is { } path
             ? TokenizerReader.ReadFile(path, TokenizerConfig.Read(files))
-            : throw new BadInputException($"{directory} has no tokenizer.json; save the model's fast tokenizer there, or name a directory "
+            : CtcTokenizerFiles.Find(files) ?? throw new BadInputException($"{directory} has no tokenizer.json; save the model's fast tokenizer there, or name a directory "
                 + "that has one.");
     }
 
