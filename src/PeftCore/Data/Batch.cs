@@ -105,6 +105,9 @@ public sealed class Batch
     /// <summary>The pictures; null without any.</summary>
     internal DenseBatch? Pixels { get; set; } // (B, channels, height, width)
 
+    /// <summary>Samples or frames of the longest recording; 0 without recordings.</summary>
+    public int SoundLength => Sound?.Shape.Columns ?? 0;
+
     /// <summary>The recordings; null without any.</summary>
     internal DenseBatch? Sound { get; set; } // (B, samples) or (B, bins, frames)
 

@@ -73,6 +73,9 @@ public sealed record Example(int[] Ids, int[] Labels)
     /// classification.</summary>
     internal bool IsTranscript { get; init; }
 
+    /// <summary>How many of <see cref="TargetIds"/> are given when the target is generated, such as a language.</summary>
+    internal int GivenTargets { get; init; }
+
     /// <summary>The label between words of a transcript, for the word error rate; null if it is not known.</summary>
     internal int? WordDelimiter { get; init; }
 

@@ -97,7 +97,8 @@ internal sealed record TaskSpec(ModelTask Task, IReadOnlyList<string> Labels, bo
         : Targets.Unshifted(backend, labels, batchSize, denominator);
 
     /// <summary>Whether a task predicts tokens of the vocabulary, so that exp(loss) is a perplexity.</summary>
-    public static bool PredictsTokens(ModelTask task) => task is ModelTask.CausalLm or ModelTask.Seq2SeqLm or ModelTask.MaskedLm;
+    public static bool PredictsTokens(ModelTask task) => task is ModelTask.CausalLm or ModelTask.Seq2SeqLm
+        or ModelTask.SpeechToText or ModelTask.MaskedLm;
 
     /// <summary>The task's name in the tool and in messages.</summary>
     public static string NameOf(ModelTask task) => task switch

@@ -32,8 +32,11 @@ public abstract class TransformerModel : Module
     /// tasks.</summary>
     internal virtual float? Temperature => null;
 
-    /// <summary>Tokens in the vocabulary; 0 for a model that reads no tokens.</summary>
-    public int VocabularySize => TokenTable?.Weight.Shape[0] ?? 0;
+    /// <summary>Tokens in the vocabulary; for a model that reads none the symbols that it writes, or 0.</summary>
+    public int VocabularySize => TokenTable?.Weight.Shape[0] ?? WrittenSymbols;
+
+    /// <summary>Symbols that a model without tokens writes; 0 for none.</summary>
+    internal virtual int WrittenSymbols => 0;
 
     /// <summary>Size of a hidden state, C.</summary>
     public abstract int HiddenSize { get; }

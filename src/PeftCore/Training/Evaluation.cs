@@ -73,17 +73,23 @@ public static class Evaluation
     }
 
     /// <summary>The metrics of the target texts that an encoder-decoder writes for source texts: accuracy (equal texts), ROUGE and
-    /// BLEU; of labels also the macro F1, where a text that is no label is a class of its own.</summary>
+    /// BLEU; of labels also the macro F1, where a text that is no label is a class of its own; of recordings the word and character error
+    /// rates.</summary>
     /// <param name="model">The model, with its active adapters.</param>
     /// <param name="examples">Encoded pairs of source and target.</param>
     /// <param name="tokenizer">The model's tokenizer.</param>
     /// <param name="batchSize">Texts at once.</param>
     /// <param name="cancel">Cancels between two tokens.</param>
+    /// <param name="generation">Beams and suppressed tokens; null for none. Of texts other than transcripts they do not count.</param>
     /// <exception cref="BadInputException">The model does not generate text, or an example has no target.</exception>
     /// <exception cref="OperationCanceledException">The evaluation was cancelled.</exception>
     public static IReadOnlyDictionary<string, double> OfTexts(TransformerModel model, IReadOnlyList<Example> examples, Tokenizer tokenizer,
-        int batchSize = 8, CancellationToken cancel = default)
+        int batchSize = 8, CancellationToken cancel = default, GenerationOptions? generation = null)
     {
+        if (model.Task is ModelTask.Ctc or ModelTask.SpeechToText)
+        {
+            return TranscriptScores.Of(model, examples, tokenizer, generation ?? new GenerationOptions(), batchSize, cancel);
+        }
         int[][] targets = [.. examples.Select(example => example.TargetIds
             ?? throw new BadInputException("an example has no target text to compare a generated one with"))];
         var options = new GenerationOptions

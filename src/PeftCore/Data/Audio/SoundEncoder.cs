@@ -16,6 +16,7 @@ internal sealed class SoundEncoder(ITextEncoder tokenizer, EncodeOptions options
     /// <exception cref="BadInputException">A row is no recording with a transcript, or a file is bad; the message names it.</exception>
     public List<Example> Encode(IReadOnlyList<DataRow> rows)
     {
+        CheckLanguage();
         var examples = new List<Example>(rows.Count);
         var bad = new BadFiles(options.SkipBadFiles);
         foreach (var row in rows)
@@ -32,6 +33,17 @@ internal sealed class SoundEncoder(ITextEncoder tokenizer, EncodeOptions options
         return report.Finish(rows, examples);
     }
 
+    /// <summary>Refuses transcripts of an unnamed language before a file is read.</summary>
+    private void CheckLanguage()
+    {
+        if (_sound.Prompt is { Languages.Count: > 0 } prompt && options.Speech?.Language is null)
+        {
+            throw new BadInputException($"{prompt.Source}: the model writes {prompt.Languages.Count} languages; name that of the " +
+                "transcripts, in the tool with --language.");
+        }
+        _sound.Prompt?.Tokens(options.Speech ?? new SpeechOptions());
+    }
+
     private Example Encode(MediaRow row)
     {
         int[] text = tokenizer.Encode(row.Words, addSpecialTokens: false).Ids;
@@ -42,7 +54,7 @@ internal sealed class SoundEncoder(ITextEncoder tokenizer, EncodeOptions options
         var features = _sound.Read(row.File);
         var example = Example.Unlabelled([]) with { Sound = _sound.SourceOf(row.File, features) };
         return _sound.Model is Wav2Vec2 frames ? Transcript(row, example, text, frames.FramesOf(features.Columns))
-            : example with { TargetIds = Target(row, text) };
+            : WithTarget(row, example, text);
     }
 
     /// <summary>Labels of connectionist temporal classification, which must fit the frames.</summary>
@@ -61,13 +73,13 @@ internal sealed class SoundEncoder(ITextEncoder tokenizer, EncodeOptions options
 
     /// <summary>The tokens that a decoder writes: language, task, timestamps or not, the text, and the end. The model puts its start token
     /// before them.</summary>
-    private int[] Target(MediaRow row, int[] text)
+    private Example WithTarget(MediaRow row, Example example, int[] text)
     {
         int[] before = _sound.Prompt!.Tokens(options.Speech ?? new SpeechOptions());
         int[] end = (options.EosId ?? tokenizer.EosId) is { } eos ? [eos] : [];
         report.NoEnd |= end.Length == 0;
         int most = options.MaxTargetLength ?? options.MaxSeqLength, all = before.Length + text.Length + end.Length;
-        return all <= most ? [.. before, .. text, .. end] : throw new BadInputException(
+        return all <= most ? example with { TargetIds = [.. before, .. text, .. end], GivenTargets = before.Length } : throw new BadInputException(
             $"{row.File}: the transcript in {row.Place} has {all} tokens, more than the {most} of --max-target-length; cut the recording in " +
             "parts, each with its transcript.");
     }

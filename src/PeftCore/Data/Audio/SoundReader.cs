@@ -59,6 +59,9 @@ public sealed class SoundReader
             : features;
     }
 
+    /// <summary>Seconds that the model hears at a time; 0 for no limit.</summary>
+    internal double SecondsOfPart => _preprocessor.MostSeconds ?? 0;
+
     /// <summary>The parts of a recording that the model hears at a time.</summary>
     internal IEnumerable<AudioFeatures> Parts(Waveform recording, string source)
     {

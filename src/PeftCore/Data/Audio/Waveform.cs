@@ -15,7 +15,7 @@ public sealed class Waveform
     internal int Rate { get; }
 
     /// <summary>Length in seconds.</summary>
-    internal double Seconds => (double)Samples.Length / Rate;
+    public double Seconds => (double)Samples.Length / Rate;
 
     /// <summary>The mean of all channels.</summary>
     /// <param name="source">The file, for error messages.</param>
@@ -50,6 +50,20 @@ public sealed class Waveform
             }
         }
         return new Waveform(samples, rate);
+    }
+
+    /// <summary>The log-mel spectrogram, at Whisper's rate of 16 kHz and with its frames of 10 ms.</summary>
+    /// <param name="bins">Mel filters, from 0 to 8 kHz.</param>
+    /// <returns>(bins, frames)</returns>
+    public float[,] Spectrogram(int bins = 80)
+    {
+        var sizes = new MelSizes(bins);
+        float[] samples = At(sizes.Rate).Samples;
+        int length = Math.Max(samples.Length, sizes.Window), frames = length / sizes.Hop;
+        float[] values = new LogMelSpectrogram(sizes).Of(samples, length);
+        float[,] table = new float[bins, frames];
+        Buffer.BlockCopy(values, 0, table, 0, sizeof(float) * values.Length);
+        return table;
     }
 
     /// <summary>A part of the recording.</summary>

@@ -58,6 +58,8 @@ internal sealed class Wav2Vec2 : TransformerModel
 
     internal override bool ReadsTokens => false;
 
+    internal override int WrittenSymbols => _config.VocabularySize;
+
     internal override Linear? OutputLayer => _head;
 
     internal override IReadOnlyList<Module> FinalNorms => _config.NormFirst ? [_norm] : [];

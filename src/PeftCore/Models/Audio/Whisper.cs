@@ -66,7 +66,7 @@ internal sealed class Whisper : Seq2SeqModel
 
     internal override void ReadBuffer(WeightEntry entry, Backend backend) => _encoder.Positions.Read(entry, backend);
 
-    private protected override ModelInputs ToSource(InputArrays arrays)
+    internal override ModelInputs ToSource(InputArrays arrays)
     {
         if (arrays.Sound is not { Shape.Rank: 3 } sound || sound.Shape[1] != _config.MelBins || sound.Shape[2] != _config.Frames)
         {

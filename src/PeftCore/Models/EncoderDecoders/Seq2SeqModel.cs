@@ -144,7 +144,7 @@ internal abstract class Seq2SeqModel(TaskSpec? task) : TransformerModel
         TaskSpec.ToTargets(Backend, labels, batchSize, denominator);
 
     /// <summary>Uploads what the encoder reads: tokens, or sound.</summary>
-    private protected virtual ModelInputs ToSource(InputArrays arrays) => ModelInputs.Bidirectional(Backend, arrays);
+    internal virtual ModelInputs ToSource(InputArrays arrays) => ModelInputs.Bidirectional(Backend, arrays);
 
     /// <summary>Uploads what the two stacks read of their inputs beside tokens, positions and ranges.</summary>
     private protected virtual void Upload(ModelInputs encoder, ModelInputs? decoder) { }

@@ -80,7 +80,9 @@ internal static class GenerationDefaults
             string fields = string.Join(", ", OfSampling.Where(reader.Has).Prepend("do_sample"));
             tell?.Invoke($"{reader.Source}: {fields} have no effect: the likeliest tokens are taken unless you give a temperature.");
         }
-        string[] unsupported = [.. Unsupported.Where(field => reader.Raw(field.Name) is { } value && !IsNeutral(value, field.Neutral))
+        // Models of speech read forced_decoder_ids as the tokens before a text.
+        string[] unsupported = [.. Unsupported.Where(field => !(field.Name == "forced_decoder_ids" && reader.Has("no_timestamps_token_id")))
+            .Where(field => reader.Raw(field.Name) is { } value && !IsNeutral(value, field.Neutral))
             .Select(field => field.Name)];
         if (unsupported.Length > 0)
         {

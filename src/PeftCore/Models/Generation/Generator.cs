@@ -118,10 +118,13 @@ public sealed class Generator
         var options = requests[0].Options;
         int capacity = requests.Max(request => request.Prompt.Length + request.MaxNewTokens), largest = requests.Count * options.NumBeams;
         return model is Seq2SeqModel encoderDecoder
-            ? new Seq2SeqDecoder(encoderDecoder, backend, [.. requests.Select(request => request.EncoderIds!)], capacity,
-                options.KvCacheDType, largest)
+            ? new Seq2SeqDecoder(encoderDecoder, backend, SourcesOf(encoderDecoder, requests), capacity, options.KvCacheDType, largest)
             : new CachedDecoder(model, backend, capacity, options.KvCacheDType, requests.Count, largest);
     }
+
+    private static InputArrays SourcesOf(Seq2SeqModel model, IReadOnlyList<TextRequest> requests) => requests[0].Sound is null
+        ? Seq2SeqDecoder.Padded([.. requests.Select(request => request.EncoderIds!)], model.PadToken)
+        : Seq2SeqDecoder.Joined([.. requests.Select(request => request.Sound!)]);
 
     internal static void CheckPrompt(TransformerModel model, ReadOnlySpan<int> prompt)
     {

@@ -13,13 +13,17 @@ internal sealed class LogitsProcessorList
     private readonly int _maxLength;
     private readonly int[] _encoderIds;
     private readonly int[][] _badWords;
+    private readonly TimestampRules? _timestamps;
 
     /// <param name="options">Which processors apply.</param>
     /// <param name="promptLength">Tokens that the decoder reads before the first new one.</param>
     /// <param name="maxLength">Maximum length of a sequence, the prompt included.</param>
     /// <param name="encoderIds">The tokens of the encoder's text; empty for a decoder alone.</param>
-    public LogitsProcessorList(GenerationOptions options, int promptLength, int maxLength, int[]? encoderIds = null)
+    /// <param name="timestamps">The rules of timestamps; null for a text without.</param>
+    public LogitsProcessorList(GenerationOptions options, int promptLength, int maxLength, int[]? encoderIds = null,
+        TimestampRules? timestamps = null)
     {
+        _timestamps = timestamps;
         (_options, _promptLength, _maxLength, _encoderIds) = (options, promptLength, maxLength, encoderIds ?? []);
         // A single stop token is not a bad word: transformers leaves it out too.
         _badWords = [.. options.BadWords.Select(word => word.ToArray()).Where(word => word.Length != 1 || !IsStop(word[0]))];
@@ -60,6 +64,7 @@ internal sealed class LogitsProcessorList
         {
             SequenceProcessors.Suppress(scores, _options.BeginSuppressTokens);
         }
+        _timestamps?.Apply(sequence[_promptLength..], scores);
     }
 
     private bool IsStop(int token) => _options.StopTokens.Contains(token);

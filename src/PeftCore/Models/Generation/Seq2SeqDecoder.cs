@@ -19,19 +19,19 @@ internal sealed class Seq2SeqDecoder : IStepDecoder
 
     /// <param name="model">The model, with its active adapters.</param>
     /// <param name="backend">The device of the model.</param>
-    /// <param name="sources">The tokens of each source text; one sequence each at first.</param>
+    /// <param name="sources">The tokens of the source texts, or their sound; one sequence each at first.</param>
     /// <param name="capacity">Maximum tokens of a target text.</param>
     /// <param name="cacheDType">The type of the cached keys and values; null for that of the device's activations.</param>
     /// <param name="largestBatch">Maximum number of sequences after <see cref="Reorder"/>.</param>
-    public Seq2SeqDecoder(Seq2SeqModel model, Backend backend, IReadOnlyList<int[]> sources, int capacity, DType? cacheDType,
+    public Seq2SeqDecoder(Seq2SeqModel model, Backend backend, InputArrays sources, int capacity, DType? cacheDType,
         int largestBatch)
     {
         (_model, _backend) = (model, backend);
         _prefix = model.VirtualTokens is { } before ? before.Count - before.ReadCount : 0;
         using var scope = new TensorScope();
         using var quiet = Tape.Pause();
-        var (states, inputs) = model.Encode(ModelInputs.Bidirectional(backend, Padded(sources, model.PadToken)));
-        _sources = [.. Enumerable.Range(0, sources.Count)];
+        var (states, inputs) = model.Encode(model.ToSource(sources));
+        _sources = [.. Enumerable.Range(0, sources.BatchSize)];
         _keys = inputs.RowKeys();
         _cross = NewCache(states.Shape[1]);
         _self = NewCache(_prefix + capacity);
@@ -84,8 +84,19 @@ internal sealed class Seq2SeqDecoder : IStepDecoder
         _self.Dispose();
     }
 
+    /// <summary>The spectrograms of several texts.</summary>
+    public static InputArrays Joined(IReadOnlyList<DenseArray> sounds)
+    {
+        var first = sounds[0].Shape;
+        return new InputArrays
+        {
+            BatchSize = sounds.Count,
+            Sound = new DenseArray([.. sounds.SelectMany(sound => sound.Values)], [sounds.Count, first[1], first[2]]),
+        };
+    }
+
     /// <summary>Source texts as rows of one length, padded on the right.</summary>
-    private static InputArrays Padded(IReadOnlyList<int[]> sources, int pad)
+    public static InputArrays Padded(IReadOnlyList<int[]> sources, int pad)
     {
         int length = sources.Max(source => source.Length);
         int[] ids = new int[sources.Count * length], mask = new int[ids.Length];

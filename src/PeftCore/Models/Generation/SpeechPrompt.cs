@@ -101,7 +101,7 @@ internal sealed record SpeechPrompt
         }
         string token = name.StartsWith("<|", StringComparison.Ordinal) ? name : $"<|{name.ToLowerInvariant()}|>";
         return Languages.TryGetValue(token, out int id) ? id : throw new BadInputException(
-            $"the language is \"{name}\"{Spelling.DidYouMean(token, [.. Languages.Keys])}, expected one of " +
+            $"the language is \"{name}\", expected one of " +
             $"{string.Join(", ", Languages.Keys.Select(key => key.Trim('<', '|', '>')).Order(StringComparer.Ordinal))}");
     }
 

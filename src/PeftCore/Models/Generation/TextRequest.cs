@@ -11,6 +11,12 @@ internal sealed record TextRequest(int[] Prompt, GenerationOptions Options, int 
     /// <summary>The tokens of the encoder's text; null for a decoder alone.</summary>
     public int[]? EncoderIds { get; init; }
 
+    /// <summary>(1, bins, frames): the spectrogram of an encoder of sound; null for text.</summary>
+    public DenseArray? Sound { get; init; }
+
+    /// <summary>The rules of timestamps; null for a text without.</summary>
+    public TimestampRules? Timestamps { get; init; }
+
     /// <summary>Called with each token and the new text: as soon as it is known, and of beam search at the end.</summary>
     public Action<int, string>? OnToken { get; init; }
 
@@ -24,7 +30,7 @@ internal sealed record TextRequest(int[] Prompt, GenerationOptions Options, int 
     public int MaxNewTokens => Math.Min(Wanted, Room);
 
     /// <summary>The processors of its logits.</summary>
-    public LogitsProcessorList Processors() => new(Options, Prompt.Length, Prompt.Length + MaxNewTokens, EncoderIds);
+    public LogitsProcessorList Processors() => new(Options, Prompt.Length, Prompt.Length + MaxNewTokens, EncoderIds, Timestamps);
 
     /// <summary>Checks that the lengths of the options and of the prompt go together.</summary>
     /// <exception cref="BadInputException">They leave no room for a new token, or for the shortest text.</exception>

@@ -14,11 +14,12 @@ internal abstract class TaskMeter
         ModelTask.TokenClassification => TagMeter.Names,
         ModelTask.QuestionAnswering => AnswerMeter.Names,
         ModelTask.Seq2SeqLm => TargetMeter.Names,
+        ModelTask.Ctc => TranscriptMeter.Names,
         _ => [],
     };
 
     /// <summary>Whether a metric is better if it is lower.</summary>
-    public static bool IsLowerBetter(string metric) => metric is "loss" or "mse";
+    public static bool IsLowerBetter(string metric) => metric is "loss" or "mse" or "wer" or "cer";
 
     /// <summary>The meter of a model; null if its task has no metrics.</summary>
     public static TaskMeter? Of(TransformerModel model) => model.Task switch
@@ -29,6 +30,7 @@ internal abstract class TaskMeter
         ModelTask.TokenClassification => new TagMeter(model.Labels),
         ModelTask.QuestionAnswering => new AnswerMeter(),
         ModelTask.Seq2SeqLm => new TargetMeter(model),
+        ModelTask.Ctc when model is Wav2Vec2 waves => new TranscriptMeter(waves),
         _ => null,
     };
 
