@@ -20,6 +20,13 @@ internal sealed record SamplingOptions : VerbOptions, ISettings<SamplingOptions>
         .Whole("resize-token-embeddings", o => o.ResizeTokenEmbeddings, (o, v) => o with { ResizeTokenEmbeddings = v },
             SequenceOptions.ResizeHelp, min: 1, fallback: "as the model has them")
         .Text("prompt", o => o.Prompt, (o, v) => o with { Prompt = v }, "text to go on from; chat: what the system says")
+        .Text("audio", o => o.Audio, (o, v) => o with { Audio = v }, "a recording (WAV) to transcribe, instead of a prompt", value: "FILE")
+        .Text("language", o => o.Language, (o, v) => o with { Language = v }, SequenceOptions.LanguageHelp, value: "CODE",
+            fallback: "what the model hears")
+        .Bool("translate", o => o.Translate, (o, v) => o with { Translate = v }, "with --audio: write English, whatever is spoken")
+        .Bool("timestamps", o => o.Timestamps, (o, v) => o with { Timestamps = v }, "with --audio: write when each piece is said")
+        .Text("spectrogram", o => o.Spectrogram, (o, v) => o with { Spectrogram = v },
+            "with --audio: where to draw the recording's log-mel spectrogram (SVG)", value: "FILE")
         .Whole("max-new-tokens", o => o.MaxNewTokens, (o, v) => o with { MaxNewTokens = v }, "most tokens to generate", min: 1)
         .Number("temperature", o => o.Temperature, (o, v) => o with { Temperature = v },
             "0 takes the likeliest token; higher draws more boldly", min: 0, max: 100)
@@ -68,6 +75,16 @@ internal sealed record SamplingOptions : VerbOptions, ISettings<SamplingOptions>
     public int? ResizeTokenEmbeddings { get; init; }
 
     public string? Prompt { get; init; }
+
+    public string? Audio { get; init; }
+
+    public string? Language { get; init; }
+
+    public bool Translate { get; init; }
+
+    public bool Timestamps { get; init; }
+
+    public string? Spectrogram { get; init; }
 
     public int MaxNewTokens { get; init; } = 128;
 

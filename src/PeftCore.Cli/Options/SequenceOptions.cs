@@ -49,6 +49,16 @@ internal record SequenceOptions : VerbOptions
     /// <summary>The placeholder of --label-names in --help.</summary>
     public const string LabelNamesValue = "\"0=no,1=yes\"";
 
+    public bool SkipBad { get; init; }
+
+    /// <summary>Help text of --skip-bad.</summary>
+    public const string SkipBadHelp = "count recordings that cannot be read and leave them out; otherwise the first is an error";
+
+    public string? Language { get; init; }
+
+    /// <summary>Help text of --language.</summary>
+    public const string LanguageHelp = "the language of recordings, such as en, for models with several";
+
     public ulong Seed { get; init; } = 42;
 
     public string Device { get; init; } = "cpu";
@@ -84,6 +94,8 @@ internal static class SequenceRows
         .Text("label-names", o => o.LabelNames, (o, v) => o with { LabelNames = v }, SequenceOptions.LabelNamesHelp,
             value: SequenceOptions.LabelNamesValue, isList: true)
         .Bool("label-spaces", o => o.LabelSpaces, (o, v) => o with { LabelSpaces = v }, SequenceOptions.LabelSpacesHelp)
+        .Bool("skip-bad", o => o.SkipBad, (o, v) => o with { SkipBad = v }, SequenceOptions.SkipBadHelp)
+        .Text("language", o => o.Language, (o, v) => o with { Language = v }, SequenceOptions.LanguageHelp, value: "CODE")
         .Seed(o => o.Seed, (o, v) => o with { Seed = v }, "seed of every random choice")
         .Text("device", o => o.Device, (o, v) => o with { Device = v }, "where to compute", choices: ["cpu", "cuda", "ilgpu-cpu"])
         .Whole("threads", o => o.Threads, (o, v) => o with { Threads = v }, "CPU threads", min: 0, fallback: "all cores");

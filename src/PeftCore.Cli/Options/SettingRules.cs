@@ -15,7 +15,7 @@ internal static class SettingRules
     /// <summary>Settings of a training run that do not change the memory or time of a step.</summary>
     private static readonly string[] OfRuns =
     [
-        "data", "fields", "label-spaces", "output-dir", "mask-prompt", "packing", "init-batches", "lr-scheduler-type", "warmup-steps",
+        "data", "fields", "label-spaces", "skip-bad", "language", "output-dir", "mask-prompt", "packing", "init-batches", "lr-scheduler-type", "warmup-steps",
         "warmup-ratio", "num-epochs", "max-steps", "eval-steps", "save-steps", "save-total-limit", "load-best-model-at-end",
         "metric-for-best-model", "early-stopping-patience", "validation-split", "logging-steps", "resume-from-checkpoint",
     ];
@@ -65,11 +65,14 @@ internal static class SettingRules
         new(["max-memory"], options => options.Limits?.Idle(options.Device), Wholly: false),
     ];
 
+    private static readonly string[] OfSpeech = ["language", "translate", "timestamps", "spectrogram"];
+
     public static NoEffect<SamplingOptions>[] Chat { get; } =
-        [.. OfGeneration, new(["num-return-sequences"], _ => "in chat, which goes on from the best answer")];
+        [.. OfGeneration, new(["audio", .. OfSpeech], _ => "in chat, which reads text; generate transcribes"), new(["num-return-sequences"], _ => "in chat, which goes on from the best answer")];
 
     public static NoEffect<SamplingOptions>[] Generate { get; } =
-        [.. OfGeneration, new(["chat-template"], _ => "in generate, which goes on from the prompt as it is written; chat uses it")];
+        [.. OfGeneration, new(OfSpeech, options => options.Audio is null ? "without --audio" : null),
+            new(["prompt"], options => options.Audio is not null ? "beside --audio" : null), new(["chat-template"], _ => "in generate, which goes on from the prompt as it is written; chat uses it")];
 
     public static NoEffect<DecodingOptions>[] BenchGenerate { get; } =
     [

@@ -26,6 +26,7 @@ internal static class MetricsText
         ModelTask.TokenClassification => "tags",
         ModelTask.QuestionAnswering => "ends of answers",
         ModelTask.FeatureExtraction => "pairs of texts",
+        ModelTask.Ctc => "recordings",
         _ => "tokens",
     };
 }

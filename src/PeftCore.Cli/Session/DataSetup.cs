@@ -2,6 +2,7 @@ using PeftCore.Cli.Options;
 using PeftCore.Cli.Verbs;
 using PeftCore.Data;
 using PeftCore.Models;
+using PeftCore.Models.Generation;
 using PeftCore.Tokenizers;
 using PeftCore.Training;
 
@@ -39,7 +40,14 @@ internal sealed class DataSetup
             Task = session.Declared.Task,
             Labels = session.Declared.Labels,
             ProblemType = session.Declared.ProblemType,
+            SkipBadFiles = options.SkipBad,
+            Sound = session.HearsSpeech ? session.Sound : null,
+            Speech = new SpeechOptions { Language = options.Language },
         };
+        if (!session.HearsSpeech && (options.SkipBad ? "--skip-bad" : options.Language is null ? null : "--language") is { } idle)
+        {
+            throw new BadInputException($"{idle} is for recordings, but this {session.Declared.ModelType} model reads none; leave it out.");
+        }
         _maskPromptPlace = options.Given.IsMeant("mask-prompt") ? options.Given.PlaceOf("mask-prompt") : null;
         if (options is TrainOptions { Packing: true } && _encoding.Task != ModelTask.CausalLm)
         {
@@ -68,7 +76,7 @@ internal sealed class DataSetup
     /// <summary>The maximum length of a target, --max-target-length or --max-seq-length; null for a model without targets.</summary>
     public static int? TargetLengthOf(TransformerModel model, SequenceOptions options)
     {
-        if (model.Task != ModelTask.Seq2SeqLm)
+        if (model.Task is not (ModelTask.Seq2SeqLm or ModelTask.SpeechToText))
         {
             return options.MaxTargetLength is null ? null : throw new BadInputException(
                 $"--max-target-length is {options.MaxTargetLength}, but this {model.ModelType} model is for " +
@@ -108,6 +116,7 @@ internal sealed class DataSetup
         Fields = FieldNames.Fields(options.Fields),
         LabelNames = FieldNames.Labels(options.LabelNames),
         LabelSpaces = options.LabelSpaces,
+        MediaEndings = _session.HearsSpeech ? WavFile.Endings : [],
         Readers = ParquetRows.Readers(warnings, named: options.LabelNames is not null),
         Warnings = warnings,
     };

@@ -1,6 +1,7 @@
 using PeftCore.Backends;
 using PeftCore.Cli.Options;
 using PeftCore.Cli.Verbs;
+using PeftCore.Data;
 using PeftCore.Io;
 using PeftCore.Models;
 using PeftCore.Peft;
@@ -54,6 +55,12 @@ internal sealed class ModelSession : IDisposable
 
     public Tokenizer Tokenizer => field ??= TokenizerOf(Directory, Rows);
 
+    /// <summary>Whether the model reads recordings.</summary>
+    public bool HearsSpeech => Declared.Task is ModelTask.Ctc or ModelTask.SpeechToText;
+
+    /// <summary>Reads recordings for the model.</summary>
+    public SoundReader Sound => field ??= SoundReader.Open(Declared, Directory, WavFile.Read);
+
     /// <summary>Number of rows of the token tables.</summary>
     private int Rows { get; }
 
@@ -106,6 +113,18 @@ internal sealed class ModelSession : IDisposable
         Declared = Declare();
     }
 
+    /// <summary>Refuses a model that reads no recordings, before its weights are loaded.</summary>
+    public ModelSession RequireSpeech()
+    {
+        if (HearsSpeech)
+        {
+            return this;
+        }
+        Dispose();
+        throw new BadInputException($"{Directory}: this {Declared.ModelType} model is for {TaskNames.Of(Declared.Task)} and hears no " +
+            "recordings; leave --audio out, or choose Whisper or wav2vec 2.0.");
+    }
+
     /// <summary>Refuses a model that does not generate text, before its weights are loaded.</summary>
     public ModelSession RequireText()
     {
@@ -114,7 +133,8 @@ internal sealed class ModelSession : IDisposable
             return this;
         }
         Dispose();
-        throw new BadInputException($"{Directory}: this {Declared.ModelType} model is for {TaskNames.Of(Declared.Task)} and writes no " +
+        throw new BadInputException(HearsSpeech ? "expected --audio FILE, the recording to transcribe."
+            : $"{Directory}: this {Declared.ModelType} model is for {TaskNames.Of(Declared.Task)} and writes no " +
             "text; measure it with peftcore eval, or choose a decoder or an encoder-decoder.");
     }
 
@@ -165,7 +185,7 @@ internal sealed class ModelSession : IDisposable
 
     private static Tokenizer TokenizerOf(string directory, int rows)
     {
-        if (ModelDirectory.Open(directory).TokenizerPath is null)
+        if (ModelDirectory.Open(directory).TokenizerPath is null && !File.Exists(Path.Combine(directory, "vocab.json")))
         {
             throw new BadInputException(
                 $"{directory}: there is no tokenizer.json; copy it from the model's repository, or convert the tokenizer with Hugging " +

@@ -73,6 +73,10 @@ internal sealed class TrainingJob
         {
             string sizes = $"{Train.Rows:N0} samples, {TotalSteps:N0} steps, " +
                 $"{(Held is null ? "no held-out data" : $"{Held.Rows:N0} held-out samples")}";
+            if (Train.Epoch().First().SoundLength > 0)
+            {
+                return sizes;
+            }
             int target = Train.Epoch().Max(batch => batch.TargetLength);
             return target == 0 ? sizes
                 : $"{sizes}; the longest source has {Train.Epoch().Max(batch => batch.Length):N0} tokens, the longest target {target:N0}";
@@ -95,7 +99,7 @@ internal sealed class TrainingJob
         double epochs = _options.MaxSteps > 0 ? Math.Ceiling((double)batches / Train.BatchesPerEpoch) : Math.Ceiling(_options.NumEpochs);
         // Every epoch contains the longest sample, and the rest of its batch differs little between epochs, so a few epochs suffice.
         var largest = Enumerable.Range(0, (int)Math.Clamp(epochs, 1, 4)).SelectMany(Train.Epoch)
-            .MaxBy(batch => ((long)batch.BatchSize * batch.Length, batch.TrainableTokens))!;
+            .MaxBy(batch => ((long)batch.BatchSize * (batch.Length + batch.SoundLength), batch.TrainableTokens))!;
         var plan = MemoryPlan.Of(source.Build,
             [.. Enumerable.Repeat(largest, Math.Min(2, _options.GradientAccumulationSteps))],
             ToTrainer(_options, Train.BatchesPerEpoch), _options.Activations, _options.UsePackedWeights,

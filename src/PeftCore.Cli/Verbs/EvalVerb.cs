@@ -4,6 +4,7 @@ using PeftCore.Cli.Output;
 using PeftCore.Cli.Session;
 using PeftCore.Data;
 using PeftCore.Models;
+using PeftCore.Models.Generation;
 using PeftCore.Tensors;
 using PeftCore.Training;
 
@@ -58,6 +59,12 @@ internal sealed class EvalVerb : Verb
         HelpName = "6GiB|cuda=6GiB,…",
     };
 
+    private readonly Option<bool> _skipBad = new("--skip-bad") { Description = SequenceOptions.SkipBadHelp };
+
+    private readonly Option<string?> _language = new("--language") { Description = SequenceOptions.LanguageHelp, HelpName = "CODE" };
+
+    private readonly Option<int?> _beams = NumberOption.WholeOrNone("--num-beams", "beams that transcripts are written with");
+
     private readonly Option<string> _dtype = new Option<string>("--dtype")
     {
         Description = "in what to compute [default: f32]",
@@ -74,7 +81,7 @@ internal sealed class EvalVerb : Verb
     public EvalVerb() : base("eval", "Measure loss and the metrics of the task: perplexity, accuracy, F1 and others.")
     {
         foreach (var option in (Option[])[_model, _adapter, _task, _pooling, _rows, _data, _fields, _labelNames, _labelSpaces, _batchSize,
-            _length, _targetLength, _maskPrompt, _template, _dtype, _cache, _limits])
+            _length, _targetLength, _maskPrompt, _template, _skipBad, _language, _beams, _dtype, _cache, _limits])
         {
             Add(option);
         }
@@ -101,12 +108,16 @@ internal sealed class EvalVerb : Verb
             Fields = call.Value(_fields),
             LabelNames = call.Value(_labelNames),
             LabelSpaces = call.Value(_labelSpaces),
+            SkipBad = call.Value(_skipBad),
+            Language = call.Value(_language),
         };
         NoteGiven(call, _maskPrompt, options);
         var setup = new DataSetup(session, options, session.Model.Base.VirtualTokenCount);
         var rows = setup.OpenForEvaluation(data, call);
         var examples = setup.Encode(rows, call);
-        bool writes = session.Model.Base.Task == ModelTask.Seq2SeqLm; // Its texts are scored below, all of them.
+        // Its texts are scored below, all of them.
+        bool writes = session.HearsSpeech || session.Model.Base.Task == ModelTask.Seq2SeqLm;
+        call.Note(call.IsGiven(_beams) && !session.HearsSpeech ? "--num-beams has no effect on data that are no recordings." : null);
         var result = Evaluation.Run(session.Model.Base, setup.Loader(examples, train: false).Epoch(), call.Stop, withMetrics: !writes);
         double loss = RunFailedException.Finite(result.Loss, $"the loss on {data}");
         var report = new JsonReport().Add("loss", loss);
@@ -125,7 +136,8 @@ internal sealed class EvalVerb : Verb
         call.Note(MetricsText.Note(result));
         if (writes)
         {
-            var scores = Evaluation.OfTexts(session.Model.Base, examples, session.Tokenizer, options.BatchSize, call.Stop);
+            var scores = Evaluation.OfTexts(session.Model.Base, examples, session.Tokenizer, options.BatchSize, call.Stop,
+                session.HearsSpeech ? Writing(session, call) : null);
             foreach (var (name, value) in scores)
             {
                 report.Add(name, value);
@@ -133,7 +145,7 @@ internal sealed class EvalVerb : Verb
             bool labels = scores.ContainsKey("f1"); // Of labels, the counts of equal words and n-grams say nothing more.
             string values = string.Join("  ", scores.Where(score => !labels || score.Key is "accuracy" or "f1")
                 .Select(score => FormattableString.Invariant($"{(score.Key == "f1" ? "macro F1" : score.Key)} {score.Value:0.0000}")));
-            call.Say(FormattableString.Invariant($"{values}  over {examples.Count:N0} generated {(labels ? "labels" : "texts")}"));
+            call.Say(FormattableString.Invariant($"{values}  over {examples.Count:N0} {(session.HearsSpeech ? "transcripts" : labels ? "generated labels" : "generated texts")}"));
             return VerbResult.Done(report);
         }
         if (session.Model.Base.Task == ModelTask.CausalLm && rows.All(row => row.HasLabel))
@@ -151,6 +163,12 @@ internal sealed class EvalVerb : Verb
             "out, for they need a label in every row."
             : null);
         return VerbResult.Done(report);
+    }
+
+    private GenerationOptions Writing(ModelSession session, Invocation call)
+    {
+        var options = GenerationOptions.FromModel(session.Directory, tell: call.Terminal.Note);
+        return options with { NumBeams = call.Value(_beams) ?? options.NumBeams };
     }
 
     private static void NoteGiven(Invocation call, Option option, SequenceOptions options)

@@ -3,6 +3,7 @@ using System.Globalization;
 using PeftCore.Cli.Options;
 using PeftCore.Cli.Output;
 using PeftCore.Cli.Session;
+using PeftCore.Data;
 using PeftCore.Models;
 using PeftCore.Models.Generation;
 
@@ -13,11 +14,15 @@ internal sealed class GenerateVerb : Verb
 {
     private readonly Settings<SamplingOptions> _settings = new(SettingRules.Generate);
 
-    public GenerateVerb() : base("generate", "Continue a text, or write the target of a source text.") => _settings.AddTo(this);
+    public GenerateVerb() : base("generate", "Continue a text, write the target of a source text, or transcribe a recording.") => _settings.AddTo(this);
 
     public override VerbResult Run(Invocation call)
     {
         var options = _settings.Read(call);
+        if (options.Audio is { } recording)
+        {
+            return Transcribe(recording, options, call);
+        }
         string prompt = options.Prompt ?? throw new BadInputException("expected --prompt TEXT, the text to go on from.");
         using var session = ModelSession.OpenUnloaded(Devices.Open(options.Device, limit: options.Limits?.For(options.Device),
             compute: options.Dtype), options.Model, warn: call.Terminal.Warn, rows: options.ResizeTokenEmbeddings,
@@ -48,6 +53,31 @@ internal sealed class GenerateVerb : Verb
         var report = Describe(new JsonReport().Add("prompt", prompt), result).Add("tok_s", rate);
         return VerbResult.Done(result.Alternatives.Count == 0 ? report
             : report.Add("alternatives", result.Alternatives.Select(other => Describe(new JsonReport(), other))));
+    }
+
+    /// <summary>Writes what is said in a recording.</summary>
+    private static VerbResult Transcribe(string recording, SamplingOptions options, Invocation call)
+    {
+        using var session = ModelSession.OpenUnloaded(Devices.Open(options.Device, limit: options.Limits?.For(options.Device),
+            compute: options.Dtype), options.Model, warn: call.Terminal.Warn, rows: options.ResizeTokenEmbeddings,
+            task: TaskChoice.Of(null, options.Adapters)).RequireSpeech();
+        if (options.Spectrogram is { } drawing)
+        {
+            SpectrogramPlot.Draw(drawing, recording, WavFile.Read(recording));
+        }
+        session.WithAdapters(options.Adapters, call).TellOfTokenizer(call);
+        var speech = new SpeechOptions
+        {
+            Language = options.Language,
+            Translate = options.Translate,
+            Timestamps = options.Timestamps,
+        };
+        var clock = Stopwatch.StartNew();
+        string text = new Transcriber(session.Model.Base, session.Sound, session.Tokenizer)
+            .Transcribe(recording, speech, options.ToGeneration(session.Directory, call.Terminal.Note), call.Stop);
+        call.Say(text);
+        call.Terminal.Note(FormattableString.Invariant($"{recording}: {clock.Elapsed.TotalSeconds:0.0} s"));
+        return VerbResult.Done(new JsonReport().Add("audio", recording).Add("text", text));
     }
 
     private static JsonReport Describe(JsonReport report, GenerationResult text) => report.Add("text", text.Text)
