@@ -3,7 +3,7 @@ using PeftCore.Models;
 namespace PeftCore.Data;
 
 /// <summary>Collated samples: token ids, labels, targets and positions of B rows of T tokens, in host memory and row-major. A
-/// <see cref="Collator"/> makes it; <see cref="ToInputs"/> and <see cref="ToTargets"/> upload it.</summary>
+/// <see cref="Collator"/> makes it; <see cref="BatchUploads"/> uploads it.</summary>
 public sealed class Batch
 {
     private int _textsOfSample = 1;
@@ -180,61 +180,6 @@ public sealed class Batch
 
     /// <summary>Number of targets: positions that predict a token, or what the task predicts instead.</summary>
     public int TrainableTokens { get; private set; }
-
-    /// <summary>The inputs of a model, uploaded.</summary>
-    internal ModelInputs ToInputs(TransformerModel model)
-    {
-        bool isText = model.Task == ModelTask.CausalLm;
-        return model.ToInputs(new InputArrays
-        {
-            Ids = InputIds,
-            BatchSize = BatchSize,
-            Mask = isText ? null : Mask(), // Padding is on the right, where causal attention does not see it.
-            Tokens = isText && model.ReadsPadding ? Mask() : null,
-            Positions = isText ? Positions : null,
-            Ranges = isText ? CausalRanges : null,
-            TokenTypes = TypeIds,
-            Labels = DecoderLabels,
-            Tasks = TaskIds,
-            Pixels = Pixels?.Array,
-            Sound = Sound?.Array,
-            SoundLengths = Sound is { MarksPadding: true } ? Sound.Lengths : null,
-            Boxes = Boxes,
-        });
-    }
-
-    /// <summary>The targets of a model, uploaded.</summary>
-    /// <param name="model">The model.</param>
-    /// <param name="denominator">The denominator of the sum of losses; null for <see cref="TrainableTokens"/>.</param>
-    /// <exception cref="BadInputException">The batch has no target.</exception>
-    internal Targets ToTargets(TransformerModel model, int? denominator = null) => model.Task switch
-    {
-        ModelTask.CausalLm => Models.Targets.FromShifted(model.Backend, Targets, TrainableTokens, BatchSize, denominator),
-        ModelTask.SequenceClassification or ModelTask.ImageClassification when Scores is { } scores =>
-            model.ToTargets(scores, BatchSize, denominator),
-        ModelTask.SequenceClassification or ModelTask.ImageClassification => model.ToTargets(
-            ClassLabels.Contains(-1) ? Array.ConvertAll(ClassLabels, label => label < 0 ? Example.Masked : label) : ClassLabels, BatchSize,
-            denominator),
-        ModelTask.FeatureExtraction or ModelTask.Contrastive => model.ToTargets([.. Enumerable.Range(0, BatchSize / Parts)], BatchSize / Parts, denominator),
-        ModelTask.QuestionAnswering when Spans is { } spans => model.ToTargets(spans, BatchSize, denominator),
-        ModelTask.Seq2SeqLm or ModelTask.SpeechToText or ModelTask.Ctc when DecoderLabels is { } labels => model.ToTargets(labels, BatchSize, denominator),
-        _ => model.ToTargets(Labels, BatchSize, denominator),
-    };
-
-    /// <summary>1 for tokens, 0 for padding; null without padding.</summary>
-    private int[]? Mask() // (B, T)
-    {
-        if (Tokens == InputIds.Length)
-        {
-            return null;
-        }
-        int[] mask = new int[InputIds.Length];
-        for (int row = 0; row < BatchSize; row++)
-        {
-            mask.AsSpan(row * Length, Lengths[row]).Fill(1);
-        }
-        return mask;
-    }
 
     /// <summary>Number of targets of an optimizer step, the denominator of its loss: every target has the same weight, whichever micro
     /// batch contains it.</summary>

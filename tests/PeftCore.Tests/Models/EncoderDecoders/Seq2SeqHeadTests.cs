@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
 using PeftCore.Autograd;
 using PeftCore.Backends;
+using PeftCore.Data;
 using PeftCore.Io;
 using PeftCore.Models;
 using PeftCore.Peft;

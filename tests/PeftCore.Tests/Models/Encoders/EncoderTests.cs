@@ -12,7 +12,7 @@ using PeftCore.Tensors;
 namespace PeftCore.Tests.Models.Encoders;
 
 /// <summary>What encoders, their heads and their inputs do where no reference numbers say it.</summary>
-public sealed class EncoderTests
+public sealed class EncoderTests : EncoderFixture
 {
     private static readonly string[] Types =
         ["bert", "roberta", "xlm-roberta", "distilbert", "electra", "albert", "deberta-v2", "modernbert"];
@@ -20,27 +20,10 @@ public sealed class EncoderTests
     private static readonly ModelTask[] Tasks =
         [ModelTask.SequenceClassification, ModelTask.TokenClassification, ModelTask.QuestionAnswering, ModelTask.MaskedLm];
 
-    private CpuBackend _backend = null!;
-    private TensorScope _scope = null!;
-
-    [SetUp]
-    public void Open()
-    {
-        _backend = new CpuBackend(1, poison: true);
-        _scope = new TensorScope();
-    }
-
-    [TearDown]
-    public void Close()
-    {
-        _scope.Dispose();
-        _backend.Dispose();
-    }
-
     [Test]
     public void Padding_changes_no_token([ValueSource(nameof(Types))] string type)
     {
-        var model = TinyEncoders.Model(_backend, type, TinyEncoders.Task(ModelTask.TokenClassification));
+        var model = TinyEncoders.Model(Backend, type, TinyEncoders.Task(ModelTask.TokenClassification));
         int[] ids = TinyEncoders.Ids(1, 6);
         float[] alone = Logits(model, ids, null, 1);
         float[] padded = Logits(model, [.. ids, 0, 0, 0], [1, 1, 1, 1, 1, 1, 0, 0, 0], 1);
@@ -50,7 +33,7 @@ public sealed class EncoderTests
     [Test]
     public void Padding_between_tokens_is_not_attended_to([Values("bert", "distilbert", "albert", "deberta-v2", "modernbert")] string type)
     {
-        var model = TinyEncoders.Model(_backend, type, TinyEncoders.Task(ModelTask.TokenClassification));
+        var model = TinyEncoders.Model(Backend, type, TinyEncoders.Task(ModelTask.TokenClassification));
         int[] ids = TinyEncoders.Ids(2, 7), other = [.. ids];
         int[] mask = [1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 1];
         (other[9], other[10]) = (5, 7);
@@ -65,7 +48,7 @@ public sealed class EncoderTests
     [Test]
     public void A_decoder_leaves_out_padding_between_tokens_too()
     {
-        var model = PeftCore.Tests.Nn.TinyModels.Llama(_backend);
+        var model = PeftCore.Tests.Nn.TinyModels.Llama(Backend);
         int[] ids = [.. Enumerable.Range(0, 6).Select(i => 1 + i * 3)], other = [.. ids];
         other[2] = 20;
         int[] mask = [1, 1, 0, 1, 1, 1];
@@ -73,7 +56,7 @@ public sealed class EncoderTests
         Assert.That(second, Is.EqualTo(first).Within(1e-6f));
         Assert.That(Last(other, [1, 1, 1, 1, 1, 1]), Is.Not.EqualTo(first).Within(1e-3f));
 
-        float[] Last(int[] tokens, int[] attended) => model.Logits(ModelInputs.From(_backend, tokens, 1, attended))
+        float[] Last(int[] tokens, int[] attended) => model.Logits(ModelInputs.From(Backend, tokens, 1, attended))
             .ToFloats()[^model.VocabularySize..];
     }
 
@@ -81,7 +64,7 @@ public sealed class EncoderTests
     public void Every_family_trains_every_task([ValueSource(nameof(Types))] string type, [ValueSource(nameof(Tasks))] ModelTask task)
     {
         bool classes = task is ModelTask.SequenceClassification or ModelTask.TokenClassification;
-        var model = TinyEncoders.Model(_backend, type, classes ? TinyEncoders.Task(task) : new TaskOptions { Task = task }, scale: 2);
+        var model = TinyEncoders.Model(Backend, type, classes ? TinyEncoders.Task(task) : new TaskOptions { Task = task }, scale: 2);
         var peft = new PeftModel(model);
         peft.AddAdapter(new LoraConfig { Rank = 2, Alpha = 4 });
         using var optimizer = new PeftCore.Optim.AdamW(peft.Parameters, new PeftCore.Optim.AdamWOptions());
@@ -109,7 +92,7 @@ public sealed class EncoderTests
     [Test]
     public void Gradient_checkpointing_gives_the_same_gradients([ValueSource(nameof(Types))] string type)
     {
-        var model = TinyEncoders.Model(_backend, type, TinyEncoders.Task(ModelTask.SequenceClassification));
+        var model = TinyEncoders.Model(Backend, type, TinyEncoders.Task(ModelTask.SequenceClassification));
         model.SetRequiresGrad(true);
         float[] plain = Gradient(model);
         model.GradientCheckpointing = true;
@@ -132,7 +115,7 @@ public sealed class EncoderTests
     [TestCase("head", "distilbert")]
     public void Methods_attach_to_encoders_and_train_the_head(string method, string type)
     {
-        var model = TinyEncoders.Model(_backend, type, TinyEncoders.Task(ModelTask.SequenceClassification));
+        var model = TinyEncoders.Model(Backend, type, TinyEncoders.Task(ModelTask.SequenceClassification));
         var peft = new PeftModel(model);
         peft.AddAdapter(method switch
         {
@@ -158,7 +141,7 @@ public sealed class EncoderTests
     [TestCase(ModelTask.FeatureExtraction)]
     public void Virtual_tokens_have_no_target_and_no_part_in_the_mean(ModelTask task)
     {
-        var model = TinyEncoders.Model(_backend, "bert",
+        var model = TinyEncoders.Model(Backend, "bert",
             task == ModelTask.TokenClassification ? TinyEncoders.Task(task) : new TaskOptions { Task = task });
         new PeftModel(model).AddAdapter(new PromptTuningConfig { NumVirtualTokens = 3 });
         var inputs = Inputs(model, TinyEncoders.Ids(2, 5), [1, 1, 1, 1, 1, 1, 1, 1, 0, 0], 2);
@@ -183,7 +166,7 @@ public sealed class EncoderTests
             "\"num_attention_heads\": 2, \"intermediate_size\": 24, \"max_position_embeddings\": 24, \"pad_token_id\": 0}";
         var model = ModelLoader.Declare(PeftCore.Io.ConfigReader.Parse(Json, "config.json"),
             task: TinyEncoders.Task(ModelTask.SequenceClassification));
-        ModelLoader.Initialize(model, _backend, DType.F32, seed: 5);
+        ModelLoader.Initialize(model, Backend, DType.F32, seed: 5);
         if (prompt)
         {
             new PeftModel(model).AddAdapter(new PromptTuningConfig { NumVirtualTokens = 2 });
@@ -198,104 +181,11 @@ public sealed class EncoderTests
     [Test]
     public void The_configuration_of_an_adapter_names_the_task_and_the_head()
     {
-        var peft = new PeftModel(TinyEncoders.Model(_backend, "bert", TinyEncoders.Task(ModelTask.TokenClassification)));
+        var peft = new PeftModel(TinyEncoders.Model(Backend, "bert", TinyEncoders.Task(ModelTask.TokenClassification)));
         peft.AddAdapter(new LoraConfig());
         var config = (LoraConfig)peft.ConfigOf(PeftModel.DefaultAdapter);
         Assert.That(config.TaskType, Is.EqualTo("TOKEN_CLS"));
         Assert.That(config.ModulesToSave, Is.EqualTo(new[] { "classifier", "score" }));
-    }
-
-    [Test]
-    public void A_regression_learns_numbers()
-    {
-        var model = TinyEncoders.Model(_backend, "bert", TinyEncoders.Task(ModelTask.SequenceClassification, labels: 1));
-        var inputs = Inputs(model, TinyEncoders.Ids(2, 5), null, 2);
-        float[] y = model.Logits(inputs).ToFloats();
-        float loss = model.Loss(inputs, Targets.FromValues(_backend, [0.5f, -1], batch: 2)).Item();
-        Assert.That(loss, Is.EqualTo((Math.Pow(y[0] - 0.5, 2) + Math.Pow(y[1] + 1, 2)) / 2).Within(1e-5));
-    }
-
-    [Test]
-    public void Each_of_several_classes_has_a_binary_cross_entropy()
-    {
-        var model = TinyEncoders.Model(_backend, "bert", new TaskOptions
-        {
-            Task = ModelTask.SequenceClassification,
-            Labels = ["a", "b", "c"],
-            ProblemType = "multi_label_classification",
-        });
-        var inputs = Inputs(model, TinyEncoders.Ids(2, 5), null, 2);
-        int[] labels = [1, 0, 1, 0, 0, 1];
-        double[] x = [.. model.Logits(inputs).ToFloats().Select(value => (double)value)];
-        double[] entropies = [.. x.Zip(labels, (logit, label) => -Math.Log(1 / (1 + Math.Exp(label == 1 ? -logit : logit))))];
-        Assert.That(model.Loss(inputs, model.ToTargets(labels, 2)).Item(), Is.EqualTo(entropies.Average()).Within(1e-5));
-        Assert.That(model.Loss(inputs, model.ToTargets(labels, 2, denominator: 4)).Item(), Is.EqualTo(entropies.Average() / 2).Within(1e-5),
-            "a micro batch of a step of four texts");
-        Assert.That(model.ProblemType, Is.EqualTo("multi_label_classification"));
-        Assert.That(() => model.Loss(inputs, Targets.Unshifted(_backend, [1, 0], 2)),
-            Throws.TypeOf<BadInputException>().With.Message.Contains("give 0 or 1 for each class"));
-        Assert.That(() => model.Loss(inputs, model.ToTargets([1, 0], 2)), Throws.Exception, "two numbers are no row of three");
-    }
-
-    [Test]
-    public void The_gradient_of_several_classes_is_the_probability_minus_the_label()
-    {
-        var model = TinyEncoders.Model(_backend, "bert", new TaskOptions
-        {
-            Task = ModelTask.SequenceClassification,
-            Labels = ["a", "b", "c"],
-            ProblemType = "multi_label_classification",
-        });
-        var bias = model.NamedParameters().Single(p => p.Path == "classifier.bias").Parameter;
-        bias.RequiresGrad = true;
-        var inputs = Inputs(model, TinyEncoders.Ids(1, 5), null, 1);
-        float[] x = model.Logits(inputs).ToFloats();
-        using var tape = new Tape();
-        tape.Backward(model.Loss(inputs, model.ToTargets([1, 0, 1], 1)));
-        float[] expected = [.. x.Select((logit, c) => (float)(1 / (1 + Math.Exp(-logit)) - (c == 1 ? 0 : 1)) / 3)];
-        Assert.That(bias.Value.Gradient!.ToFloats(), Is.EqualTo(expected).Within(1e-6));
-    }
-
-    [Test]
-    public void A_problem_that_contradicts_the_head_or_the_task_is_refused()
-    {
-        Assert.That(() => ModelLoader.Declare(TinyEncoders.Config("bert"), task: new TaskOptions
-        {
-            Task = ModelTask.SequenceClassification,
-            Labels = ["a", "b"],
-            ProblemType = "regression",
-        }), Throws.TypeOf<BadInputException>().With.Message.Contains("problem_type is \"regression\", but there are 2 classes"));
-        Assert.That(() => ModelLoader.Declare(TinyEncoders.Config("bert"), task: new TaskOptions { ProblemType = "regression" }),
-            Throws.TypeOf<BadInputException>().With.Message.Contains("the task is masked-lm; choose seq-cls"));
-        Assert.That(ModelLoader.Declare(TinyEncoders.Config("bert"), task: new TaskOptions
-        {
-            Task = ModelTask.SequenceClassification,
-            ProblemType = "regression",
-        }).Labels, Has.Count.EqualTo(1), "a new head predicts one number");
-    }
-
-    [Test]
-    public void Pairs_of_texts_are_ranked_by_cosine_similarity([Values("mean", "cls", "last")] string pooling)
-    {
-        var model = TinyEncoders.Model(_backend, "bert", new TaskOptions { Task = ModelTask.FeatureExtraction, Pooling = pooling });
-        int[] mask = [1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 0, 0];
-        var inputs = Inputs(model, TinyEncoders.Ids(4, 4), mask, 4);
-        float[] e = model.Logits(inputs).ToFloats(), hidden = model.Hidden(inputs).ToFloats();
-        int c = model.HiddenSize;
-        float[] expected = pooling switch
-        {
-            "cls" => hidden[(4 * c)..(5 * c)],
-            "last" => hidden[(6 * c)..(7 * c)],
-            _ => [.. Enumerable.Range(0, c).Select(i => (hidden[4 * c + i] + hidden[5 * c + i] + hidden[6 * c + i]) / 3)],
-        };
-        Assert.That(e[c..(2 * c)], Is.EqualTo(expected).Within(1e-5f));
-        double loss = 0;
-        for (int i = 0; i < 2; i++)
-        {
-            double[] scores = [.. Enumerable.Range(2, 2).Select(j => 20 * Cosine(e, i, j, c))];
-            loss += Math.Log(scores.Sum(Math.Exp)) - scores[i];
-        }
-        Assert.That(model.Loss(inputs, model.ToTargets([0, 1], 2)).Item(), Is.EqualTo(loss / 2).Within(1e-4));
     }
 
     [TestCase("bert", "\"hidden_act\": \"swiglu\"", "hidden_act")]
@@ -321,33 +211,21 @@ public sealed class EncoderTests
     [Test]
     public void What_an_encoder_or_a_decoder_cannot_do_is_said_in_one_sentence()
     {
-        var bert = TinyEncoders.Model(_backend, "bert", TinyEncoders.Task(ModelTask.SequenceClassification));
-        Assert.That(() => new CachedDecoder(bert, _backend, 8), Refuses("cannot continue a text"));
+        var bert = TinyEncoders.Model(Backend, "bert", TinyEncoders.Task(ModelTask.SequenceClassification));
+        Assert.That(() => new CachedDecoder(bert, Backend, 8), Refuses("cannot continue a text"));
         Assert.That(() => Logits(bert, TinyEncoders.Ids(1, 25), null, 1), Refuses("longer than the 24"));
-        Assert.That(() => new PeftModel(TinyEncoders.Model(_backend, "deberta-v2", TinyEncoders.Task(ModelTask.SequenceClassification)))
+        Assert.That(() => new PeftModel(TinyEncoders.Model(Backend, "deberta-v2", TinyEncoders.Task(ModelTask.SequenceClassification)))
             .AddAdapter(new PrefixTuningConfig { NumVirtualTokens = 2 }), Refuses("use prompt tuning"));
         Assert.That(() => EmbeddingHead.ModeOf("cls", isDecoder: true), Refuses("choose mean or last"));
         Assert.That(() => EmbeddingHead.ModeOf("max", isDecoder: false), Refuses("expected mean, cls or last"));
-        Assert.That(() => TinyEncoders.Model(_backend, "bert", new TaskOptions { Task = ModelTask.MaskedLm, Pooling = "mean" }),
+        Assert.That(() => TinyEncoders.Model(Backend, "bert", new TaskOptions { Task = ModelTask.MaskedLm, Pooling = "mean" }),
             Refuses("choose feature-extraction"));
-        Assert.That(() => TinyEncoders.Model(_backend, "bert", new TaskOptions { Task = ModelTask.CausalLm }),
+        Assert.That(() => TinyEncoders.Model(Backend, "bert", new TaskOptions { Task = ModelTask.CausalLm }),
             Refuses("cannot be loaded for causal-lm"));
     }
 
     private static NUnit.Framework.Constraints.Constraint Refuses(string part) =>
         Throws.TypeOf<BadInputException>().With.Message.Contains(part);
-
-    private static double Cosine(float[] e, int i, int j, int c)
-    {
-        double dot = 0, a = 0, b = 0;
-        for (int k = 0; k < c; k++)
-        {
-            dot += e[i * c + k] * (double)e[j * c + k];
-            a += e[i * c + k] * (double)e[i * c + k];
-            b += e[j * c + k] * (double)e[j * c + k];
-        }
-        return dot / Math.Sqrt(a * b);
-    }
 
     private float[] Gradient(TransformerModel model)
     {
@@ -363,7 +241,4 @@ public sealed class EncoderTests
 
     private static float[] Logits(TransformerModel model, int[] ids, int[]? mask, int batch) =>
         model.Logits(Inputs(model, ids, mask, batch)).ToFloats();
-
-    private static ModelInputs Inputs(TransformerModel model, int[] ids, int[]? mask, int batch) =>
-        model.ToInputs(new InputArrays { Ids = ids, BatchSize = batch, Mask = mask });
 }
