@@ -49,7 +49,7 @@ public sealed class CapturedTaskTests
         var values = new List<double>();
         for (int i = 0; i < Steps; i++)
         {
-            var result = step.Run([Drawn(task, i)], 1e-2, i, (ulong)i);
+            var result = step.Run([BatchOf(task, i)], 1e-2, i, (ulong)i);
             values.AddRange([result.Loss, result.GradientNorm]);
         }
         values.AddRange(model.Parameters.SelectMany(p => p.Parameter.Value.ToArray<float>()).Select(value => (double)value));
@@ -57,7 +57,7 @@ public sealed class CapturedTaskTests
     }
 
     // The second row is shorter and padded; types and targets differ from step to step.
-    private static Batch Drawn(ModelTask task, int step)
+    private static Batch BatchOf(ModelTask task, int step)
     {
         var batch = new Collator(0).Collate([.. Enumerable.Range(0, task == ModelTask.FeatureExtraction ? 4 : 2).Select(row =>
         {

@@ -152,7 +152,7 @@ internal struct RaggedTile
             tile._before += tile._rows * args.TilesN;
             tile.Expert++;
             tile._start = tile.End;
-            tile.End = args.Offsets[tile.Expert < args.Experts ? tile.Expert + 1 : args.Experts]; // Behind the last, no rows.
+            tile.End = args.Offsets[tile.Expert < args.Experts ? tile.Expert + 1 : args.Experts]; // After the last, no rows.
             tile._rows = (tile.End - tile._start + GemmShape.TileM - 1) / GemmShape.TileM;
         }
 

@@ -161,7 +161,7 @@ public abstract record PeftConfig
             // Without the field modules_to_save the head of a task still trains: it is new.
             var names = SavedHead.NamesOf(context.Base);
             var head = context.Base.HeadModules.Where(name => names.Any(name.EndsWith)).Union(context.Base.NewModules.Intersect(names));
-            adapter.Swaps.AddRange(new SavedModules(context, [.. head]).Beside(adapter.Swaps).ToList());
+            adapter.Swaps.AddRange(new SavedModules(context, [.. head]).ModulesExcept(adapter.Swaps).ToList());
         }
         return adapter;
     }

@@ -28,7 +28,7 @@ internal sealed class SavedModules(AttachContext context, IReadOnlyList<string> 
     }
 
     /// <summary>As <see cref="Modules"/>, without the parameters that others replace.</summary>
-    public IEnumerable<ParameterSwap> Beside(IEnumerable<ParameterSwap> others)
+    public IEnumerable<ParameterSwap> ModulesExcept(IEnumerable<ParameterSwap> others)
     {
         _taken.UnionWith(others.Select(other => (other.Module, other.Name)));
         return Modules();

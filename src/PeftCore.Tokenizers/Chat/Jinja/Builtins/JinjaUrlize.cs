@@ -43,7 +43,7 @@ internal static class JinjaUrlize
         run.Spend(text.Length * 16L);
         try
         {
-            string result = string.Concat(Pieces(text).Select(word => Link(word, attributes, limit, schemes)));
+            string result = string.Concat(Words(text).Select(word => Link(word, attributes, limit, schemes)));
             return run.AutoEscape ? new JinjaMarkup(result) : result;
         }
         catch (RegexMatchTimeoutException)
@@ -53,7 +53,7 @@ internal static class JinjaUrlize
     }
 
     /// <summary>Words and the white space between them.</summary>
-    private static IEnumerable<string> Pieces(string text)
+    private static IEnumerable<string> Words(string text)
     {
         for (int at = 0; at < text.Length;)
         {

@@ -112,7 +112,7 @@ internal static class JinjaMembers
         JinjaDict dict => dict.Items.Select(i => i.Key),
         JinjaDictView view => view.Items,
         JinjaRange range => range.Items,
-        JinjaIterator iterator => iterator.Rest(),
+        JinjaIterator iterator => iterator.Remaining(),
         JinjaUndefined => [],
         _ => null,
     };

@@ -100,7 +100,7 @@ internal sealed class JinjaIterator(string kind, IEnumerable<object?> items)
 
     public string Kind => kind;
 
-    public IEnumerable<object?> Rest()
+    public IEnumerable<object?> Remaining()
     {
         while (_rest.MoveNext())
         {

@@ -24,7 +24,7 @@ internal sealed class LoraLayer : LayerAdapter
     private LowRankUpdate[] Updates(DropoutKey dropout)
     {
         var update = new LowRankUpdate(MatrixLayer.MatrixOf(A.Value), MatrixLayer.MatrixOf(B.Value), Scale, BiasOfB?.Value, dropout);
-        return InitialFactors is null ? [update] : [update, new(InitialFactors.A, InitialFactors.B, -Scale)];
+        return FrozenInitialFactors is null ? [update] : [update, new(FrozenInitialFactors.A, FrozenInitialFactors.B, -Scale)];
     }
 
     /// <summary>W += ΔW, b += s·(bias of B).</summary>
@@ -69,7 +69,7 @@ internal sealed class LoraLayer : LayerAdapter
         B = context.NewParameter(layer.ShapeOfUp(rank));
         BiasOfB = config.LoraBias ? context.NewParameter([layer.Outputs]).Zero() : null;
         _dora = config.UseDora ? new Dora(layer, context.NewParameter(layer.ShapeOfMagnitude)) : null;
-        InitialFactors = LoraInitializer.Fill(context, config, path, layer, A, B, Scale, 2 * site);
+        FrozenInitialFactors = LoraInitializer.Fill(context, config, path, layer, A, B, Scale, 2 * site);
         _dora?.Initialize(Updates(default));
     }
 
@@ -86,7 +86,7 @@ internal sealed class LoraLayer : LayerAdapter
     public float Scale { get; }
 
     /// <summary>A₀ and B₀ if they are subtracted from W; null otherwise.</summary>
-    public FrozenInitialFactors? InitialFactors { get; }
+    public FrozenInitialFactors? FrozenInitialFactors { get; }
 
     public bool UsesDora => _dora is not null;
 

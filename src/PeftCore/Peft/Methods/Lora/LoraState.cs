@@ -14,7 +14,7 @@ internal static class LoraState
         }
         foreach (var (path, layer) in adapter.Layers)
         {
-            if (layer is LoraLayer { InitialFactors: { } initial })
+            if (layer is LoraLayer { FrozenInitialFactors: { } initial })
             {
                 yield return SavedEntry.Of(path + InitialA, initial.A);
                 yield return SavedEntry.Of(path + InitialB, initial.B);

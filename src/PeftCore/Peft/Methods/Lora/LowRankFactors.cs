@@ -15,8 +15,8 @@ internal sealed record LowRankFactors(double[] A, double[] B, int Rank, int Inpu
     /// weight.</summary>
     public static LowRankFactors Of(LayerAdapter layer) => layer switch
     {
-        LoraLayer { InitialFactors: null } linear => Of(linear.A.Value, linear.B.Value, linear.Scale),
-        LoraLayer { InitialFactors: { } initial } linear =>
+        LoraLayer { FrozenInitialFactors: null } linear => Of(linear.A.Value, linear.B.Value, linear.Scale),
+        LoraLayer { FrozenInitialFactors: { } initial } linear =>
             Join([Of(linear.A.Value, linear.B.Value, linear.Scale), Of(initial.A, initial.B, linear.Scale).Times(-1)]),
         LoraEmbeddingLayer embedding => Of(embedding.A.Value, embedding.B.Value, embedding.Scale),
         LoraExpertLayer => throw new BadInputException(
