@@ -89,7 +89,8 @@ public static class DataFiles
         }
     }
 
-    /// <summary>Warns of files such as test_labeled.csv in a directory without test data: they are probably meant to be the split.</summary>
+    /// <summary>Warns of files such as test_labeled.csv in a directory without test data: they are probably meant to be the
+    /// split.</summary>
     private static void NoteUnread(string directory, string[] files, DataSplits splits, ICollection<string>? warnings)
     {
         List<string[]> missing = [];

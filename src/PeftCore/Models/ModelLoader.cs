@@ -222,7 +222,8 @@ public static class ModelLoader
         foreach (string name in new[] { model.FileName(path), path })
         {
             if (weights.TryGet(name, out entry)
-                || (name.StartsWith(model.BasePrefix, StringComparison.Ordinal) && weights.TryGet(name[model.BasePrefix.Length..], out entry))
+                || (name.StartsWith(model.BasePrefix, StringComparison.Ordinal)
+                    && weights.TryGet(name[model.BasePrefix.Length..], out entry))
                 || (model.MissingPrefix.Length > 0 && weights.TryGet(model.MissingPrefix + name, out entry)))
             {
                 return entry;

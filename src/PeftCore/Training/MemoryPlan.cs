@@ -125,7 +125,8 @@ public sealed class MemoryPlan
             .Select(i => (int)(Kernels.Philox.Next(seed, (ulong)row, (ulong)i).X % (uint)symbols))];
 
         DenseValues? Numbers(int row, Shape? shape) => shape is not { } extents ? null : new(
-            [.. Enumerable.Range(0, (int)extents.Count).Select(i => Kernels.Philox.Next(seed, (ulong)row, (ulong)i).X / (float)uint.MaxValue)],
+            [.. Enumerable.Range(0, (int)extents.Count)
+                .Select(i => Kernels.Philox.Next(seed, (ulong)row, (ulong)i).X / (float)uint.MaxValue)],
             extents);
     }
 

@@ -4,8 +4,8 @@ using PeftCore.Nn;
 
 namespace PeftCore.Models;
 
-/// <summary>SpecAugment (Park et al. 2019): in training, spans of frames and spans of features of each recording are masked. The masks are a
-/// function of seed and step.</summary>
+/// <summary>SpecAugment (Park et al. 2019): in training, spans of frames and spans of features of each recording are masked. The masks
+/// are a function of seed and step.</summary>
 /// <param name="Time">Spans of frames.</param>
 /// <param name="Features">Spans of features.</param>
 internal sealed record SpecAugment(SpecSpans Time, SpecSpans Features)

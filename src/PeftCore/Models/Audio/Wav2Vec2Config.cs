@@ -153,7 +153,8 @@ internal sealed record Wav2Vec2Config
         foreach (var (name, values, most) in (ReadOnlySpan<(string, int[], int)>)[("conv_dim", channels, DecoderFields.MostColumns),
             ("conv_kernel", kernels, 1 << 16), ("conv_stride", strides, 1 << 16)])
         {
-            if (Array.Find(values, value => value < 1 || value > most) is var wrong && values.Contains(wrong) && (wrong < 1 || wrong > most))
+            if (Array.Find(values, value => value < 1 || value > most) is var wrong && values.Contains(wrong)
+                && (wrong < 1 || wrong > most))
             {
                 throw config.Error(name, $"holds {wrong}, expected numbers from 1 to {most}");
             }

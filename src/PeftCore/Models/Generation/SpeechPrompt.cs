@@ -61,7 +61,8 @@ internal sealed record SpeechPrompt
     /// <summary>The first token of timestamps; null if the model has none.</summary>
     public int? FirstTimestamp => NoTimestamps + 1;
 
-    /// <summary>The tokens after the start token, as far as they are known: all of them, or none if the model must say the language.</summary>
+    /// <summary>The tokens after the start token, as far as they are known: all of them, or none if the model must say the
+    /// language.</summary>
     /// <exception cref="BadInputException">The language or the task is unknown to the model.</exception>
     public int[] Tokens(SpeechOptions options) => Languages.Count > 0 && options.Language is null ? TokensOf(null, options)
         : TokensOf(LanguageOf(options.Language), options);

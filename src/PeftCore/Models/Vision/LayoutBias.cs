@@ -69,8 +69,9 @@ internal readonly record struct LayoutPlaces(int[] Boxes, int Batch, int Tokens,
     }
 }
 
-/// <summary>LayoutLMv3's biases of attention scores: a number for each head and bucket of the distance between two tokens, between the left
-/// sides of their boxes, and between the bottoms. As in transformers, they have no gradient: full training leaves them as they are.</summary>
+/// <summary>LayoutLMv3's biases of attention scores: a number for each head and bucket of the distance between two tokens, between the
+/// left sides of their boxes, and between the bottoms. As in transformers, they have no gradient: full training leaves them as they
+/// are.</summary>
 internal sealed class LayoutBias
 {
     private readonly LayoutBiasSpec _spec;

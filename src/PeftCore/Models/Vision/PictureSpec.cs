@@ -70,7 +70,8 @@ internal sealed record PictureSpec(int Height, int Width, int Channels, int Patc
             int side = config.Int(name, fallback, min: 1, max: LargestSide);
             return (side, side);
         }
-        int[] sides = [.. list.EnumerateArray().Select(item => item.TryGetInt32(out int value) && value is > 0 and <= LargestSide ? value : 0)];
+        int[] sides = [.. list.EnumerateArray()
+            .Select(item => item.TryGetInt32(out int value) && value is > 0 and <= LargestSide ? value : 0)];
         return sides is [> 0, > 0] ? (sides[0], sides[1]) : throw config.Error(name, "is a list, expected a height and a width in pixels");
     }
 }

@@ -5,8 +5,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Models;
 
-/// <summary>A block with a norm before each sublayer: x += λ₁·Attention(n₁(x)), then x += λ₂·MLP(n₂(x)). The factors λ of each column (layer
-/// scale, Touvron et al. 2021) are left out in most models.</summary>
+/// <summary>A block with a norm before each sublayer: x += λ₁·Attention(n₁(x)), then x += λ₂·MLP(n₂(x)). The factors λ of each column
+/// (layer scale, Touvron et al. 2021) are left out in most models.</summary>
 internal sealed class PreNormBlock : Module
 {
     private const int ProbabilitySite = 0;

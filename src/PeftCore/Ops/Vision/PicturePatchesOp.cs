@@ -5,8 +5,8 @@ using PeftCore.Tensors;
 namespace PeftCore.Ops;
 
 /// <summary>Pictures as rows of patches that do not overlap: y[b, i·across + j, (c, u, v)] = x[b, c, i·p + u, j·p + v] with patches of
-/// p × p pixels. A convolution whose stride is its size is then a linear layer. Rows and columns of pixels that do not fill a patch are left
-/// out. Saves nothing.</summary>
+/// p × p pixels. A convolution whose stride is its size is then a linear layer. Rows and columns of pixels that do not fill a patch are
+/// left out. Saves nothing.</summary>
 internal static class PicturePatchesOp
 {
     extension(Tensor x)

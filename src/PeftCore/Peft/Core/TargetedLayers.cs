@@ -45,8 +45,8 @@ internal sealed class TargetedLayers
         {
             RefuseContradictions();
         }
-        var filter = new TargetFilter(config.ExcludeModules?.ForNamesOf(context.Base), config.ModulesToSave, config.LayersToTransform, config.LayersPattern,
-            context.IsNew);
+        var filter = new TargetFilter(config.ExcludeModules?.ForNamesOf(context.Base), config.ModulesToSave, config.LayersToTransform,
+            config.LayersPattern, context.IsNew);
         // No names at all: PEFT's way to adapt parameters only.
         bool onlyParameters = config is Lora.LoraConfig { TargetParameters.Count: > 0 } && _selector.Names is [];
         Layers = onlyParameters ? [] : TargetMatching.Find(context.Base, _selector, filter, accepts, otherwise);

@@ -17,7 +17,8 @@ internal static class ErrorRate
     public static double Characters(IReadOnlyList<string> texts, IReadOnlyList<string> references) =>
         Rate(texts, references, text => [.. text.Trim().EnumerateRunes().Select(rune => rune.ToString())]);
 
-    /// <summary>The smallest number of substitutions, deletions and insertions that make a reference of a text (Levenshtein 1966).</summary>
+    /// <summary>The smallest number of substitutions, deletions and insertions that make a reference of a text (Levenshtein
+    /// 1966).</summary>
     public static int Edits(ReadOnlySpan<string> text, ReadOnlySpan<string> reference)
     {
         int[] row = [.. Enumerable.Range(0, reference.Length + 1)];

@@ -30,8 +30,8 @@ public sealed class CtcDecodingTests
         for (int path = 0; path < Math.Pow(classes, frames); path++)
         {
             int[] symbols = [.. Enumerable.Range(0, frames).Select(t => path / (int)Math.Pow(classes, t) % classes)];
-            double p = symbols.Select((symbol, t) =>
-                Math.Exp(logits[t * classes + symbol]) / Enumerable.Range(0, classes).Sum(c => Math.Exp(logits[t * classes + c]))).Aggregate(1.0, (a, b) => a * b);
+            double p = symbols.Select((symbol, t) => Math.Exp(logits[t * classes + symbol])
+                / Enumerable.Range(0, classes).Sum(c => Math.Exp(logits[t * classes + c]))).Aggregate(1.0, (a, b) => a * b);
             string key = string.Join(' ', symbols.Where((symbol, t) => symbol != 0 && (t == 0 || symbols[t - 1] != symbol)));
             sums[key] = sums.GetValueOrDefault(key) + p;
         }

@@ -6,7 +6,8 @@ using PeftCore.Tensors;
 namespace PeftCore.Peft.Ia3;
 
 /// <summary>(IA)³ (Liu et al. 2022) on one linear layer or convolution: y = (x·Wᵀ + b)∘l, or y = (x∘l)·Wᵀ + b on a feed-forward layer,
-/// with a trained vector l, initially all ones. Merged: W' = diag(l)·W and b' = l∘b, or W' = W·diag(l). In a convolution l scales channels.</summary>
+/// with a trained vector l, initially all ones. Merged: W' = diag(l)·W and b' = l∘b, or W' = W·diag(l). In a convolution l scales
+/// channels.</summary>
 internal sealed class Ia3Adapter(MatrixLayer layer, Parameter scale, bool scalesInput) : LayerAdapter
 {
     public override IEnumerable<AdapterParameter> Parameters => [new("", "ia3_l.{0}", "ia3_l", scale)];
