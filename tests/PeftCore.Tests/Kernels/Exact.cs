@@ -19,13 +19,26 @@ internal static class Exact
             return Math.Sign(x) * sum * 2 / Math.Sqrt(Math.PI);
         }
 
+        return Math.Sign(x) * (1 - Complement(a));
+    }
+
+    /// <summary>1 − Φ(x) for x ≥ 0, Φ the normal distribution function.</summary>
+    public static double NormalTail(double x)
+    {
+        double a = x / Math.Sqrt(2);
+        return 0.5 * (a < 2.5 ? 1 - Erf(a) : Complement(a));
+    }
+
+    // erfc by its continued fraction.
+    private static double Complement(double a)
+    {
         double fraction = a;
         for (int n = 80; n >= 1; n--)
         {
             fraction = a + (n / 2.0 / fraction);
         }
 
-        return Math.Sign(x) * (1 - (Math.Exp(-a * a) / (fraction * Math.Sqrt(Math.PI))));
+        return Math.Exp(-a * a) / (fraction * Math.Sqrt(Math.PI));
     }
 
     public static double Sigmoid(double x) => 1 / (1 + Math.Exp(-x));

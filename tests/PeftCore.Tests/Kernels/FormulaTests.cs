@@ -100,6 +100,42 @@ public sealed class FormulaTests
     }
 
     [Test]
+    public void Gelu_of_vectors_keeps_the_stated_error()
+    {
+        double relative = 0, slope = 0;
+        for (double x = -6; x < 12; x += 0.00037)
+        {
+            float at = (float)x;
+            // The exact value takes the complement of Φ without cancellation.
+            double expected = at >= 0 ? at - (at * Exact.NormalTail(at)) : at * Exact.NormalTail(-at);
+            double found = Gelu.Forward(new Vector<float>(at))[0];
+            relative = Math.Max(relative, expected == 0 ? Math.Abs(found) : Math.Abs(found - expected) / Math.Abs(expected));
+            double density = Math.Exp(-0.5 * at * at) / Math.Sqrt(2 * Math.PI);
+            double exact = (at >= 0 ? 1 - Exact.NormalTail(at) : Exact.NormalTail(-at)) + (at * density);
+            slope = Math.Max(slope, Math.Abs(Gelu.Derivative(new Vector<float>(at))[0] - exact));
+        }
+
+        TestContext.Out.WriteLine($"gelu: relative {relative:E2}, slope {slope:E2}");
+        Assert.That(relative, Is.LessThan(2.5e-6));
+        Assert.That(slope, Is.LessThan(4e-7));
+    }
+
+    [Test]
+    public void Gelu_of_vectors_is_right_at_the_ends()
+    {
+        Assert.That(Value(float.NaN), Is.NaN);
+        Assert.That(Value(float.PositiveInfinity), Is.EqualTo(float.PositiveInfinity));
+        Assert.That(Value(float.NegativeInfinity), Is.Zero);
+        Assert.That(Value(-40), Is.Zero);
+        Assert.That(Slope(float.NaN), Is.NaN);
+        Assert.That(Slope(float.PositiveInfinity), Is.EqualTo(1));
+        Assert.That(Slope(float.NegativeInfinity), Is.Zero);
+
+        static float Value(float x) => Gelu.Forward(new Vector<float>(x))[0];
+        static float Slope(float x) => Gelu.Derivative(new Vector<float>(x))[0];
+    }
+
+    [Test]
     public void The_logarithm_of_a_softmax_sum_is_within_one_unit_in_the_last_place()
     {
         double worst = 0;
