@@ -276,4 +276,11 @@ public sealed partial class ModelInputs
     /// <summary>These inputs with the tokens that end their texts.</summary>
     /// <param name="tokens">(batch).</param>
     internal ModelInputs WithEndTokens(int[] tokens) => new(this) { EndTokens = tokens };
+
+    /// <summary>I32 (batch, 1, 2): the keys [first, end) of the first token of each row; null where keys of no token come before them, or
+    /// padding lies between them.</summary>
+    internal Tensor? FirstRanges() =>
+        IsCausal || _ranges is not { } ranges || Holes is not null || Prefix is not null || VirtualPlaces > 0 ? null
+        : Computed("ranges of first tokens", [Batch, 1, 2], () => [.. Enumerable.Range(0, 2 * Batch)
+            .Select(i => ranges[2 * (i / 2 * Length) + i % 2])]);
 }

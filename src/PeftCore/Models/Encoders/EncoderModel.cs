@@ -99,18 +99,7 @@ internal abstract class EncoderModel : TransformerModel
     }
 
     /// <inheritdoc/>
-    public override Tensor Hidden(ModelInputs inputs)
-    {
-        using var scope = new TensorScope();
-        (var x, inputs) = Embed(inputs);
-        x = Start(x, inputs);
-        for (int i = 0; i < LayerCount; i++)
-        {
-            int layer = i;
-            x = Recomputes(inputs) ? Recompute.Run(h => Block(layer, h, inputs), x) : Block(layer, x, inputs);
-        }
-        return scope.Return(Finish(x));
-    }
+    public override Tensor Hidden(ModelInputs inputs) => Hidden(inputs, firstAlone: false);
 
     /// <inheritdoc/>
     public override Tensor Logits(ModelInputs inputs)
@@ -155,6 +144,10 @@ internal abstract class EncoderModel : TransformerModel
         {
             inputs.UploadTokenTypes();
         }
+        if (ReadsFirstAlone)
+        {
+            inputs.FirstRanges();
+        }
         UploadWindows(inputs);
         _head!.Upload(inputs);
         return inputs;
@@ -187,14 +180,38 @@ internal abstract class EncoderModel : TransformerModel
     /// <summary>Runs one block.</summary>
     protected abstract Tensor Block(int index, Tensor x, ModelInputs inputs);
 
+    /// <summary>Runs one block for the first token of each row alone: (B, T, C) to (B, 1, C).</summary>
+    /// <returns>Null if the block cannot, or the inputs do not allow it.</returns>
+    protected virtual Tensor? FirstOfBlock(int index, Tensor x, ModelInputs inputs) => null;
+
     /// <summary>What follows the last block.</summary>
     protected virtual Tensor Finish(Tensor x) => x;
 
-    /// <summary>The hidden states that the head reads. One that predicts something of every token leaves out virtual tokens, which have no
-    /// target.</summary>
+    /// <summary>Whether the head reads the first token of each row and no other.</summary>
+    private bool ReadsFirstAlone => Task == ModelTask.SequenceClassification && !Spec.PoolsMean;
+
+    private Tensor Hidden(ModelInputs inputs, bool firstAlone)
+    {
+        using var scope = new TensorScope();
+        (var x, inputs) = Embed(inputs);
+        x = Start(x, inputs);
+        for (int i = 0; i < LayerCount; i++)
+        {
+            int layer = i;
+            x = Recomputes(inputs) ? Recompute.Run(Run, x) : Run(x);
+
+            Tensor Run(Tensor h) =>
+                (firstAlone && layer == LayerCount - 1 ? FirstOfBlock(layer, h, inputs) : null) ?? Block(layer, h, inputs);
+        }
+        return scope.Return(Finish(x));
+    }
+
+    /// <summary>The hidden states that the head reads. In training the last block computes only first tokens if the head reads no others;
+    /// outside of it all tokens, because statistics are taken of the inputs of its layers. A head that predicts something of every token
+    /// leaves out virtual tokens, which have no target.</summary>
     private protected virtual Tensor HeadInput(ModelInputs inputs)
     {
-        var hidden = Hidden(inputs);
+        var hidden = Hidden(inputs, firstAlone: Mode.Training && ReadsFirstAlone);
         return Task is ModelTask.TokenClassification or ModelTask.MaskedLm ? TaskHead.OfTokens(hidden, inputs.Places) : hidden;
     }
 

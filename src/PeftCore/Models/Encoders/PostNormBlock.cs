@@ -60,7 +60,25 @@ internal sealed class PostNormBlock : Module
     public Tensor Forward(int index, Tensor x, ModelInputs inputs, Tensor? bias = null)
     {
         using var scope = new TensorScope("layer." + Name);
-        x = _attentionNorm.Forward(Residuals.Attention.Add(x, Dropped(Attention(index, x, inputs, bias), index, AttentionSite)));
+        return scope.Return(AfterAttention(index, x, Attention(index, x, inputs, bias)));
+    }
+
+    /// <summary>Runs the block for the first token of each row, which attends to all tokens: (B, T, C) to (B, 1, C). The twin of
+    /// <see cref="Forward"/> for a last block of which a head reads nothing else.</summary>
+    /// <param name="index">Number of the block.</param>
+    /// <param name="x">(B, T, C)</param>
+    /// <param name="ranges">I32 (B, 1, 2): the keys [first, end) of the first token.</param>
+    public Tensor ForwardFirst(int index, Tensor x, Tensor ranges)
+    {
+        using var scope = new TensorScope("layer." + Name);
+        var first = x.FirstTokens().Reshape([x.Shape[0], 1, x.Shape[2]]);
+        return scope.Return(AfterAttention(index, first, AttentionOfFirst(index, first, x, ranges)));
+    }
+
+    private Tensor AfterAttention(int index, Tensor x, Tensor attention)
+    {
+        using var scope = new TensorScope();
+        x = _attentionNorm.Forward(Residuals.Attention.Add(x, Dropped(attention, index, AttentionSite)));
         var h = _down.Forward(_activation(_up.Forward(x)));
         return scope.Return(_outputNorm.Forward(Residuals.FeedForward.Add(x, Dropped(h, index, MlpSite))));
     }
@@ -76,6 +94,15 @@ internal sealed class PostNormBlock : Module
             Dropout = DropoutAt(_spec.ProbabilityDropout, index, ProbabilitySite),
         };
         return scope.Return(_output.Forward(inputs.Attend(index, q, k, v, options)));
+    }
+
+    private Tensor AttentionOfFirst(int index, Tensor first, Tensor x, Tensor ranges)
+    {
+        using var scope = new TensorScope("attention");
+        var q = _query.Forward(first); // (B, 1, C)
+        var kv = Linear.ForwardFused(x, _key, _value); // (B, T, C) each
+        var options = new AttentionOptions(_scale, ranges, Dropout: DropoutAt(_spec.ProbabilityDropout, index, ProbabilitySite));
+        return scope.Return(_output.Forward(HeadsOf(q).Attend(HeadsOf(kv[0]), HeadsOf(kv[1]), options)));
     }
 
     private Tensor Dropped(Tensor x, int index, int site) => x.Dropout(DropoutAt(_spec.Dropout, index, site));

@@ -88,6 +88,10 @@ internal sealed class PostNormEncoder : EncoderModel
     /// <inheritdoc/>
     protected override Tensor Block(int index, Tensor x, ModelInputs inputs) => BlockOf(index).Forward(index, x, inputs);
 
+    /// <inheritdoc/>
+    protected override Tensor? FirstOfBlock(int index, Tensor x, ModelInputs inputs) =>
+        _relative is null && inputs.FirstRanges() is { } ranges ? BlockOf(index).ForwardFirst(index, x, ranges) : null;
+
     // Groups of equal size share a block (ALBERT).
     private PostNormBlock BlockOf(int index) => _blocks[index * _blocks.Length / Spec.Layers];
 
