@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Times `peftcore bench step` and TorchSharp (tuned) in turns: turns.sh PEFTCORE bert-base|t5-base BATCH STEPS TURNS; prints both and the ratio.
+# Times `peftcore bench step` and TorchSharp (tuned) in turns: turns.sh PEFTCORE bert-base|t5-base BATCH STEPS TURNS [WARMUP]; prints both and the ratio.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-program=$1 model=$2 batch=$3 steps=$4 turns=$5
+program=$1 model=$2 batch=$3 steps=$4 turns=$5 warmup=${6:-2}
 if [ "$model" = t5-base ]; then
   ours="--target-modules q,v --max-seq-length 512 --max-target-length 128" peers="--length 512 --target-length 128"
 else
   ours="--target-modules query,value --max-seq-length 128" peers="--length 128"
 fi
 for _ in $(seq "$turns"); do
-  "$program" bench step --config "$here/$model.json" --lora-r 8 $ours --batch-size "$batch" --threads 2 --steps "$steps" --warmup 2 2>/dev/null | sed 's/^/ours /'
-  "$here/TorchSharpPeer/tuned.sh" "$here/$model.json" $peers --batch "$batch" --rank 8 --threads 2 --steps "$steps" --warmup 2 | sed 's/^/peer /'
+  "$program" bench step --config "$here/$model.json" --lora-r 8 $ours --batch-size "$batch" --threads 2 --steps "$steps" --warmup "$warmup" 2>/dev/null | sed 's/^/ours /'
+  "$here/TorchSharpPeer/tuned.sh" "$here/$model.json" $peers --batch "$batch" --rank 8 --threads 2 --steps "$steps" --warmup "$warmup" | sed 's/^/peer /'
 done | python3 -c '
 import re, statistics, sys
 times = {"ours": [], "peer": []}

@@ -29,10 +29,12 @@ internal sealed class BertPeer : IPeer
         int inner = config.GetProperty("intermediate_size").GetInt32(), labels = config.GetProperty("id2label").EnumerateObject().Count();
         (Vocabulary, Labels) = (config.GetProperty("vocab_size").GetInt32(), labels);
         _words = weights.Frozen("bert.embeddings.word_embeddings.weight", Vocabulary, _hidden);
-        _positions = weights.Frozen("bert.embeddings.position_embeddings.weight", config.GetProperty("max_position_embeddings").GetInt32(), _hidden);
+        _positions = weights.Frozen("bert.embeddings.position_embeddings.weight",
+            config.GetProperty("max_position_embeddings").GetInt32(), _hidden);
         _types = weights.Frozen("bert.embeddings.token_type_embeddings.weight", config.GetProperty("type_vocab_size").GetInt32(), _hidden);
         _norm = NormOf("bert.embeddings.LayerNorm");
-        _blocks = [.. Enumerable.Range(0, config.GetProperty("num_hidden_layers").GetInt32()).Select(i => BlockOf($"bert.encoder.layer.{i}."))];
+        _blocks = [.. Enumerable.Range(0, config.GetProperty("num_hidden_layers").GetInt32())
+            .Select(i => BlockOf($"bert.encoder.layer.{i}."))];
         _pooler = new LoraLinear(weights, "bert.pooler.dense", _hidden, _hidden, bias: true);
         _classifier = weights.Trainable("base_model.model.classifier.weight", zero: false, labels, _hidden);
         _classifierBias = weights.Trainable("base_model.model.classifier.bias", zero: true, labels);
@@ -56,7 +58,8 @@ internal sealed class BertPeer : IPeer
     public Tensor Loss(PeerBatch batch)
     {
         long rows = batch.Ids.shape[0], length = batch.Ids.shape[1];
-        var x = _words.index_select(0, batch.Ids.view(-1)).view(rows, length, _hidden).add_(_positions.slice(0, 0, length, 1)).add_(_types[0]).view(-1, _hidden);
+        var x = _words.index_select(0, batch.Ids.view(-1)).view(rows, length, _hidden)
+            .add_(_positions.slice(0, 0, length, 1)).add_(_types[0]).view(-1, _hidden);
         x = Normalized(x, _norm); // (B·T, C)
         foreach (var block in _blocks)
         {

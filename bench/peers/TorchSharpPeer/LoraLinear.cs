@@ -4,7 +4,8 @@ using static TorchSharp.torch.nn;
 
 namespace TorchSharpPeer;
 
-/// <summary>y = x·Wᵀ + b + s·(x·Aᵀ)·Bᵀ with W and b frozen; x has two dimensions, so that the products go to the BLAS as they are.</summary>
+/// <summary>y = x·Wᵀ + b + s·(x·Aᵀ)·Bᵀ with W and b frozen; x has two dimensions, so that products go to
+/// the BLAS as they are.</summary>
 internal sealed class LoraLinear
 {
     private readonly Tensor _weight;

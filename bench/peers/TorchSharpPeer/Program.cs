@@ -1,4 +1,4 @@
-// The step of `peftcore bench step` in TorchSharp: BERT (sequence classification) or T5 with random weights, LoRA, clipping, AdamW, float32.
+// The step of `peftcore bench step` in TorchSharp: BERT (sequence classification) or T5, random weights, LoRA, clipping, AdamW, float32.
 //   TorchSharpPeer config.json --batch 4 --length 128 [--target-length 128] [--rank 8] [--threads 2] [--steps 10] [--warmup 2]
 //   TorchSharpPeer --check fixtures/hf/bert     compares the loss, and the losses of five steps, with Hugging Face PEFT's
 using System.Diagnostics;
@@ -37,8 +37,10 @@ for (int i = -Number("--warmup", 2); i < Number("--steps", 10); i++)
 double median = times.Order().ElementAt(times.Count / 2);
 long tokens = rows * (length + (peer.Labels > 0 ? 0 : target));
 string resident = File.ReadLines("/proc/self/status").First(line => line.StartsWith("VmHWM", StringComparison.Ordinal));
+long trained = weights.Trained.Sum(p => p.numel()), mebibytes = long.Parse(resident.Split(' ')[^2], CultureInfo.InvariantCulture) >> 10;
 Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-    $"{1000 * tokens / median:N0} tok/s, {median:0.0} ms a step (best {times.Min():0.0}), loss {first:0.0000} to {last:0.0000}, {weights.Trained.Sum(p => p.numel()):N0} trained, resident {long.Parse(resident.Split(' ')[^2]) >> 10} MiB"));
+    $"{1000 * tokens / median:N0} tok/s, {median:0.0} ms a step (best {times.Min():0.0}), loss {first:0.0000} to {last:0.0000}, " +
+    $"{trained:N0} trained, resident {mebibytes} MiB"));
 return 0;
 
 int Number(string name, int otherwise) =>
@@ -69,7 +71,8 @@ static int Check(string directory)
 {
     using var config = JsonDocument.Parse(File.ReadAllText(Path.Combine(directory, "base", "config.json")));
     using var adapter = JsonDocument.Parse(File.ReadAllText(Path.Combine(directory, "lora", "adapter_config.json")));
-    var weights = new Weights(Path.Combine(directory, "base", "model.safetensors"), Path.Combine(directory, "lora", "adapter_model.safetensors"));
+    var weights = new Weights(Path.Combine(directory, "base", "model.safetensors"),
+        Path.Combine(directory, "lora", "adapter_model.safetensors"));
     var peer = Create(config.RootElement, weights, adapter.RootElement.GetProperty("r").GetInt32());
     var expected = Weights.Read(Path.Combine(directory, "lora", "expected.safetensors"));
     var mask = (1 - expected["in.attention_mask"].to(ScalarType.Float32)).unsqueeze(1).unsqueeze(1) * -1e9f;

@@ -22,6 +22,10 @@ internal sealed class T5Peer : IPeer
 
     public T5Peer(JsonElement config, Weights weights, int rank)
     {
+        if (config.GetProperty("feed_forward_proj").GetString() != "relu")
+        {
+            throw new NotSupportedException("a T5 with a gated feed-forward network is not written here");
+        }
         _hidden = config.GetProperty("d_model").GetInt32();
         _heads = config.GetProperty("num_heads").GetInt32();
         _headDim = config.GetProperty("d_kv").GetInt32();
@@ -92,7 +96,8 @@ internal sealed class T5Peer : IPeer
 
     private Tensor Normalized(Tensor x, Tensor gain) => x * rsqrt(x.square().mean([-1], keepdim: true).add_(_epsilon)) * gain;
 
-    /// <summary>The biases of a stack, with its causal mask, (1, heads, queries, keys). The table is frozen, so they are computed once.</summary>
+    /// <summary>The biases of a stack, with its causal mask, (1, heads, queries, keys). The table is frozen, so they are computed
+    /// once.</summary>
     private Tensor Bias(bool decoder, long length)
     {
         if (_biases.TryGetValue((decoder, length), out var found))
@@ -123,7 +128,8 @@ internal sealed class T5Peer : IPeer
 
     private sealed record Attention(LoraLinear Query, LoraLinear Key, LoraLinear Value, LoraLinear Output);
 
-    private sealed record Block(Attention Self, Tensor Norm, Attention? Cross, Tensor? CrossNorm, LoraLinear Up, LoraLinear Down, Tensor InnerNorm);
+    private sealed record Block(Attention Self, Tensor Norm, Attention? Cross, Tensor? CrossNorm, LoraLinear Up, LoraLinear Down,
+        Tensor InnerNorm);
 
     private sealed record Stack(Block[] Blocks, Tensor RelativeBias, Tensor FinalNorm);
 }
