@@ -12,6 +12,10 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
     /// <summary>Queries and keys of a block: multiples of every tile's rows and columns.</summary>
     public const int Queries = 96, Keys = 192;
 
+    // Floats between the scores of two queries: an odd number of cache lines, so that a column of scores is spread over all sets of the
+    // first-level cache.
+    private const int Stride = Keys + 16;
+
     private readonly AttentionInputs _inputs;
     private readonly HeadPointer _dO;
     private readonly float* _lse, _delta, _dBias;
@@ -92,8 +96,8 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
         _keyStrips = Take(ref next, Keys * _dim);
         _valueStrips = Take(ref next, Keys * _valueDim);
         _keyRows = Take(ref next, Keys * _width);
-        _probabilities = Take(ref next, Queries * Keys);
-        _scoreGrads = Take(ref next, Queries * Keys);
+        _probabilities = Take(ref next, Queries * Stride);
+        _scoreGrads = Take(ref next, Queries * Stride);
         _softcapGrad = Take(ref next, _inputs.Capped ? Keys : 0);
         _kept = Take(ref next, _inputs.Drops ? Keys + 4 : 0);
         _keySums = Take(ref next, Keys * _width);
@@ -131,16 +135,17 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
             }
         }
 
+        bool all = AllSee(query, queries, key, keys);
         if (_dk.IsNeeded)
         {
             AttentionPacking.Pack<TTile>(_inputs.Query(_b, query, h), _inputs.QueryStride, queries, _dim, _queryStrips);
-            AddKeyGradient(_scoreGrads, _queryStrips, _keySums, _width, query, queries, key, keys);
+            AddKeyGradient(_scoreGrads, _queryStrips, _keySums, _width, query, queries, key, keys, all);
         }
 
         if (_dv.IsNeeded)
         {
             AttentionPacking.Pack<TTile>(_dO.At(token, h), _dO.Stride, queries, _valueDim, _gradientStrips);
-            AddKeyGradient(_probabilities, _gradientStrips, _valueSums, _valueWidth, query, queries, key, keys);
+            AddKeyGradient(_probabilities, _gradientStrips, _valueSums, _valueWidth, query, queries, key, keys, all);
         }
     }
 
@@ -150,12 +155,12 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
         _inputs.Range(_b, query, rows, out from, out to);
         from = Math.Clamp(from - key, 0, keys);
         to = Math.Clamp(to - key, from, keys);
-        float* probabilities = _probabilities + (row * Keys), scoreGrads = _scoreGrads + (row * Keys);
+        float* probabilities = _probabilities + (row * Stride), scoreGrads = _scoreGrads + (row * Stride);
         AttentionPacking.Products<TTile>(_queryPanels + (row * _dim), rows, _keyStrips, _dim, from, to, _inputs.Shape.Scale, probabilities,
-            Keys);
+            Stride);
         AttentionPacking.Products<TTile>(_gradientPanels + (row * _valueDim), rows, _valueStrips, _valueDim, from, to, 1f, scoreGrads,
-            Keys);
-        for (int r = 0; r < rows; r++, probabilities += Keys, scoreGrads += Keys)
+            Stride);
+        for (int r = 0; r < rows; r++, probabilities += Stride, scoreGrads += Stride)
         {
             int i = query + r;
             _inputs.Range(_b, i, out int f, out int t);
@@ -202,7 +207,7 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
 
     private readonly void AddQueryGradient(long token, int h, int row, int rows, int from, int to, int keys)
     {
-        Packing.Transpose<Float32Element>((byte*)(_scoreGrads + (row * Keys) + from), Keys, rows, TTile.Rows, to - from, _panel);
+        Packing.Transpose<Float32Element>((byte*)(_scoreGrads + (row * Stride) + from), Stride, rows, TTile.Rows, to - from, _panel);
         for (int column = 0; column < _dim; column += TTile.Columns)
         {
             byte* strip = (byte*)(_keyRows + (column * keys) + (from * TTile.Columns));
@@ -222,21 +227,42 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
         }
     }
 
-    // sums[key] += Σ_query x[query, key]·strip[query], x being P or dS.
-    private readonly void AddKeyGradient(float* x, float* strips, float* sums, int width, int query, int queries, int key, int keys)
+    // sums[key] += Σ_query x[query, key]·strip[query], x being P or dS; all: every query attends to every key.
+    private readonly void AddKeyGradient(float* x, float* strips, float* sums, int width, int query, int queries, int key, int keys,
+        bool all)
     {
+        int first = 0, last = queries;
         for (int k = 0; k < keys; k += TTile.Rows)
         {
             int rows = Math.Min(TTile.Rows, keys - k);
-            QueriesSeeing(query, queries, key + k, rows, out int first, out int last);
+            if (!all)
+            {
+                QueriesSeeing(query, queries, key + k, rows, out first, out last);
+            }
+
             for (int column = 0; column < width && first < last; column += TTile.Columns)
             {
                 TTile.Run<Float32Element>(
-                    rows, last - first, x + (first * Keys) + k, Keys, (byte*)(strips + (column * queries) + (first * TTile.Columns)),
+                    rows, last - first, x + (first * Stride) + k, Stride, (byte*)(strips + (column * queries) + (first * TTile.Columns)),
                     TTile.Columns,
                     sums + (k * width) + column, width, 1f, true);
             }
         }
+    }
+
+    // Whether all of these queries attend to all of these keys, as without a mask.
+    private readonly bool AllSee(int query, int queries, int key, int keys)
+    {
+        for (int i = query; i < query + queries; i++)
+        {
+            _inputs.Range(_b, i, out int from, out int to);
+            if (from > key || to < key + keys)
+            {
+                return false;
+            }
+        }
+
+        return true;
     }
 
     // The range of queries that attend to any of these keys.

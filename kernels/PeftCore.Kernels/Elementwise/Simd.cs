@@ -124,21 +124,30 @@ internal static unsafe class Simd
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector<float> AddSquare(Vector<float> d, Vector<float> sum) => VectorMath.MultiplyAdd(d, d, sum);
 
+    /// <summary>The largest number, or −∞ of none. NaN if all are NaN; otherwise a NaN may be passed over, which the exponentials of a
+    /// softmax bring back.</summary>
     public static float Max(float* x, int count)
     {
         float max = float.NegativeInfinity;
         int i = 0;
-        if (count >= Width)
+        if (count >= 4 * Width)
         {
-            var m = Vector.Load(x);
-            for (i = Width; i <= count - Width; i += Width)
+            // Of two operands the processor takes the second if one is NaN.
+            Vector<float> m0 = Vector.Load(x), m1 = Vector.Load(x + Width), m2 = Vector.Load(x + (2 * Width)),
+                m3 = Vector.Load(x + (3 * Width));
+            for (i = 4 * Width; i <= count - (4 * Width); i += 4 * Width)
             {
-                m = Vector.Max(m, Vector.Load(x + i));
+                m0 = Vector.MaxNative(m0, Vector.Load(x + i));
+                m1 = Vector.MaxNative(m1, Vector.Load(x + i + Width));
+                m2 = Vector.MaxNative(m2, Vector.Load(x + i + (2 * Width)));
+                m3 = Vector.MaxNative(m3, Vector.Load(x + i + (3 * Width)));
             }
 
+            float* lanes = stackalloc float[Width];
+            Vector.MaxNative(Vector.MaxNative(m0, m1), Vector.MaxNative(m2, m3)).Store(lanes);
             for (int lane = 0; lane < Width; lane++)
             {
-                max = MathF.Max(max, m[lane]);
+                max = MathF.Max(max, lanes[lane]);
             }
         }
 

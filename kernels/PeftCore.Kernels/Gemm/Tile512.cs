@@ -54,6 +54,7 @@ internal readonly unsafe struct Tile512 : ITile
         Vector512<float> l10 = default, r10 = default;
         Vector512<float> l11 = default, r11 = default;
         bStep *= TElement.Size;
+        nint aAhead = PrefetchSteps * aStep;
         // Prefetches PrefetchSteps ahead. Near the end this wraps to the first steps of B, which the next panel of A reads again.
         nint last = Math.Min(steps, PrefetchSteps), left = steps - last, ahead = PrefetchSteps * bStep, again = ahead - (steps * bStep);
         while (true)
@@ -61,7 +62,7 @@ internal readonly unsafe struct Tile512 : ITile
             for (; left > 0; left--)
             {
                 Vector512<float> low = TElement.Load16(b), high = TElement.Load16(b + (16 * TElement.Size));
-                Sse.Prefetch0(a + (PrefetchSteps * TRows.Count));
+                Sse.Prefetch0(a + aAhead);
                 Sse.Prefetch0(b + ahead);
                 if (TElement.Size == 4)
                 {
