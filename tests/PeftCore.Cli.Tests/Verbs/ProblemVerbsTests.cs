@@ -5,7 +5,7 @@ namespace PeftCore.Cli.Tests.Verbs;
 /// <summary>Classifiers of texts that learn several classes of each, or a number: rows with "labels", and --problem-type.</summary>
 public sealed class ProblemVerbsTests
 {
-    private static readonly string Bert = Bundled.Fixture("models", "base-bert");
+    private static readonly string Bert = Bundled.BaseBert;
 
     private TemporaryDirectory _directory;
     private string _adapter;
