@@ -38,6 +38,9 @@ public sealed record EncodeOptions
     /// <summary>Reads the recordings of rows, for models of speech; null for other models.</summary>
     public SoundReader? Sound { get; init; }
 
+    /// <summary>Reads the pictures of rows, for models of pictures and of pages; null for other models.</summary>
+    public PictureReader? Pictures { get; init; }
+
     /// <summary>The language and the task of transcripts, for models that write them after tokens which say so; null for the
     /// defaults.</summary>
     public SpeechOptions? Speech { get; init; }

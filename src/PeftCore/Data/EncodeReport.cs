@@ -49,6 +49,9 @@ internal sealed class EncodeReport
     /// <summary>A sentence about files that were left out; null without any.</summary>
     internal string? BadFiles { get; set; }
 
+    /// <summary>Pictures of pages that the model does not read.</summary>
+    internal int UnreadPictures { get; set; }
+
     /// <summary>Symbols of transcripts that the vocabulary does not have.</summary>
     internal long UnknownSymbols { get; set; }
 
@@ -77,6 +80,11 @@ internal sealed class EncodeReport
         if (BadFiles is { } files)
         {
             yield return files;
+        }
+
+        if (UnreadPictures > 0)
+        {
+            yield return $"{UnreadPictures} of {Rows} rows have a picture, which this model does not read: it reads words and their boxes.";
         }
 
         if (UnknownSymbols > 0)

@@ -14,8 +14,10 @@ public sealed class ExampleEncoder
     private readonly int? _eos;
 
     /// <summary>Creates an encoder.</summary>
-    public ExampleEncoder(Tokenizer tokenizer, EncodeOptions options) : this(new TokenizerText(tokenizer, options.ChatTemplate),
-        options)
+    /// <param name="tokenizer">The model's tokenizer; null for a model that reads no text.</param>
+    /// <param name="options">The options.</param>
+    public ExampleEncoder(Tokenizer? tokenizer, EncodeOptions options) :
+        this(tokenizer is null ? new NoText() : new TokenizerText(tokenizer, options.ChatTemplate), options)
     { }
 
     internal ExampleEncoder(ITextEncoder tokenizer, EncodeOptions options)
@@ -45,6 +47,8 @@ public sealed class ExampleEncoder
             ModelTask.SequenceClassification => EncodeLabelled(rows),
             ModelTask.TokenClassification => new TokenClassEncoder(_tokenizer, _options, Report).Encode(rows, Labels),
             ModelTask.QuestionAnswering => new QuestionEncoder(_tokenizer, _options, Report).Encode(rows),
+            ModelTask.ImageClassification => new PictureEncoder(_tokenizer, _options, Report).Encode(rows, Labels),
+            ModelTask.Contrastive => new PictureEncoder(_tokenizer, _options, Report).Encode(rows, null),
             ModelTask.Ctc or ModelTask.SpeechToText => new SoundEncoder(_tokenizer, _options, Report).Encode(rows),
             ModelTask.MaskedLm => new MaskedTextEncoder(_tokenizer, _options, Report).Encode(rows),
             _ => new ContrastEncoder(_tokenizer, _options, Report).Encode(rows),

@@ -37,7 +37,7 @@ public sealed class LabelMap
         {
             return OfSeveral(rows);
         }
-        string[] names = [.. rows.Select(row => Labelled(row).Label).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
+        string[] names = [.. rows.Select(row => row is MediaRow ? OfMedia(row).Label! : Labelled(row).Label).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
         if (names.Length < 2)
         {
             throw new BadInputException($"{(rows.Count > 0 ? rows[0].Place.File : "data")}: "
@@ -137,6 +137,11 @@ public sealed class LabelMap
     internal static LabelledRow Labelled(DataRow row) =>
         row as LabelledRow ?? throw row.Place.Error($"the row has {(row is LabelsRow ? RowForm.NameOf(row) : "no label")}, expected "
             + "{\"text\", \"label\"} in every row for classification");
+
+    /// <summary>A picture with its class.</summary>
+    /// <exception cref="BadInputException">The row is no picture, or has no class.</exception>
+    internal static MediaRow OfMedia(DataRow row) => row is MediaRow { Label.Length: > 0 } media ? media : throw row.Place.Error(
+        $"the row has {RowForm.NameOf(row)}, expected {{\"image\", \"label\"}}, a picture and its class, in every row");
 
     internal static LabelsRow Several(DataRow row) => row as LabelsRow ?? throw row.Place.Error(
         $"the row has {RowForm.NameOf(row)}, expected {{\"text\", \"labels\"}} in every row where a text may have several classes");

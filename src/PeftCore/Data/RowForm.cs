@@ -9,7 +9,7 @@ internal static class RowForm
     public const string Accepted = "{\"text\"}, {\"prompt\", \"completion\"}, {\"messages\": [{\"role\", \"content\"}]}, "
         + "{\"instruction\", \"input\", \"output\"}, {\"text\", \"label\"}, {\"text\", \"text_pair\", \"label\"}, {\"text\", \"labels\"}, "
         + "{\"tokens\", \"tags\"}, {\"question\", \"context\", \"answers\"}, {\"source\", \"target\"}, {\"text\", \"positive\"}, "
-        + "{\"file_name\", \"text\"} or {\"file_name\", \"label\"}";
+        + "{\"file_name\", \"text\"}, {\"file_name\", \"label\"} or {\"words\", \"boxes\", \"tags\"}";
 
     private const string Task = "task_id";
 
@@ -17,6 +17,7 @@ internal static class RowForm
         [["text"], ["prompt", "completion"], [.. FieldValue.ChatVariables, "messages"], ["instruction", "input", "output"],
             ["text", "text_pair", "label"], ["text", "text_pair", "labels"], ["tokens", "tags"],
             ["question", "context", "answers"], ["question", "context", "answer"], ["source", "target"], ["text", "negative", "positive"],
+            ["words", "boxes", "tags"], .. MediaRow.PathFields.Select(path => (string[])[path, "words", "boxes", "tags"]),
             .. MediaRow.PathFields.SelectMany(path => (string[][])[["text", path], ["label", path]])];
 
     private static readonly string[] Optional = ["input", "text_pair", "negative", .. FieldValue.ChatVariables];
@@ -37,6 +38,7 @@ internal static class RowForm
         LabelledRow { Pair: not null } => "\"text\", \"text_pair\" and \"label\"",
         LabelledRow => "\"text\" and \"label\"",
         LabelsRow => "\"text\" and \"labels\"",
+        TokensRow { Boxes: not null } => "\"words\", \"boxes\" and \"tags\"",
         TokensRow => "\"tokens\" and \"tags\"",
         QuestionRow => "\"question\", \"context\" and \"answers\"",
         SourceRow => "\"source\" and \"target\"",
@@ -64,6 +66,7 @@ internal static class RowForm
             "label" => Labelled(place, fields, options),
             "labels" => TaskFields.Labelled(place, Text("text"), fields.ContainsKey("text_pair") ? Text("text_pair") : null,
                 fields["labels"]),
+            "tags" when fields.ContainsKey("words") => BoxFields.Boxed(place, fields),
             "tags" => TaskFields.Tagged(place, fields["tokens"], fields["tags"]),
             "answers" => new QuestionRow(place, Text("question"), Text("context"),
                 TaskFields.Answers(place, fields["answers"], Text("context"))),

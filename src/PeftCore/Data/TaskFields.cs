@@ -10,14 +10,18 @@ internal static class TaskFields
     private const string AnswersForm = "{\"text\": [texts], \"answer_start\": [positions]}";
 
     /// <summary>Words and one tag for each; tags are names or class numbers.</summary>
-    public static TokensRow Tagged(RowPlace place, FieldValue tokens, FieldValue tags)
+    /// <param name="place">File and line, for error messages.</param>
+    /// <param name="tokens">The words.</param>
+    /// <param name="tags">The tags.</param>
+    /// <param name="name">The name of the field with the words.</param>
+    public static TokensRow Tagged(RowPlace place, FieldValue tokens, FieldValue tags, string name = "tokens")
     {
-        string[] words = [.. Items(place, "tokens", tokens, "a list of words").Select(item => item.ValueKind == JsonValueKind.String
-            ? item.GetString()! : throw place.Error($"\"tokens\" holds {FieldValue.Describe(item)}, expected words"))];
+        string[] words = [.. Items(place, name, tokens, "a list of words").Select(item => item.ValueKind == JsonValueKind.String
+            ? item.GetString()! : throw place.Error($"\"{name}\" holds {FieldValue.Describe(item)}, expected words"))];
         var items = Items(place, "tags", tags, "a list of tags");
         if (items.Length != words.Length)
         {
-            throw place.Error($"\"tokens\" has {words.Length} words and \"tags\" has {items.Length} tags, expected one tag for each word");
+            throw place.Error($"\"{name}\" has {words.Length} words and \"tags\" has {items.Length} tags, expected one tag for each word");
         }
         if (items.Select(item => item.ValueKind).Distinct().Count() > 1)
         {
@@ -128,7 +132,7 @@ internal static class TaskFields
         _ => throw place.Error($"\"tags\" holds {FieldValue.Describe(tag)}, expected names of tags or class numbers from 0"),
     };
 
-    private static JsonElement[] Items(RowPlace place, string name, FieldValue value, string expected)
+    internal static JsonElement[] Items(RowPlace place, string name, FieldValue value, string expected)
     {
         var json = value.AsJson(place, name);
         return json.ValueKind == JsonValueKind.Array && json.GetArrayLength() > 0 ? [.. json.EnumerateArray()]

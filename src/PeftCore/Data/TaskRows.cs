@@ -6,6 +6,12 @@ namespace PeftCore.Data;
 /// <param name="Tags">The tag of each word; a class number is its own name.</param>
 internal sealed record TokensRow(RowPlace Place, IReadOnlyList<string> Tokens, IReadOnlyList<string> Tags) : DataRow(Place)
 {
+    /// <summary>Left, top, right and bottom of each word on its page, from 0 to <see cref="BoxFields.Most"/>; null for a text.</summary>
+    public IReadOnlyList<int[]>? Boxes { get; init; }
+
+    /// <summary>The path of the page's picture; null without one.</summary>
+    public string? File { get; init; }
+
     /// <summary>The names of all tags in the order of their numbers; null if the data do not say.</summary>
     public IReadOnlyList<string>? ClassNames { get; init; }
 }

@@ -9,6 +9,9 @@ namespace PeftCore.Models;
 /// <param name="HasBoxes">Whether each token has a box.</param>
 internal sealed record SampleSizes(int Tokens, Shape? Pixels = null, Shape? Sound = null, bool HasBoxes = false)
 {
+    /// <summary>Whether pictures may have another size than <see cref="Pixels"/>.</summary>
+    public bool InterpolatesPixels { get; init; }
+
     /// <summary>Labels of a target; null for as many as the caller asks for.</summary>
     public int? Targets { get; init; }
 

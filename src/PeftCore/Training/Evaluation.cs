@@ -14,8 +14,9 @@ public sealed class EvaluationResult
 {
     private readonly bool _predictsTokens;
 
-    internal EvaluationResult(double loss, long tokens, Dictionary<string, double>? metrics = null, bool predictsTokens = true) =>
-        (Loss, Tokens, Metrics, _predictsTokens) = (loss, tokens, metrics ?? [], predictsTokens);
+    internal EvaluationResult(double loss, long tokens, Dictionary<string, double>? metrics = null, bool predictsTokens = true,
+        int[][]? confusion = null) =>
+        (Loss, Tokens, Metrics, _predictsTokens, Confusion) = (loss, tokens, metrics ?? [], predictsTokens, confusion);
 
     /// <summary>Mean loss over all targets: of tokens, classes and answers the cross-entropy in nats.</summary>
     public double Loss { get; }
@@ -25,6 +26,10 @@ public sealed class EvaluationResult
 
     /// <summary>The metrics of the model's task by name, such as "accuracy"; empty for language models.</summary>
     public IReadOnlyDictionary<string, double> Metrics { get; }
+
+    /// <summary>Confusion matrix: how many samples of each class (row) were predicted as each class (column). Null for tasks in which a
+    /// sample has no single class.</summary>
+    public IReadOnlyList<IReadOnlyList<int>>? Confusion { get; }
 
     /// <summary>exp(<see cref="Loss"/>) of a model that predicts tokens; null for other tasks. Above a loss of 709 it overflows a double;
     /// the largest double replaces it, so that a file of results holds a number.</summary>
@@ -63,7 +68,8 @@ public static class Evaluation
                 }
             }
             return tokens > 0
-                ? new EvaluationResult(sum / tokens, tokens, meter?.Scores(), TaskSpec.PredictsTokens(model.Task))
+                ? new EvaluationResult(sum / tokens, tokens, meter?.Scores(), TaskSpec.PredictsTokens(model.Task),
+                    meter?.Confusion(model.Labels.Count))
                 : throw new BadInputException("the evaluation data have no token to predict: every label is masked");
         }
         finally

@@ -5,12 +5,6 @@ namespace PeftCore.Data;
 /// <summary>Makes the inputs of a model from recordings, as preprocessor_config.json says.</summary>
 internal abstract class AudioPreprocessor
 {
-    /// <summary>Name of the file.</summary>
-    public const string FileName = "preprocessor_config.json";
-
-    // Where transformers 5 saves all parts of a processor together.
-    private const string ProcessorFileName = "processor_config.json", ProcessorField = "feature_extractor";
-
     private protected AudioPreprocessor(ConfigReader config)
     {
         Source = config.Source;
@@ -42,17 +36,8 @@ internal abstract class AudioPreprocessor
     /// <param name="directory">The directory.</param>
     /// <param name="modelType">The family, which decides if the file does not name a preprocessor.</param>
     /// <exception cref="BadInputException">The directory has none, or one that is not supported.</exception>
-    public static AudioPreprocessor Read(string directory, string modelType)
-    {
-        string path = Path.Combine(directory, FileName), processor = Path.Combine(directory, ProcessorFileName);
-        if (File.Exists(path))
-        {
-            return Of(ConfigReader.Open(path), modelType);
-        }
-        return File.Exists(processor) && ConfigReader.Open(processor).ObjectOrNull(ProcessorField) is { } inner ? Of(inner, modelType)
-            : throw new BadInputException($"{directory} has no {FileName}, which says how a recording becomes the model's input; "
-                + "copy it from the model's repository.");
-    }
+    public static AudioPreprocessor Read(string directory, string modelType) =>
+        Of(ProcessorConfig.Open(directory, "feature_extractor", "a recording"), modelType);
 
     internal static AudioPreprocessor Of(ConfigReader config, string modelType)
     {

@@ -79,7 +79,10 @@ internal sealed class VisionTransformer : TransformerModel
 
     internal override long PositionTables(int length) => _positions.Version;
 
-    internal override SampleSizes InputsOf(int length) => new(Tokens: 0, _spec.Picture.Shape);
+    internal override SampleSizes InputsOf(int length) => new(Tokens: 0, _spec.Picture.Shape)
+    {
+        InterpolatesPixels = _spec.Picture.Interpolates,
+    };
 
     // A pooler is part of the body in weight files, but only the bare model has it.
     internal override bool IsHead(string path) => base.IsHead(path) || path.StartsWith("pooler.", StringComparison.Ordinal);

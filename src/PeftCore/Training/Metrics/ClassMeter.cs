@@ -35,6 +35,20 @@ internal sealed class ClassMeter : TaskMeter
         }
     }
 
+    public override int[][]? Confusion(int classes)
+    {
+        if (_correct.Count == 0)
+        {
+            return null;
+        }
+        int[][] counts = [.. Enumerable.Range(0, classes).Select(_ => new int[classes])];
+        foreach (var (correct, predicted) in _correct.Zip(_predicted))
+        {
+            counts[correct][predicted]++;
+        }
+        return counts;
+    }
+
     public override Dictionary<string, double> Scores() => _correct.Count > 0
         ? new()
         {

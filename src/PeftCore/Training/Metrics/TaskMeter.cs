@@ -46,6 +46,9 @@ internal abstract class TaskMeter
     /// <summary>The metrics of all batches by name.</summary>
     public abstract Dictionary<string, double> Scores();
 
+    /// <summary>(classes, classes): samples of each class that were predicted as each; null without single classes.</summary>
+    public virtual int[][]? Confusion(int classes) => null;
+
     /// <summary>Index of the largest number.</summary>
     private protected static int ArgMax(ReadOnlySpan<float> row)
     {
