@@ -1,4 +1,5 @@
 using PeftCore.Autograd;
+using PeftCore.Backends;
 using PeftCore.Models;
 using PeftCore.Tensors;
 

@@ -124,7 +124,8 @@ public sealed class Seq2SeqModelTests(string family)
         var inputs = batch.ToInputs(model);
         int[] read = inputs.Decoder!.Ids.ToArray<int>();
         float[] expected = model.Logits(inputs).ToFloats();
-        using var decoder = new Seq2SeqDecoder(model, _backend, [source], capacity: 6, cacheDType: null, largestBatch: 1);
+        using var decoder = new Seq2SeqDecoder(model, _backend, new InputArrays { Ids = source, BatchSize = 1 }, capacity: 6,
+            cacheDType: null, largestBatch: 1);
         for (int t = 0; t < target.Length; t++)
         {
             float[] logits = new float[TinyPairs.Vocabulary];
