@@ -140,6 +140,10 @@ public static class ModelLoader
                 continue;
             }
             unused.Remove(entry.Name);
+            if (model.HasNewHead && model.IsHead(path) && !WeightReader.HasShape(entry, parameter.Shape))
+            {
+                continue; // The file's head is for other classes.
+            }
             WeightReader.Read(entry, parameter, backend, dtype);
         }
         if (missing.Count > 0)

@@ -57,15 +57,21 @@ internal static class WeightReader
 
     public static void CheckShape(WeightEntry entry, Shape expected)
     {
+        if (!HasShape(entry, expected))
+        {
+            throw entry.Error($"has shape ({string.Join(", ", entry.Shape)}), but the configuration makes it {expected}");
+        }
+    }
+
+    /// <summary>Whether a tensor has a shape.</summary>
+    public static bool HasShape(WeightEntry entry, Shape expected)
+    {
         long[] shape = entry.Shape;
         bool same = shape.Length == expected.Rank;
         for (int i = 0; same && i < shape.Length; i++)
         {
             same = shape[i] == expected[i];
         }
-        if (!same)
-        {
-            throw entry.Error($"has shape ({string.Join(", ", shape)}), but the configuration makes it {expected}");
-        }
+        return same;
     }
 }
