@@ -75,6 +75,8 @@ public static class ModelFamilies
         Register("layoutlm", LayoutLm.Read, "query", "value");
         Register("layoutlmv3", new ModelFamily((config, task, _) => new LayoutLmV3(LayoutLmV3Spec.Read(config), task), DocumentTasks,
             "query", "value"));
+        Register("clip_text_model", new ModelFamily((config, task, _) => new ClipTextModel(ClipTextSpec.ReadAlone(config), task),
+            [ModelTask.FeatureExtraction], "q_proj", "v_proj"));
         Register("clip", new ModelFamily((config, task, _) => new Clip(ClipSpec.Read(config, task)), [ModelTask.Contrastive],
             "q_proj", "v_proj"));
         Register("vit", new ModelFamily((config, task, _) => new VisionTransformer(Vit.Read(config, task), task), PictureTasks,

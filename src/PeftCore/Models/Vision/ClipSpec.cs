@@ -65,6 +65,13 @@ internal sealed record ClipTextSpec(PreNormSpec Blocks, int Layers, int Vocabula
     // The first configurations had this number in place of that of the tokenizer.
     private const int WrongEndToken = 2;
 
+    /// <summary>Reads the config.json of a model that is this tower alone.</summary>
+    public static ClipTextSpec ReadAlone(ConfigReader config)
+    {
+        ForeignFields.Refuse(config, "clip_text_model", []);
+        return Read(config);
+    }
+
     /// <summary>Reads the tower's configuration.</summary>
     public static ClipTextSpec Read(ConfigReader config)
     {

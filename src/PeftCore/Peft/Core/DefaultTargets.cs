@@ -45,6 +45,7 @@ internal static class DefaultTargets
             ["input_layernorm", "post_attention_layernorm", "ln_f"]),
         ["clip"] = new(["k_proj", "v_proj", "fc2"], ["fc2"],
             ["layer_norm1", "layer_norm2", "pre_layrnorm", "post_layernorm", "final_layer_norm"]),
+        ["clip_text_model"] = new(["k_proj", "v_proj", "fc2"], ["fc2"], ["layer_norm1", "layer_norm2", "final_layer_norm"]),
         ["cohere"] = Cohere,
         ["cohere2"] = Cohere,
         ["deberta-v2"] = new(["key_proj", "value_proj", "output.dense"], EncoderOutput, EncoderNorm,
