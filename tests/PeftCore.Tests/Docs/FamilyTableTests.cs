@@ -55,6 +55,15 @@ public sealed class FamilyTableTests
         ["bart"] = "BART",
         ["mbart"] = "mBART",
         ["pegasus"] = "Pegasus",
+        ["layoutlm"] = "LayoutLM",
+        ["layoutlmv3"] = "LayoutLMv3",
+        ["vit"] = "ViT",
+        ["dinov2"] = "DINOv2",
+        ["clip"] = "CLIP",
+        ["clip_text_model"] = "CLIP's encoder of texts",
+        ["whisper"] = "Whisper",
+        ["UNet2DConditionModel"] = "UNet of Stable Diffusion",
+        ["wav2vec2"] = "wav2vec 2.0, XLS-R",
     };
 
     [Test]
@@ -102,6 +111,11 @@ public sealed class FamilyTableTests
         ModelTask.SequenceClassification => "sequence classification",
         ModelTask.TokenClassification => "token classification",
         ModelTask.QuestionAnswering => "question answering",
+        ModelTask.ImageClassification => "image classification",
+        ModelTask.Contrastive => "pictures and texts",
+        ModelTask.Ctc => "speech recognition (CTC)",
+        ModelTask.SpeechToText => "speech to text",
+        ModelTask.NoisePrediction => "noise prediction",
         _ => "features",
     };
 }

@@ -5,6 +5,7 @@ using PeftCore.Models;
 using PeftCore.Nn;
 using PeftCore.Peft;
 using PeftCore.Tensors;
+using PeftCore.Tests.Models.Vision;
 
 namespace PeftCore.Tests.Peft;
 
@@ -46,7 +47,7 @@ internal sealed class Bench : IDisposable
     public float[] Logits(int row)
     {
         using var scope = new TensorScope();
-        return LogitsOfTokens(Inputs(Ids.AsSpan(row * Ids.Length / Rows, Ids.Length / Rows), 1));
+        return LogitsOfTokens(Inputs(Ids.AsSpan(row * Ids.Length / Rows, Ids.Length / Rows), 1, row));
     }
 
     /// <summary>Runs forward and backward; the parameters keep their gradients.</summary>
@@ -59,7 +60,10 @@ internal sealed class Bench : IDisposable
         int[] labels = [.. Ids.Select((id, i) => i < masked ? -100 : id)];
         var loss = Base.Loss(Inputs(Ids, Rows), Base.Task switch
         {
-            ModelTask.SequenceClassification => Base.ToTargets([0, 2, 1], Rows, parts == 1 ? null : parts * Rows),
+            ModelTask.SequenceClassification or ModelTask.ImageClassification or ModelTask.Contrastive =>
+                Base.ToTargets((int[])(Base.Task == ModelTask.Contrastive ? [0, 1, 2] : [0, 2, 1]), Rows, parts == 1 ? null : parts * Rows),
+            ModelTask.TokenClassification => Base.ToTargets(Array.ConvertAll(Ids, id => id % 3), Rows,
+                parts == 1 ? null : parts * Ids.Length),
             ModelTask.Seq2SeqLm => Base.ToTargets(TargetsOf(Ids), Rows, parts == 1 ? null : parts * Ids.Length),
             _ => Targets.FromLabels(Backend, labels, Rows, parts == 1 ? null
                 : parts * LabelShift.Shift(labels, Rows, new int[labels.Length])),
@@ -112,6 +116,10 @@ internal sealed class Bench : IDisposable
     /// <summary>Logits without those of virtual tokens.</summary>
     private float[] LogitsOfTokens(ModelInputs inputs)
     {
+        if (Base.Task == ModelTask.Contrastive)
+        {
+            return EmbeddingsOfRows(inputs); // The scores of a row depend on the other rows.
+        }
         float[] all = Tape.NoGrad(() => Base.Logits(inputs)).ToArray<float>();
         if (Base.Task != ModelTask.CausalLm)
         {
@@ -121,7 +129,19 @@ internal sealed class Bench : IDisposable
         return [.. Enumerable.Range(1, inputs.Batch).SelectMany(row => all[(row * each - tokens)..(row * each)])];
     }
 
-    private ModelInputs Inputs(ReadOnlySpan<int> ids, int rows) => Base.Task == ModelTask.CausalLm ? ModelInputs.From(Backend, ids, rows)
+    /// <summary>The embeddings of text and picture of each row.</summary>
+    private float[] EmbeddingsOfRows(ModelInputs inputs)
+    {
+        var outputs = Tape.NoGrad(() => Base.Outputs(inputs));
+        float[] texts = outputs[1].Value.ToArray<float>(), pictures = outputs[2].Value.ToArray<float>();
+        int each = texts.Length / inputs.Batch;
+        return [.. Enumerable.Range(0, inputs.Batch).SelectMany(row => texts[(row * each)..((row + 1) * each)]
+            .Concat(pictures[(row * each)..((row + 1) * each)]))];
+    }
+
+    private ModelInputs Inputs(ReadOnlySpan<int> ids, int rows, int first = 0) => Base.Task == ModelTask.CausalLm
+        ? ModelInputs.From(Backend, ids, rows) : Family.IsTiny
+        ? Base.ToInputs(TinyPictures.Batch(Family.Name, ids.ToArray(), rows, first))
         : Base.ToInputs(new InputArrays { Ids = ids.ToArray(), BatchSize = rows, Labels = TargetsOf(ids) });
 
     /// <summary>The tokens that an encoder-decoder writes.</summary>

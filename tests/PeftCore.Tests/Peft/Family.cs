@@ -2,6 +2,7 @@ using PeftCore.Backends;
 using PeftCore.Io;
 using PeftCore.Models;
 using PeftCore.Tensors;
+using PeftCore.Tests.Models.Vision;
 
 namespace PeftCore.Tests.Peft;
 
@@ -41,11 +42,43 @@ public sealed record Family(string Name, string Attention, string MlpOutput, str
         KeyBias = ".k_proj.bias",
     };
 
+    /// <summary>Pictures without tokens.</summary>
+    public static Family Vit { get; } = new("vit", "q_proj", "fc2", "layers.0.mlp", "", "layernorm", HasBiases: true)
+    {
+        Head = "classifier",
+        KeyBias = ".k_proj.bias",
+        IsTiny = true,
+    };
+
+    public static Family Dinov2 { get; } = new("dinov2", "query", "fc2", "layer.0.mlp", "", "layernorm", HasBiases: true)
+    {
+        Head = "classifier",
+        KeyBias = ".key.bias",
+        IsTiny = true,
+    };
+
+    /// <summary>Two stacks, one of texts and one of pictures.</summary>
+    public static Family Clip { get; } = new("clip", "q_proj", "fc2", "layers.0.mlp", "token_embedding", "final_layer_norm", HasBiases: true)
+    {
+        Head = "text_projection",
+        KeyBias = ".k_proj.bias",
+        IsTiny = true,
+    };
+
+    /// <summary>Tokens, boxes and pictures.</summary>
+    public static Family LayoutLmV3 { get; } = new("layoutlmv3", "query", "output.dense", "layer.0.intermediate", "word_embeddings",
+        "layer.1.output.LayerNorm", HasBiases: true)
+    {
+        Head = "classifier",
+        KeyBias = ".key.bias",
+        IsTiny = true,
+    };
+
     /// <summary>The families of all properties with all settings.</summary>
     public static IReadOnlyList<Family> All { get; } = [Llama, Gpt2];
 
     /// <summary>A family of each other kind, which one setting of each kind of method is held to.</summary>
-    public static IReadOnlyList<Family> Others { get; } = [GptNeoX, Qwen3Moe, Bert, T5, Bart];
+    public static IReadOnlyList<Family> Others { get; } = [GptNeoX, Qwen3Moe, Bert, T5, Bart, Vit, Dinov2, Clip, LayoutLmV3];
 
     /// <summary>The module of the head.</summary>
     public string Head { get; private init; } = "lm_head";
@@ -54,7 +87,13 @@ public sealed record Family(string Name, string Attention, string MlpOutput, str
     /// for families without. Their true gradient is zero.</summary>
     public string? KeyBias { get; private init; }
 
-    public string Directory => TestFiles.Fixture("hf", Name, "base");
+    /// <summary>Whether the model is made for these tests, and no fixture.</summary>
+    public bool IsTiny { get; private init; }
+
+    /// <summary>Whether the model reads tokens.</summary>
+    public bool ReadsTokens => Embedding.Length > 0;
+
+    public string Directory => IsTiny ? TinyPictures.Directory(Name) : TestFiles.Fixture("hf", Name, "base");
 
     public TransformerModel Load(Backend backend, DType? dtype = null) => ModelLoader.Load(Directory, backend, dtype);
 

@@ -51,8 +51,15 @@ internal static partial class MethodCases
     private static IEnumerable<(MethodCase Method, Family Family)> Pairs =>
         from method in All
         from family in OfEachKind.Contains(method.Name) ? [.. Family.All, .. Family.Others] : Family.All
-        where method.Fits(family)
+        where method.Fits(family) && Applies(method.Name, family)
         select (method, family);
+
+    // Prompts and trained rows need tokens, and documents have no place for prompts.
+    private static readonly string[] OfTokens = ["embedding", "prompt from the vocabulary", "prefix from zeros", "trainable tokens alone"];
+
+    private static bool Applies(string method, Family family) => !OfTokens.Contains(method) || (family.ReadsTokens
+        && (family != Family.LayoutLmV3 || !method.StartsWith("pre", StringComparison.Ordinal)
+            && !method.StartsWith("prompt", StringComparison.Ordinal)));
 
     private static readonly string[] Written =
     [

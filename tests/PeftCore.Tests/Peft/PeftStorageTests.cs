@@ -53,7 +53,7 @@ public sealed class PeftStorageTests(MethodCase method, Family family)
         {
             return;
         }
-        bool tied = _bench.Base.OutputLayer!.Weight == _bench.Base.TokenEmbedding.Weight;
+        bool tied = _bench.Base.IsTied;
         Model.AddAdapter(method.Config(family));
         _bench.Perturb();
         long largest = _bench.Base.NamedParameters().Max(p => p.Parameter.Shape.Count) * sizeof(float);
@@ -62,7 +62,7 @@ public sealed class PeftStorageTests(MethodCase method, Family family)
         long own = Model.Parameters.Max(p => p.Parameter.Shape.Count) * sizeof(float);
         Model.MergeAndUnload();
         Assert.That(_bench.Backend.Memory.PeakBytes - before, Is.LessThan(4 * largest + 16 * own));
-        long untied = tied && _bench.Base.OutputLayer!.Weight != _bench.Base.TokenEmbedding.Weight
+        long untied = tied && !_bench.Base.IsTied
             ? Arena.Round(_bench.Base.OutputLayer!.Weight.Value.ByteCount) : 0;
         Assert.That(_bench.Backend.Memory.CurrentBytes, Is.EqualTo(_bench.StartingBytes + untied));
         Assert.That(_bench.Base.NamedParameters().Select(p => p.Parameter.Value.Storage.Kind), Is.All.EqualTo(MemoryKind.Frozen));
@@ -145,7 +145,7 @@ public sealed class PeftStorageTests(MethodCase method, Family family)
     public void Unloading_restores_the_base_to_the_bit_and_frees_everything()
     {
         var before = _bench.BaseBytes();
-        bool tied = _bench.Base.OutputLayer!.Weight == _bench.Base.TokenEmbedding.Weight;
+        bool tied = _bench.Base.IsTied;
         Model.AddAdapter(method.Config(family), "one");
         _bench.Perturb();
         _bench.Step();
@@ -159,7 +159,7 @@ public sealed class PeftStorageTests(MethodCase method, Family family)
         Model.Delete("one");
         Model.Unload();
         Bench.AssertSame(_bench.BaseBytes(), before);
-        Assert.That(_bench.Base.OutputLayer!.Weight == _bench.Base.TokenEmbedding.Weight, Is.EqualTo(tied));
+        Assert.That(_bench.Base.IsTied, Is.EqualTo(tied));
         Assert.That(_bench.Backend.Memory.CurrentBytes, Is.EqualTo(_bench.StartingBytes));
         Assert.That(_bench.Base.NamedModules().Select(m => m.Module).OfType<Layer>().Where(layer => layer.Hook is not null), Is.Empty);
     }

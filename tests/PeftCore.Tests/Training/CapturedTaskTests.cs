@@ -6,6 +6,7 @@ using PeftCore.Peft;
 using PeftCore.Peft.Lora;
 using PeftCore.Tensors;
 using PeftCore.Tests.Models.Encoders;
+using PeftCore.Tests.Models.Vision;
 using PeftCore.Training;
 
 namespace PeftCore.Tests.Training;
@@ -23,6 +24,11 @@ public sealed class CapturedTaskTests
     [TestCase("albert", ModelTask.TokenClassification)]
     [TestCase("distilbert", ModelTask.QuestionAnswering)]
     [TestCase("electra", ModelTask.FeatureExtraction)]
+    [TestCase("vit", ModelTask.ImageClassification)]
+    [TestCase("dinov2", ModelTask.ImageClassification)]
+    [TestCase("clip", ModelTask.Contrastive)]
+    [TestCase("layoutlm", ModelTask.TokenClassification)]
+    [TestCase("layoutlmv3", ModelTask.TokenClassification)]
     public void A_step_of_a_task_is_launched_as_a_graph(string type, ModelTask task)
     {
         var (values, launches) = Train(new CpuBackend(1), type, task);
@@ -40,8 +46,9 @@ public sealed class CapturedTaskTests
         using var owner = cpu;
         using var scope = new TensorScope();
         bool classes = task is ModelTask.SequenceClassification or ModelTask.TokenClassification;
-        var model = new PeftModel(TinyEncoders.Model(cpu, type, classes ? TinyEncoders.Task(task) : new TaskOptions { Task = task },
-            scale: 2));
+        bool pictures = type is "vit" or "dinov2" or "clip" or "layoutlm" or "layoutlmv3";
+        var model = new PeftModel(pictures ? TinyPictures.Model(cpu, type)
+            : TinyEncoders.Model(cpu, type, classes ? TinyEncoders.Task(task) : new TaskOptions { Task = task }, scale: 2));
         model.AddAdapter(new LoraConfig { Rank = 2, Alpha = 4, Dropout = 0.1 }, seed: 5);
         ITrainable trainable = new TrainableAdapter(model);
         using var optimizer = new AdamW(trainable.Parameters, new AdamWOptions());
@@ -49,12 +56,15 @@ public sealed class CapturedTaskTests
         var values = new List<double>();
         for (int i = 0; i < Steps; i++)
         {
-            var result = step.Run([BatchOf(task, i)], 1e-2, i, (ulong)i);
+            var result = step.Run([pictures ? DrawnPictures(type, i) : BatchOf(task, i)], 1e-2, i, (ulong)i);
             values.AddRange([result.Loss, result.GradientNorm]);
         }
         values.AddRange(model.Parameters.SelectMany(p => p.Parameter.Value.ToArray<float>()).Select(value => (double)value));
         return (values, (step as CapturedStep)?.GraphLaunches ?? 0);
     }
+
+    private static Batch DrawnPictures(string type, int step) => new Collator(padId: 1).Collate([.. Enumerable.Range(0, 3)
+        .Select(row => TinyPictures.Sample(type, 3 * step + row, row == 1 ? Length - 2 : Length))]);
 
     // The second row is shorter and padded; types and targets differ from step to step.
     private static Batch BatchOf(ModelTask task, int step)
