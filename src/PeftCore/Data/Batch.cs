@@ -39,6 +39,7 @@ public sealed class Batch
         Array.Fill(ClassLabels, -1);
         (CausalRanges, TaskIds, TrainableTokens) = (null, null, 0);
         (TypeIds, Spans, Scores, Windows, Boxes, Parts) = (null, null, null, null, null, 1);
+        (EncoderStates, Timesteps) = (null, null);
         (IsPairs, IsTranscripts, WordDelimiter) = (false, false, null);
         if (DecoderLabels is not null)
         {
@@ -110,6 +111,12 @@ public sealed class Batch
 
     /// <summary>The recordings; null without any.</summary>
     internal DenseBatch? Sound { get; set; } // (B, samples) or (B, bins, frames)
+
+    /// <summary>The hidden states of texts that a diffusion model attends to; null without.</summary>
+    internal DenseBatch? EncoderStates { get; set; } // (B, T', C')
+
+    /// <summary>The step of the noise schedule of each row; null without.</summary>
+    internal int[]? Timesteps { get; set; } // (B)
 
     /// <summary>The box of each token on its page, zeros for padding; null without boxes.</summary>
     internal int[]? Boxes { get; set; } // (B, T, 4)
@@ -211,6 +218,8 @@ public sealed class Batch
             Spans = Spans is { } spans ? [spans[row], spans[BatchSize + row]] : null,
             Scores = Scores is { } scores ? [.. scores.AsSpan(row * (scores.Length / BatchSize), scores.Length / BatchSize)] : null,
             Pixels = Pixels?.Row(row),
+            EncoderStates = EncoderStates?.Row(row),
+            Timesteps = Timesteps?[row..(row + 1)],
             Sound = Sound?.Row(row),
             Boxes = Boxes?[(4 * start)..(4 * (start + length))],
             IsPairs = IsPairs,

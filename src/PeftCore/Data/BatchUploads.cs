@@ -23,6 +23,8 @@ internal static class BatchUploads
                 Labels = batch.DecoderLabels,
                 Tasks = batch.TaskIds,
                 Pixels = batch.Pixels?.Array,
+                EncoderStates = batch.EncoderStates?.Array,
+                Timesteps = batch.Timesteps,
                 Sound = batch.Sound?.Array,
                 SoundLengths = batch.Sound is { MarksPadding: true } ? batch.Sound.Lengths : null,
                 Boxes = batch.Boxes,
@@ -35,6 +37,7 @@ internal static class BatchUploads
         /// <exception cref="BadInputException">The batch has no target.</exception>
         public Targets ToTargets(TransformerModel model, int? denominator = null) => model.Task switch
         {
+            ModelTask.NoisePrediction when batch.Scores is { } noise => model.ToTargets(noise, batch.BatchSize, denominator),
             ModelTask.CausalLm => Models.Targets.FromShifted(model.Backend, batch.Targets, batch.TrainableTokens, batch.BatchSize,
                 denominator),
             ModelTask.SequenceClassification or ModelTask.ImageClassification when batch.Scores is { } scores =>

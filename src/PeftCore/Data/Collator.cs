@@ -159,6 +159,15 @@ internal sealed class Collator
         var (pixels, sound) = (Sources(rows, sample => sample.Pixels), Sources(rows, sample => sample.Sound));
         batch.Pixels = pixels is null ? null : DenseBatch.Read(pixels, draws, batch.Pixels);
         batch.Sound = sound is null ? null : DenseBatch.Read(sound, draws, batch.Sound);
+        var states = Sources(rows, sample => sample.EncoderStates);
+        batch.EncoderStates = states is null ? null : DenseBatch.Read(states, draws, batch.EncoderStates);
+        for (int row = 0; row < rows.Length && rows[row][0].Pixels is NoisedPicture picture; row++)
+        {
+            var draw = draws.IsEmpty ? default : draws[row];
+            int numbers = (int)picture.Shape.Count;
+            (batch.Timesteps ??= new int[rows.Length])[row] = picture.StepOf(draw);
+            picture.ReadTarget((batch.Scores ?? batch.NewScores(numbers)).AsSpan(row * numbers, numbers), draw);
+        }
     }
 
     private static DenseSource[]? Sources(ReadOnlySpan<Example[]> rows, Func<Example, DenseSource?> sourceOf)
@@ -171,7 +180,8 @@ internal sealed class Collator
         for (int row = 0; row < rows.Length; row++)
         {
             sources[row] = sourceOf(rows[row][0])
-                ?? throw new BadInputException("some samples of a batch have a picture or a recording and others have none");
+                ?? throw new BadInputException(
+                    "some samples of a batch have a picture, a recording or the states of a text, and others have none");
         }
         return sources;
     }

@@ -55,7 +55,7 @@ internal static class DataFingerprint
         {
             add((long)flag);
         }
-        foreach (var source in new[] { sample.Pixels, sample.Sound })
+        foreach (var source in new[] { sample.Pixels, sample.Sound, sample.EncoderStates })
         {
             if (source is not null)
             {

@@ -63,6 +63,9 @@ public sealed record Example(int[] Ids, int[] Labels)
     /// <summary>The recording of the sample, as a waveform or a spectrogram; null without one.</summary>
     internal DenseSource? Sound { get; init; }
 
+    /// <summary>(T', C'): the hidden states of a text that a diffusion model attends to; null without.</summary>
+    internal DenseSource? EncoderStates { get; init; }
+
     /// <summary>(T, 4): the box of each token on its page; null without boxes.</summary>
     internal int[]? Boxes { get; init; }
 

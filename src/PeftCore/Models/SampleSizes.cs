@@ -12,6 +12,9 @@ internal sealed record SampleSizes(int Tokens, Shape? Pixels = null, Shape? Soun
     /// <summary>Whether pictures may have another size than <see cref="Pixels"/>.</summary>
     public bool InterpolatesPixels { get; init; }
 
+    /// <summary>(tokens, columns) of the hidden states of a text that the model attends to; null for none.</summary>
+    public Shape? EncoderStates { get; init; }
+
     /// <summary>Labels of a target; null for as many as the caller asks for.</summary>
     public int? Targets { get; init; }
 

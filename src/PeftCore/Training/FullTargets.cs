@@ -20,6 +20,7 @@ internal static class FullTargets
         ModelTask.CausalLm => new Example(ids, ids),
         ModelTask.Ctc => Example.Unlabelled(ids) with { TargetIds = target(), IsTranscript = true },
         ModelTask.Seq2SeqLm or ModelTask.SpeechToText => Example.Unlabelled(ids) with { TargetIds = target() },
+        ModelTask.NoisePrediction => Example.Unlabelled(ids), // The noise of its picture is the target.
         ModelTask.Contrastive => Example.Unlabelled(ids) with { IsPair = true },
         ModelTask.SequenceClassification or ModelTask.ImageClassification when model.ProblemType == Problems.Regression =>
             Example.Unlabelled(ids) with { Score = row },

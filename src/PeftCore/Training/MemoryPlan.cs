@@ -112,7 +112,8 @@ public sealed class MemoryPlan
             rows[row] = FullTargets.Of(model, row, ids, () =>
                 Tokens(row, length, sizes.Targets ?? (targetLength > 0 ? targetLength : length))) with
             {
-                Pixels = Numbers(row, sizes.Pixels),
+                Pixels = model.Task == ModelTask.NoisePrediction ? Noised(row, sizes.Pixels!.Value) : Numbers(row, sizes.Pixels),
+                EncoderStates = Numbers(row, sizes.EncoderStates),
                 Sound = Numbers(row, sizes.Sound),
                 Boxes = sizes.HasBoxes ? new int[4 * ids.Length] : null,
             };
@@ -124,10 +125,12 @@ public sealed class MemoryPlan
         int[] Tokens(int row, int first, int count) => [.. Enumerable.Range(first, count)
             .Select(i => (int)(Kernels.Philox.Next(seed, (ulong)row, (ulong)i).X % (uint)symbols))];
 
-        DenseValues? Numbers(int row, Shape? shape) => shape is not { } extents ? null : new(
-            [.. Enumerable.Range(0, (int)extents.Count)
-                .Select(i => Kernels.Philox.Next(seed, (ulong)row, (ulong)i).X / (float)uint.MaxValue)],
-            extents);
+        NoisedPicture Noised(int row, Shape shape) => new(Values(row, shape), shape, NoiseSchedule.StableDiffusion);
+
+        DenseValues? Numbers(int row, Shape? shape) => shape is not { } extents ? null : new(Values(row, extents), extents);
+
+        float[] Values(int row, Shape extents) => [.. Enumerable.Range(0, (int)extents.Count)
+            .Select(i => Kernels.Philox.Next(seed, (ulong)row, (ulong)i).X / (float)uint.MaxValue)];
     }
 
     private static MemoryPlan Of(Func<Backend, ITrainable> build, Func<ITrainable, IReadOnlyList<Batch>> microBatches,

@@ -3,7 +3,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Tests.Ops;
 
-/// <summary>Entries of convolutions, unfold, fold and group norm.</summary>
+/// <summary>Entries of convolutions, unfold, fold, group norm and vectors of samples.</summary>
 internal static class ConvolutionEntries
 {
     private const float Scale = 0.7f;
@@ -32,6 +32,13 @@ internal static class ConvolutionEntries
         yield return Unfold("unfold sequences", ConvolutionSpec.Over1(3, padding: 1));
         yield return Fold("fold", ConvolutionSpec.Over2(2, stride: 2, padding: 1));
         yield return Fold("fold overlapping patches", new ConvolutionSpec(3, 2));
+        yield return new OpEntry("add to each", [], size =>
+        {
+            var shape = size.Pick<Shape>([1, 1, 1], [2, 3, 5], [3, 3], [2, 530, 44], [0, 3, 4]);
+            int columns = shape.Columns, each = shape[0] == 0 ? 0 : (int)(shape.Count / shape[0]);
+            return new OpSample([OpInput.Of("x", [.. shape]), OpInput.Of("v", shape[0], columns)], t => t[0].AddToEach(t[1]),
+                v => [.. v[0].Select((x, i) => x + v[1][i / each * columns + i % columns])]);
+        });
         yield return GroupNorm("group norm", DType.F32);
         yield return GroupNorm("group norm, BF16 weight and bias", DType.BF16);
     }

@@ -13,6 +13,8 @@ internal sealed class UNet : TransformerModel
     /// <summary>diffusers' name of the class, which config.json has as "_class_name".</summary>
     public const string ClassName = "UNet2DConditionModel";
 
+    private const int TextLength = 77;
+
     private readonly UNetConfig _config;
     private readonly Convolution _in;
     private readonly TimeEmbedding _time;
@@ -84,7 +86,11 @@ internal sealed class UNet : TransformerModel
     /// <summary>The sizes.</summary>
     internal UNetConfig Config => _config;
 
-    internal override SampleSizes InputsOf(int length) => new(Tokens: 0, [_config.InChannels, _config.SampleSize, _config.SampleSize]);
+    /// <summary>A picture of the size the model was trained on, and the hidden states of a text of CLIP's length.</summary>
+    internal override SampleSizes InputsOf(int length) => new(Tokens: 0, [_config.InChannels, _config.SampleSize, _config.SampleSize])
+    {
+        EncoderStates = [TextLength, _config.CrossChannels],
+    };
 
     public override ModelInputs ToInputs(InputArrays arrays)
     {
@@ -185,7 +191,8 @@ internal sealed class UNet : TransformerModel
         if (picture.Shape[2] % factor != 0 || picture.Shape[3] % factor != 0)
         {
             throw new BadInputException(
-                $"sample: {picture.Shape[2]} × {picture.Shape[3]} cannot be halved {_config.Levels.Count - 1} times; use multiples of {factor}");
+                $"sample: {picture.Shape[2]} × {picture.Shape[3]} cannot be halved {_config.Levels.Count - 1} times; " +
+                $"use multiples of {factor}");
         }
     }
 }

@@ -1,0 +1,85 @@
+using PeftCore.Autograd;
+using PeftCore.Backends;
+using PeftCore.Kernels;
+using PeftCore.Tensors;
+
+namespace PeftCore.Models;
+
+/// <summary>Draws pictures, or latents, with a diffusion model: DDIM (Song et al. 2021) with η = 0, so that the noise it starts with
+/// decides the result.</summary>
+public static class DdimSampler
+{
+    /// <summary>Draws pictures.</summary>
+    /// <param name="model">The diffusion model.</param>
+    /// <param name="schedule">The noise schedule it was trained with.</param>
+    /// <param name="textStates">(tokens, columns) of a text's hidden states, row-major, for all pictures; or (count, tokens,
+    /// columns).</param>
+    /// <param name="tokens">Tokens of the text.</param>
+    /// <param name="count">Pictures.</param>
+    /// <param name="steps">Steps of sampling.</param>
+    /// <param name="seed">Seed of the noise; picture i has the same noise whatever the count.</param>
+    /// <returns>(count, channels, height, width), row-major.</returns>
+    /// <exception cref="BadInputException">The model is no diffusion model, or the text does not fit it.</exception>
+    public static float[] Sample(TransformerModel model, NoiseSchedule schedule, ReadOnlySpan<float> textStates, int tokens, int count,
+        int steps, ulong seed)
+    {
+        if (model is not UNet unet || count < 1)
+        {
+            throw new BadInputException(model is UNet ? $"{count} pictures cannot be drawn; draw at least one"
+                : $"{model.ModelType} models predict no noise, so they draw no pictures");
+        }
+        var config = unet.Config;
+        int columns = config.CrossChannels, each = config.InChannels * config.SampleSize * config.SampleSize;
+        if (config.InChannels != config.OutChannels)
+        {
+            throw new BadInputException(
+                $"the model reads {config.InChannels} channels and predicts {config.OutChannels}; a sampler needs as many");
+        }
+        float[] text = TextOf(textStates, tokens, columns, count), pictures = new float[count * each];
+        for (int i = 0; i < count; i++)
+        {
+            Philox.FillNormal(pictures.AsSpan(i * each, each), 0, 1, seed, (ulong)i);
+        }
+        bool mode = model.Mode.Training;
+        model.Mode.Training = false;
+        try
+        {
+            foreach (int t in schedule.SamplingSteps(steps))
+            {
+                float[] prediction = Predict(model, config, pictures, text, tokens, count, t);
+                schedule.Denoise(pictures, prediction, t, schedule.Steps / steps);
+            }
+        }
+        finally
+        {
+            model.Mode.Training = mode;
+        }
+        return pictures;
+    }
+
+    private static float[] Predict(TransformerModel model, UNetConfig config, float[] pictures, float[] text, int tokens, int count, int t)
+    {
+        using var scope = new TensorScope();
+        float[] steps = new float[count];
+        Array.Fill(steps, t);
+        var arrays = new InputArrays { BatchSize = count }
+            .With("sample", pictures, count, config.InChannels, config.SampleSize, config.SampleSize)
+            .With("timestep", steps, count).With("encoder_hidden_states", text, count, tokens, config.CrossChannels);
+        return Tape.NoGrad(() => model.Logits(model.ToInputs(arrays))).ToArray<float>();
+    }
+
+    private static float[] TextOf(ReadOnlySpan<float> states, int tokens, int columns, int count)
+    {
+        long one = (long)tokens * columns;
+        if (tokens < 1 || (states.Length != one && states.Length != one * count))
+        {
+            throw new BadInputException($"{states.Length} numbers are not the states of {tokens} tokens of {columns} columns");
+        }
+        float[] all = new float[one * count];
+        for (int i = 0; i < count; i++)
+        {
+            (states.Length == one ? states : states.Slice((int)(i * one), (int)one)).CopyTo(all.AsSpan((int)(i * one)));
+        }
+        return all;
+    }
+}
