@@ -7,8 +7,8 @@ using PeftCore.Peft;
 
 namespace PeftCore.Cli.Verbs;
 
-/// <summary>Saves an adapter again: unchanged, as a plain LoRA if its initialisation changed the base weights (PiSSA, OLoRA), or with any
-/// method's ΔW approximated by a LoRA of a given rank.</summary>
+/// <summary>Saves an adapter again: unchanged, as a plain LoRA if its initialisation changed the base weights (PiSSA, OLoRA), with any
+/// method's ΔW approximated by a LoRA of a given rank, or from and to the LoRA files of diffusion pipelines.</summary>
 internal sealed class ConvertVerb : Verb
 {
     private readonly Option<string> _adapter = new("--adapter")
@@ -26,6 +26,11 @@ internal sealed class ConvertVerb : Verb
     private readonly Option<int?> _rows = ResizeOption.New();
     private readonly Option<int?> _rank = NumberOption.WholeOrNone("--rank", "save the update as a LoRA of this rank", min: 1, "--lora-r");
 
+    private readonly Option<string?> _layout = new("--layout")
+    {
+        Description = "write one file of a diffusion pipeline: diffusers, or kohya with its alphas", HelpName = "NAME",
+    };
+
     private readonly Option<string?> _initial = new("--initial-adapter", "--path-initial-model-for-weight-conversion")
     {
         Description = "the adapter as it was saved before it trained, to make a plain LoRA of twice the rank", HelpName = "DIR",
@@ -39,11 +44,16 @@ internal sealed class ConvertVerb : Verb
         Add(_rank);
         Add(_rows);
         Add(_initial);
+        Add(_layout);
     }
 
     public override VerbResult Run(Invocation call)
     {
         string adapter = call.Value(_adapter)!, output = call.Value(_output)!;
+        if (call.Value(_layout) is not null || adapter.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase))
+        {
+            return Pipeline(call, adapter, output);
+        }
         OutputDirectory.Check(output, OutputKind.Adapter, (adapter, "the adapter itself"), (call.Value(_initial), "the initial adapter"),
             (call.Value(_model), "the base model"));
         OutputDirectory.SayReplaced(output, OutputKind.Adapter, call);
@@ -61,6 +71,35 @@ internal sealed class ConvertVerb : Verb
             return Without(call, adapter, output, initial);
         }
         return call.Value(_model) is { } model ? OnModel(call, adapter, output, model) : AsItIs(call, adapter, output);
+    }
+
+    /// <summary>From a file of a diffusion pipeline to an adapter directory, or the other way.</summary>
+    private VerbResult Pipeline(Invocation call, string adapter, string output)
+    {
+        if (call.Value(_model) is not null || call.Value(_rank) is not null || call.Value(_initial) is not null)
+        {
+            throw new BadInputException(
+                "a pipeline's file is read and written as it is: leave --model, --rank and --initial-adapter out.");
+        }
+        if (call.Value(_layout) is not { } layout)
+        {
+            OutputDirectory.Check(output, OutputKind.Adapter);
+            OutputDirectory.SayReplaced(output, OutputKind.Adapter, call);
+            var written = DiffusionLora.Import(adapter, output);
+            foreach (string directory in written)
+            {
+                call.Say($"{directory}: LoRA, as Hugging Face PEFT has it");
+            }
+            return VerbResult.Done(new JsonReport().Add("output_dir", output).Add("adapters", written.Count));
+        }
+        if (layout is not ("diffusers" or "kohya"))
+        {
+            throw new BadInputException($"--layout: \"{layout}\" is no layout of a pipeline's file; choose diffusers or kohya.");
+        }
+        string file = Path.Combine(output, "pytorch_lora_weights.safetensors");
+        DiffusionLora.Export(adapter, file, layout == "kohya");
+        call.Say($"{file}: LoRA in the layout of {layout}");
+        return VerbResult.Done(new JsonReport().Add("output_dir", output).Add("layout", layout));
     }
 
     private VerbResult AsItIs(Invocation call, string adapter, string output)
