@@ -8,14 +8,18 @@ internal sealed record DemoOptions : VerbOptions, ISettings<DemoOptions>
     public static SettingRows<DemoOptions> Rows { get; } = new SettingRows<DemoOptions>(() => new())
         .Text("output-dir", o => o.OutputDir, (o, v) => o with { OutputDir = v }, "keep adapter, log and merged model here", value: "DIR",
             fallback: "nowhere: they are removed")
-        .Whole("max-steps", o => o.MaxSteps, (o, v) => o with { MaxSteps = v }, "steps of training", min: 1)
+        .Bool("vision", o => o.Vision, (o, v) => o with { Vision = v }, "show pictures instead of text: a vision transformer learns shapes")
+        .Whole("max-steps", o => o.MaxSteps, (o, v) => o with { MaxSteps = v }, "steps of training", min: 1,
+            fallback: "250, with --vision 60")
         .Text("device", o => o.Device, (o, v) => o with { Device = v }, "where to compute", choices: ["cpu", "cuda", "ilgpu-cpu"])
         .Seed(o => o.Seed, (o, v) => o with { Seed = v }, "seed of every random choice")
         .Whole("threads", o => o.Threads, (o, v) => o with { Threads = v }, "CPU threads", min: 0, fallback: "all cores");
 
     public string? OutputDir { get; init; }
 
-    public int MaxSteps { get; init; } = 250;
+    public bool Vision { get; init; }
+
+    public int? MaxSteps { get; init; }
 
     public string Device { get; init; } = "cpu";
 

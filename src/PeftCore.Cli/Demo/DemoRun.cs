@@ -14,7 +14,7 @@ namespace PeftCore.Cli.Demo;
 /// <summary>The steps of the demo, in the order a user would take them.</summary>
 internal sealed class DemoRun(DemoOptions demo, string output, Invocation call)
 {
-    private const int Samples = 3;
+    private const int Samples = 3, UsualSteps = 250;
     private const int SampleTokens = 64;
 
     private static readonly string Bundled = Path.Combine(AppContext.BaseDirectory, "Demo");
@@ -33,11 +33,11 @@ internal sealed class DemoRun(DemoOptions demo, string output, Invocation call)
         LrSchedulerType = "cosine",
         WarmupRatio = 0.05,
         BatchSize = 8,
-        MaxSteps = demo.MaxSteps,
+        MaxSteps = demo.MaxSteps ?? UsualSteps,
         MaxSeqLength = 128,
-        EvalSteps = Math.Max(1, demo.MaxSteps / 3),
-        SaveSteps = demo.MaxSteps,
-        LoggingSteps = Math.Max(1, demo.MaxSteps / 15),
+        EvalSteps = Math.Max(1, (demo.MaxSteps ?? UsualSteps) / 3),
+        SaveSteps = demo.MaxSteps ?? UsualSteps,
+        LoggingSteps = Math.Max(1, (demo.MaxSteps ?? UsualSteps) / 15),
         Device = demo.Device,
         Threads = demo.Threads,
         Seed = demo.Seed,

@@ -20,6 +20,8 @@ internal sealed record SamplingOptions : VerbOptions, ISettings<SamplingOptions>
         .Whole("resize-token-embeddings", o => o.ResizeTokenEmbeddings, (o, v) => o with { ResizeTokenEmbeddings = v },
             SequenceOptions.ResizeHelp, min: 1, fallback: "as the model has them")
         .Text("prompt", o => o.Prompt, (o, v) => o with { Prompt = v }, "text to go on from; chat: what the system says")
+        .Text("image", o => o.Image, (o, v) => o with { Image = v }, "a picture (PNG or JPEG) to classify, instead of a prompt",
+            value: "FILE")
         .Text("audio", o => o.Audio, (o, v) => o with { Audio = v }, "a recording (WAV) to transcribe, instead of a prompt", value: "FILE")
         .Text("language", o => o.Language, (o, v) => o with { Language = v }, SequenceOptions.LanguageHelp, value: "CODE",
             fallback: "what the model hears")
@@ -75,6 +77,8 @@ internal sealed record SamplingOptions : VerbOptions, ISettings<SamplingOptions>
     public int? ResizeTokenEmbeddings { get; init; }
 
     public string? Prompt { get; init; }
+
+    public string? Image { get; init; }
 
     public string? Audio { get; init; }
 

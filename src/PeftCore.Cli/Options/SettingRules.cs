@@ -15,7 +15,7 @@ internal static class SettingRules
     /// <summary>Settings of a training run that do not change the memory or time of a step.</summary>
     private static readonly string[] OfRuns =
     [
-        "data", "fields", "label-spaces", "skip-bad", "language", "output-dir", "mask-prompt", "packing", "init-batches", "lr-scheduler-type", "warmup-steps",
+        "data", "fields", "label-spaces", "flip", "random-crop", "skip-bad", "language", "output-dir", "mask-prompt", "packing", "init-batches", "lr-scheduler-type", "warmup-steps",
         "warmup-ratio", "num-epochs", "max-steps", "eval-steps", "save-steps", "save-total-limit", "load-best-model-at-end",
         "metric-for-best-model", "early-stopping-patience", "validation-split", "logging-steps", "resume-from-checkpoint",
     ];
@@ -65,14 +65,24 @@ internal static class SettingRules
         new(["max-memory"], options => options.Limits?.Idle(options.Device), Wholly: false),
     ];
 
+    private static readonly string[] OfText =
+    [
+        "max-new-tokens", "temperature", "repetition-penalty", "num-beams", "num-return-sequences", "length-penalty", "early-stopping",
+        "no-repeat-ngram-size", "min-length", "min-new-tokens", "forced-bos-token-id", "forced-eos-token-id", "stop", "kv-cache-dtype",
+    ];
+
     private static readonly string[] OfSpeech = ["language", "translate", "timestamps", "spectrogram"];
 
     public static NoEffect<SamplingOptions>[] Chat { get; } =
-        [.. OfGeneration, new(["audio", .. OfSpeech], _ => "in chat, which reads text; generate transcribes"), new(["num-return-sequences"], _ => "in chat, which goes on from the best answer")];
+        [.. OfGeneration, new(["image"], _ => "in chat, which reads text; generate classifies pictures"),
+            new(["audio", .. OfSpeech], _ => "in chat, which reads text; generate transcribes"), new(["num-return-sequences"], _ => "in chat, which goes on from the best answer")];
 
     public static NoEffect<SamplingOptions>[] Generate { get; } =
-        [.. OfGeneration, new(OfSpeech, options => options.Audio is null ? "without --audio" : null),
-            new(["prompt"], options => options.Audio is not null ? "beside --audio" : null), new(["chat-template"], _ => "in generate, which goes on from the prompt as it is written; chat uses it")];
+        [.. OfGeneration, new([.. OfSpeech], options => options.Audio is null ? "without --audio" : null),
+            new(["prompt"], options => options.Audio is not null ? "beside --audio" : options.Image is not null ? "beside --image" : null),
+            new(["audio"], options => options.Image is not null ? "beside --image" : null),
+            new(OfText, options => options.Image is not null ? "on a picture, of which the classes are told" : null),
+            new(["chat-template"], _ => "in generate, which goes on from the prompt as it is written; chat uses it")];
 
     public static NoEffect<DecodingOptions>[] BenchGenerate { get; } =
     [

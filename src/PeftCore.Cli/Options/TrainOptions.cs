@@ -89,6 +89,9 @@ internal sealed record TrainOptions : SequenceOptions, ISettings<TrainOptions>
             fallback: "by epochs")
         .Bool("packing", o => o.Packing, (o, v) => o with { Packing = v },
             "put several short samples into one sequence; none sees another")
+        .Bool("flip", o => o.Flip, (o, v) => o with { Flip = v }, "mirror half of the training pictures, others each time")
+        .Number("random-crop", o => o.RandomCrop, (o, v) => o with { RandomCrop = v },
+            "show a random part of each training picture: at least this share of its area", min: 0.01, max: 1, fallback: "the whole picture")
         .Bool("gradient-checkpointing", o => o.GradientCheckpointing, (o, v) => o with { GradientCheckpointing = v },
             "keep less for the backward pass and compute it again")
         .Number("weight-decay", o => o.WeightDecay, (o, v) => o with { WeightDecay = v }, "AdamW's weight decay", min: 0)
@@ -202,6 +205,13 @@ internal sealed record TrainOptions : SequenceOptions, ISettings<TrainOptions>
     public int MaxSteps { get; init; } = -1;
 
     public bool Packing { get; init; }
+
+    public bool Flip { get; init; }
+
+    public double? RandomCrop { get; init; }
+
+    /// <summary>Whether training pictures are changed at random.</summary>
+    public bool Augments => Flip || RandomCrop < 1;
 
     public bool GradientCheckpointing { get; init; }
 

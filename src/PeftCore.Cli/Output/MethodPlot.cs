@@ -17,13 +17,13 @@ internal static class MethodPlot
         high = Math.Max(high, low + 1);
         var ticks = LossTicks.Between(methods.Min(method => method.HeldLoss), Math.Min(baseLoss, methods.Max(method => method.HeldLoss)));
         double bottom = ticks[0], top = ticks[^1];
-        double most = Math.Max(1e-9, methods.Max(method => method.Forgetting));
+        double most = Math.Max(1e-9, methods.Max(method => method.Forgetting ?? 0));
         var svg = new StringBuilder();
         svg.Append(Text($"""
             <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {Width} {Height}" font-family="sans-serif" font-size="12">
             <title>Methods compared</title>
             <rect width="{Width}" height="{Height}" fill="white"/>
-            <text x="{Left}" y="20">held-out loss after training (before: {baseLoss:0.00}); the redder, the more was forgotten</text>
+            <text x="{Left}" y="20">held-out loss after training (before: {baseLoss:0.00}){(methods.All(method => method.Forgetting is null) ? "" : "; the redder, the more was forgotten")}</text>
 
             """));
         for (double power = low; power <= high; power++)
@@ -48,7 +48,7 @@ internal static class MethodPlot
         var labels = PlotLabels.Place(dots, [.. methods.Select(method => method.ShortName)]);
         for (int i = 0; i < dots.Count; i++)
         {
-            int red = (int)Math.Round(255 * Math.Sqrt(Math.Clamp(methods[i].Forgetting / most, 0, 1)));
+            int red = (int)Math.Round(255 * Math.Sqrt(Math.Clamp((methods[i].Forgetting ?? 0) / most, 0, 1)));
             svg.Append(Text($"""
                 <circle cx="{dots[i].X}" cy="{dots[i].Y}" r="5" fill="rgb({red},80,{255 - red})"/><text x="{labels[i].X}" y="{labels[i].Y}">{methods[i].ShortName}</text>
 

@@ -26,6 +26,8 @@ internal static class MetricsText
         ModelTask.TokenClassification => "tags",
         ModelTask.QuestionAnswering => "ends of answers",
         ModelTask.FeatureExtraction => "pairs of texts",
+        ModelTask.ImageClassification => "pictures",
+        ModelTask.Contrastive => "pictures with texts",
         ModelTask.Ctc => "recordings",
         _ => "tokens",
     };

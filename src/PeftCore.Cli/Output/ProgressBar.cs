@@ -24,8 +24,12 @@ internal sealed class ProgressBar(Terminal terminal, int every)
     }
 
     private static string Text(in TrainingProgress at) => string.Create(CultureInfo.InvariantCulture,
-        $"{Fraction(at),4:0%} {at.Step}/{at.TotalSteps}  loss {at.Loss:0.0000}  lr {at.LearningRate:0.##e-0}  {at.TokensPerSecond:#,0} " +
-        $"tok/s  peak {new ByteSize(at.PeakBytes)}  {Clock(at.TimeLeft)} left");
+        $"{Fraction(at),4:0%} {at.Step}/{at.TotalSteps}  loss {at.Loss:0.0000}  lr {at.LearningRate:0.##e-0}  {Speed(at)}" +
+        $"peak {new ByteSize(at.PeakBytes)}  {Clock(at.TimeLeft)} left");
+
+    // Models of pictures and sound read no tokens.
+    private static string Speed(in TrainingProgress at) =>
+        at.TokensPerSecond > 0 ? string.Create(CultureInfo.InvariantCulture, $"{at.TokensPerSecond:#,0} tok/s  ") : "";
 
     private string Line(in TrainingProgress at)
     {

@@ -18,7 +18,7 @@ internal sealed class Comparison
     private readonly DataSetup _setup;
     private readonly List<Example> _train;
     private readonly List<Example> _held;
-    private readonly List<Example> _baseText;
+    private readonly List<Example>? _baseText;
 
     /// <param name="session">The base model.</param>
     /// <param name="options">The flags.</param>
@@ -30,19 +30,20 @@ internal sealed class Comparison
         _setup = new DataSetup(session, options, places);
         var splits = _setup.Open(options.Data ?? throw new BadInputException("expected --data DIR, data to train and evaluate on."),
             call);
+        _setup.TakeLabels(splits.RequireTrain(), call);
         _train = _setup.Encode(splits.RequireTrain(), call);
         _held = _setup.Encode(splits.Validation
             ?? throw new BadInputException($"{options.Data}: there are no validation data to compare on; add a valid file."), call);
         HeldLoss = RunFailedException.Finite(Loss(_held), "the held-out loss before training");
-        _baseText = options.BaseText is { } file ? _setup.Encode(_setup.ReadFile(file, call), call) : Written();
-        BaseLoss = RunFailedException.Finite(Loss(_baseText), "the loss on the base's kind of text");
+        _baseText = BaseTextOf(call);
+        BaseLoss = _baseText is null ? null : RunFailedException.Finite(Loss(_baseText), "the loss on the base's kind of text");
     }
 
     /// <summary>Held-out loss of the base model.</summary>
     public double HeldLoss { get; }
 
-    /// <summary>Loss of the base model on text sampled from it.</summary>
-    public double BaseLoss { get; }
+    /// <summary>Loss of the base model on text sampled from it; null for a model that reads no text.</summary>
+    public double? BaseLoss { get; }
 
     /// <summary>Trains one method with each learning rate and keeps the result with the lowest held-out loss. The adapter is written below
     /// the comparison's directory, which replaces an older one when all methods are done.</summary>
@@ -87,8 +88,9 @@ internal sealed class Comparison
             long peak = _session.Backend.Memory.PeakBytes, trains = model.TrainableCount;
             model.Save(directory);
             long bytes = Directory.EnumerateFiles(directory, "*", SearchOption.AllDirectories).Sum(file => new FileInfo(file).Length);
-            double held = Loss(_held), forgetting = Loss(_baseText) - BaseLoss;
-            return double.IsFinite(held) && double.IsFinite(forgetting) ? new ComparedMethod(method.Text, rate, held, forgetting, trains,
+            double held = Loss(_held);
+            double? forgetting = _baseText is null ? null : Loss(_baseText) - BaseLoss;
+            return double.IsFinite(held) && double.IsFinite(forgetting ?? 0) ? new ComparedMethod(method.Text, rate, held, forgetting, trains,
                 bytes, peak, seconds) : null;
         }
         catch (TrainingDivergedException)
@@ -102,6 +104,16 @@ internal sealed class Comparison
     }
 
     private double Loss(List<Example> examples) => Evaluation.Run(_session.Model.Base, _setup.Loader(examples, train: false).Epoch()).Loss;
+
+    private List<Example>? BaseTextOf(Verbs.Invocation call)
+    {
+        if (_session.ReadsText)
+        {
+            return _options.BaseText is { } file ? _setup.Encode(_setup.ReadFile(file, call), call) : Written();
+        }
+        return _options.BaseText is null ? null : throw new BadInputException(
+            $"--base-text is for models that read text, but this {_session.Declared.ModelType} model reads none; leave it out.");
+    }
 
     /// <summary>Samples text from the base. The rise of the loss on it estimates KL(base ‖ adapted) per token.</summary>
     private List<Example> Written()
@@ -142,12 +154,12 @@ internal sealed class Comparison
 /// <param name="Method">The method as the user wrote it.</param>
 /// <param name="LearningRate">The learning rate with the lowest held-out loss.</param>
 /// <param name="HeldLoss">Loss on held-out data after training.</param>
-/// <param name="Forgetting">Rise of the loss on text sampled from the base.</param>
+/// <param name="Forgetting">Rise of the loss on text sampled from the base; null for a model that reads no text.</param>
 /// <param name="Trainable">Number of trainable parameters.</param>
 /// <param name="AdapterBytes">Bytes of the saved adapter.</param>
 /// <param name="PeakBytes">Peak memory of training in bytes, including the model.</param>
 /// <param name="Seconds">Time of the training.</param>
-internal sealed record ComparedMethod(string Method, double LearningRate, double HeldLoss, double Forgetting, long Trainable,
+internal sealed record ComparedMethod(string Method, double LearningRate, double HeldLoss, double? Forgetting, long Trainable,
     long AdapterBytes, long PeakBytes, double Seconds)
 {
     /// <summary>The name without the fields in brackets.</summary>

@@ -15,7 +15,7 @@ internal sealed class DataSetup
     private const int UsualLength = 1024;
 
     private readonly ModelSession _session;
-    private readonly Tokenizer _tokenizer;
+    private readonly Tokenizer? _tokenizer;
     private EncodeOptions _encoding;
     private readonly SequenceOptions _options;
     private readonly int _batchSize;
@@ -29,8 +29,8 @@ internal sealed class DataSetup
     public DataSetup(ModelSession session, SequenceOptions options, int places = 0)
     {
         MaxLength = LengthOf(session.Declared, options.MaxSeqLength, places);
-        (_session, _tokenizer, _options) = (session, session.Tokenizer, options);
-        var template = options.ChatTemplate is { } name ? NamedTemplate.Find(_tokenizer, name) : null;
+        (_session, _tokenizer, _options) = (session, session.ReadsText ? session.Tokenizer : null, options);
+        var template = options.ChatTemplate is { } name && _tokenizer is not null ? NamedTemplate.Find(_tokenizer, name) : null;
         _encoding = new EncodeOptions
         {
             MaxSeqLength = MaxLength,
@@ -42,12 +42,13 @@ internal sealed class DataSetup
             ProblemType = session.Declared.ProblemType,
             SkipBadFiles = options.SkipBad,
             Sound = session.HearsSpeech ? session.Sound : null,
+            Pictures = session.ReadsPictures ? session.Pictures : null,
             Speech = new SpeechOptions { Language = options.Language },
         };
-        if (!session.HearsSpeech && (options.SkipBad ? "--skip-bad" : options.Language is null ? null : "--language") is { } idle)
-        {
-            throw new BadInputException($"{idle} is for recordings, but this {session.Declared.ModelType} model reads none; leave it out.");
-        }
+        Refuse(session.HearsSpeech, options.Language is null ? null : "--language", "recordings");
+        Refuse(session.ReadsPictures, options is TrainOptions { Flip: true } ? "--flip" : null, "pictures");
+        Refuse(session.ReadsPictures, options is TrainOptions { RandomCrop: not null } ? "--random-crop" : null, "pictures");
+        Refuse(session.HearsSpeech || session.ReadsPictures, options.SkipBad ? "--skip-bad" : null, "recordings and pictures");
         _maskPromptPlace = options.Given.IsMeant("mask-prompt") ? options.Given.PlaceOf("mask-prompt") : null;
         if (options is TrainOptions { Packing: true } && _encoding.Task != ModelTask.CausalLm)
         {
@@ -55,6 +56,14 @@ internal sealed class DataSetup
                 $"{TaskNames.Of(_encoding.Task)} cannot keep apart; leave it out.");
         }
         (_batchSize, _seed, _packing) = (options.BatchSize, options.Seed, options is TrainOptions { Packing: true });
+    }
+
+    private void Refuse(bool reads, string? flag, string files)
+    {
+        if (!reads && flag is not null)
+        {
+            throw new BadInputException($"{flag} is for {files}, but this {_session.Declared.ModelType} model reads none; leave it out.");
+        }
     }
 
     /// <summary>The maximum sequence length in tokens.</summary>
@@ -116,23 +125,40 @@ internal sealed class DataSetup
         Fields = FieldNames.Fields(options.Fields),
         LabelNames = FieldNames.Labels(options.LabelNames),
         LabelSpaces = options.LabelSpaces,
-        MediaEndings = _session.HearsSpeech ? WavFile.Endings : [],
+        MediaEndings = _session.HearsSpeech ? WavFile.Endings : _session.ReadsPictures ? PictureFile.Endings : [],
         Readers = ParquetRows.Readers(warnings, named: options.LabelNames is not null),
         Warnings = warnings,
     };
 
-    /// <summary>Gives a new head that classifies the classes of the training data, unless its task already has names.</summary>
-    public void TakeLabels(IReadOnlyList<DataRow> rows)
+    /// <summary>Gives a new head that classifies the classes of the training data, unless its task already has names. A model of pictures
+    /// gets a new head for other classes than its own, too.</summary>
+    public void TakeLabels(IReadOnlyList<DataRow> rows, Invocation call)
     {
-        if (_session.LacksLabels)
+        bool isOther = _session is { Task: not { Labels: not null }, Declared.Task: ModelTask.ImageClassification }
+            && !IsAmong(LabelMap.From(rows).Names, _session.Declared.Labels);
+        if (isOther && !_session.LacksLabels)
         {
-            _session.SetLabels(LabelMap.From(rows).Names, rows.All(row => row.HasLabels) ? "multi_label_classification" : null);
+            call.Terminal.Note($"the classes of the data ({Some(LabelMap.From(rows).Names)}) are not those of the model " +
+                $"({Some(_session.Declared.Labels)}), so it gets a new head.");
+        }
+        if (_session.LacksLabels || isOther)
+        {
+            _session.SetLabels(LabelMap.From(rows).Names, rows.All(row => row.HasLabels) ? "multi_label_classification" : null, _seed);
             _encoding = _encoding with { Labels = _session.Declared.Labels, ProblemType = _session.Declared.ProblemType };
         }
     }
 
+    // Labels of data may also be the numbers of the model's classes.
+    private static bool IsAmong(IReadOnlyList<string> names, IReadOnlyList<string> labels) =>
+        names.All(name => labels.Contains(name) || (NumberText.TryDigits(name, out int number) && number < labels.Count));
+
+    private static string Some(IReadOnlyList<string> names) => string.Join(", ", names.Take(4)) + (names.Count > 4 ? ", …" : "");
+
     /// <summary>Encodes rows as samples and prints the warnings.</summary>
-    public List<Example> Encode(IReadOnlyList<DataRow> rows, Invocation call)
+    /// <param name="rows">The rows.</param>
+    /// <param name="call">Receives the warnings.</param>
+    /// <param name="train">Whether pictures are changed at random each time they are drawn, if the flags say so.</param>
+    public List<Example> Encode(IReadOnlyList<DataRow> rows, Invocation call, bool train = false)
     {
         _session.TellOfTokenizer(call);
         if (_maskPromptPlace is { } place && rows.All(row => !row.HasPrompt))
@@ -144,10 +170,12 @@ internal sealed class DataSetup
             call.Terminal.Note($"{idle} has no effect for {TaskNames.Of(_encoding.Task)}, where prompts are not learned.");
         }
         // Labels are written whole: the longest gives the length of targets.
-        var encoder = new ExampleEncoder(_tokenizer, rows.All(row => row.HasLabel) ? _encoding with
+        var encoding = rows.All(row => row.HasLabel) ? _encoding with { MaxTargetLength = _options.MaxTargetLength } : _encoding;
+        if (train && _options is TrainOptions { Augments: true } options)
         {
-            MaxTargetLength = _options.MaxTargetLength,
-        } : _encoding);
+            encoding = encoding with { Pictures = encoding.Pictures!.Augmented(options.Flip, options.RandomCrop ?? 1) };
+        }
+        var encoder = new ExampleEncoder(_tokenizer, encoding);
         var examples = encoder.Encode(rows);
         foreach (string warning in encoder.Warnings)
         {
@@ -171,7 +199,7 @@ internal sealed class DataSetup
     public DataLoader Loader(IReadOnlyList<Example> examples, bool train) => new(examples, new LoaderOptions
     {
         BatchSize = _batchSize,
-        PadId = _tokenizer.PadId ?? _tokenizer.EosId ?? 0,
+        PadId = _tokenizer?.PadId ?? _tokenizer?.EosId ?? 0,
         Seed = _seed,
         Shuffle = train,
         PackInto = _packing && train ? MaxLength : null,

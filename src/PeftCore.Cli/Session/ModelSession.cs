@@ -61,6 +61,16 @@ internal sealed class ModelSession : IDisposable
     /// <summary>Reads recordings for the model.</summary>
     public SoundReader Sound => field ??= SoundReader.Open(Declared, Directory, WavFile.Read);
 
+    /// <summary>Whether the model reads pictures, or pages of words with boxes.</summary>
+    public bool ReadsPictures => Declared.Task is ModelTask.ImageClassification or ModelTask.Contrastive
+        || Declared.ModelType is "layoutlm" or "layoutlmv3";
+
+    /// <summary>Whether the model reads text.</summary>
+    public bool ReadsText => Declared.Task != ModelTask.ImageClassification;
+
+    /// <summary>Reads pictures for the model.</summary>
+    public PictureReader Pictures => field ??= PictureReader.Open(Declared, Directory, PictureFile.Read);
+
     /// <summary>Number of rows of the token tables.</summary>
     private int Rows { get; }
 
@@ -107,9 +117,10 @@ internal sealed class ModelSession : IDisposable
     /// <summary>Gives a new head its classes, before the weights are loaded.</summary>
     /// <param name="labels">The classes.</param>
     /// <param name="problem">What the head learns, if no flag says it.</param>
-    public void SetLabels(IReadOnlyList<string> labels, string? problem)
+    /// <param name="seed">Seed of the head's weights, if no flag asks for a task.</param>
+    public void SetLabels(IReadOnlyList<string> labels, string? problem, ulong seed = 0)
     {
-        Task = Task!.WithLabels(labels, problem);
+        Task = (Task ?? new TaskOptions { Task = Declared.Task, Seed = seed }).WithLabels(labels, problem);
         Declared = Declare();
     }
 
@@ -125,6 +136,18 @@ internal sealed class ModelSession : IDisposable
             "recordings; leave --audio out, or choose Whisper or wav2vec 2.0.");
     }
 
+    /// <summary>Refuses a model that classifies no pictures, before its weights are loaded.</summary>
+    public ModelSession RequirePictures()
+    {
+        if (Declared.Task == ModelTask.ImageClassification)
+        {
+            return this;
+        }
+        Dispose();
+        throw new BadInputException($"{Directory}: this {Declared.ModelType} model is for {TaskNames.Of(Declared.Task)} and classifies no " +
+            "pictures; leave --image out, or choose ViT or DINOv2.");
+    }
+
     /// <summary>Refuses a model that does not generate text, before its weights are loaded.</summary>
     public ModelSession RequireText()
     {
@@ -134,6 +157,7 @@ internal sealed class ModelSession : IDisposable
         }
         Dispose();
         throw new BadInputException(HearsSpeech ? "expected --audio FILE, the recording to transcribe."
+            : Declared.Task == ModelTask.ImageClassification ? "expected --image FILE, the picture to classify."
             : $"{Directory}: this {Declared.ModelType} model is for {TaskNames.Of(Declared.Task)} and writes no " +
             "text; measure it with peftcore eval, or choose a decoder or an encoder-decoder.");
     }
@@ -150,7 +174,7 @@ internal sealed class ModelSession : IDisposable
     /// <param name="generates">Whether texts are generated, which need a stop token.</param>
     public void TellOfTokenizer(Invocation call, bool generates = false)
     {
-        if (_toldOfTokenizer)
+        if (_toldOfTokenizer || !ReadsText)
         {
             return;
         }

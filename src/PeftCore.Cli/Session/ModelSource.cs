@@ -69,7 +69,8 @@ internal sealed record ModelSource(TrainOptions Options, string? Config, PeftCon
     /// <summary>The length of an encoder-decoder's targets; 0 for other models.</summary>
     public int TargetLength() => DataSetup.TargetLengthOf(Declared(), Options) ?? 0;
 
-    private TransformerModel Declared()
+    /// <summary>The model as its configuration declares it.</summary>
+    public TransformerModel Declared()
     {
         if (Config is not null && Options.Model is not null)
         {

@@ -29,9 +29,9 @@ internal sealed class TrainingJob
         var chosen = AdapterSetup.ConfigOf(options);
         Setup = new DataSetup(session, options, AdapterSetup.PlacesOf(chosen));
         var splits = Setup.Open(options.Data ?? throw new BadInputException("expected --data FILE or DIR, the training data."), call);
-        Setup.TakeLabels(splits.RequireTrain());
+        Setup.TakeLabels(splits.RequireTrain(), call);
         _task = session.Task;
-        IReadOnlyList<Example> train = Setup.Encode(splits.RequireTrain(), call);
+        IReadOnlyList<Example> train = Setup.Encode(splits.RequireTrain(), call, train: true);
         IReadOnlyList<Example>? held = splits.Validation is { } rows ? Setup.Encode(rows, call) : null;
         if (held is null && options.ValidationSplit > 0)
         {

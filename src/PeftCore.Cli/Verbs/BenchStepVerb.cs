@@ -5,6 +5,7 @@ using PeftCore.Backends;
 using PeftCore.Cli.Options;
 using PeftCore.Cli.Output;
 using PeftCore.Cli.Session;
+using PeftCore.Models;
 using PeftCore.Tensors;
 using PeftCore.Training;
 
@@ -57,12 +58,13 @@ internal sealed class BenchStepVerb : Verb
         var times = Time(step, batches, options, call);
         double median = times.Order().ElementAt(times.Count / 2), best = times.Min();
         double rate = (double)batch.Tokens * batches.Count / (median / 1000);
-        var report = new JsonReport().Add("tok_s", rate).Add("ms_median", median).Add("ms_min", best)
+        double samples = (double)batch.BatchSize * batches.Count / (median / 1000);
+        var report = new JsonReport().Add("tok_s", rate).Add("samples_s", samples).Add("ms_median", median).Add("ms_min", best)
             .Add("peak_bytes", backend.Memory.PeakBytes).Add("planned_bytes", planned)
             .Add("parameters", model.ParameterCount).Add("trainable", model.TrainableCount)
             .Add("device", backend.Name).Add("dtype", options.Dtype.ToString().ToLowerInvariant());
         call.Say(string.Create(CultureInfo.InvariantCulture,
-            $"{rate:N0} tok/s, {median:0.0} ms a step (best {best:0.0}), peak {new ByteSize(backend.Memory.PeakBytes)}, planned " +
+            $"{(batch.Tokens > 0 ? $"{rate:N0} tok/s" : $"{samples:N1} {SamplesOf(model.Base.Task)}/s")}, {median:0.0} ms a step (best {best:0.0}), peak {new ByteSize(backend.Memory.PeakBytes)}, planned " +
             $"{new ByteSize(planned)}"));
         if (call.Value(_profile) && backend.CanProfile)
         {
@@ -74,6 +76,13 @@ internal sealed class BenchStepVerb : Verb
         model.Base.Dispose();
         return VerbResult.Done(report);
     }
+
+    private static string SamplesOf(ModelTask task) => task switch
+    {
+        ModelTask.ImageClassification => "pictures",
+        ModelTask.Ctc or ModelTask.SpeechToText => "clips",
+        _ => "samples",
+    };
 
     private List<double> Time(AdapterStep step, List<Data.Batch> batches, TrainOptions options, Invocation call)
     {

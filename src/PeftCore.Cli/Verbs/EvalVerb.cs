@@ -59,6 +59,12 @@ internal sealed class EvalVerb : Verb
         HelpName = "6GiB|cuda=6GiB,…",
     };
 
+    private readonly Option<string?> _confusion = new("--confusion")
+    {
+        Description = "where to draw the confusion matrix of a classifier (SVG)",
+        HelpName = "FILE",
+    };
+
     private readonly Option<bool> _skipBad = new("--skip-bad") { Description = SequenceOptions.SkipBadHelp };
 
     private readonly Option<string?> _language = new("--language") { Description = SequenceOptions.LanguageHelp, HelpName = "CODE" };
@@ -81,7 +87,7 @@ internal sealed class EvalVerb : Verb
     public EvalVerb() : base("eval", "Measure loss and the metrics of the task: perplexity, accuracy, F1 and others.")
     {
         foreach (var option in (Option[])[_model, _adapter, _task, _pooling, _rows, _data, _fields, _labelNames, _labelSpaces, _batchSize,
-            _length, _targetLength, _maskPrompt, _template, _skipBad, _language, _beams, _dtype, _cache, _limits])
+            _length, _targetLength, _maskPrompt, _template, _skipBad, _language, _beams, _confusion, _dtype, _cache, _limits])
         {
             Add(option);
         }
@@ -132,6 +138,11 @@ internal sealed class EvalVerb : Verb
         }
         call.Say(FormattableString.Invariant(
             $"loss {loss:0.0000}{MetricsText.Of(result)}  over {result.Tokens:N0} {MetricsText.TargetsOf(session.Model.Base.Task)}"));
+        if (call.Value(_confusion) is { } plot)
+        {
+            ConfusionPlot.Draw(plot, session.Model.Base.Labels, result.Confusion
+                ?? throw new BadInputException("--confusion is for classifiers of one class for each sample; leave it out."));
+        }
         call.Note(PerplexityText.Note(result));
         call.Note(MetricsText.Note(result));
         if (writes)

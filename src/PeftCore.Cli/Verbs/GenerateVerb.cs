@@ -14,11 +14,15 @@ internal sealed class GenerateVerb : Verb
 {
     private readonly Settings<SamplingOptions> _settings = new(SettingRules.Generate);
 
-    public GenerateVerb() : base("generate", "Continue a text, write the target of a source text, or transcribe a recording.") => _settings.AddTo(this);
+    public GenerateVerb() : base("generate", "Continue a text, write the target of a source text, transcribe a recording, or classify a picture.") => _settings.AddTo(this);
 
     public override VerbResult Run(Invocation call)
     {
         var options = _settings.Read(call);
+        if (options.Image is { } picture)
+        {
+            return PictureClasses.Of(picture, options, call);
+        }
         if (options.Audio is { } recording)
         {
             return Transcribe(recording, options, call);

@@ -3,6 +3,7 @@ using System.Globalization;
 using PeftCore.Cli.Options;
 using PeftCore.Cli.Output;
 using PeftCore.Cli.Session;
+using PeftCore.Models;
 using PeftCore.Tensors;
 using PeftCore.Training;
 
@@ -33,7 +34,8 @@ internal sealed class PlanVerb : Verb
         var plan = source.Plan();
         int length = source.Length(), targets = source.TargetLength();
         double flops = plan.ForwardFlops + plan.BackwardFlops;
-        string shape = $"{options.BatchSize} × {length}{(targets > 0 ? $" to {targets}" : "")}";
+        string shape = source.Declared().Task == ModelTask.ImageClassification ? $"{options.BatchSize} pictures"
+            : $"{options.BatchSize} × {length}{(targets > 0 ? $" to {targets}" : "")}";
         call.Say($"{plan.Parameters:N0} parameters, {plan.TrainableParameters:N0} of them train; batch {shape}");
         if (source.Unknown is { } unknown)
         {

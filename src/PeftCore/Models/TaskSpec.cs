@@ -77,12 +77,14 @@ internal sealed record TaskSpec(ModelTask Task, IReadOnlyList<string> Labels, bo
         string[] labels = !HasLabels(task) ? []
             : isOther && options is { ProblemType: Problems.Regression, Labels: null } ? Placeholders(1) : LabelsIn(config);
         int own = labels.Length;
+        string[] owned = labels;
         if (HasLabels(task) && options?.Labels is { } given && (given.Count != own || !ArePlaceholders(given)))
         {
             labels = [.. given];
         }
         // A bare model has no head, but its file may lack the pooler.
-        bool isNew = task == ModelTask.FeatureExtraction || isOther || labels.Length != own;
+        bool isNew = task == ModelTask.FeatureExtraction || isOther || labels.Length != own
+            || (task == ModelTask.ImageClassification && !labels.SequenceEqual(owned));
         return new TaskSpec(task, labels, isNew, task is ModelTask.SequenceClassification or ModelTask.ImageClassification
             ? Problems.Of(config, options?.ProblemType, labels.Length) : ClassificationProblem.SingleLabel,
             options?.AsEagerTransformers ?? false, options?.Pooling, options?.InterpolatePositions ?? false, options?.Temperature);

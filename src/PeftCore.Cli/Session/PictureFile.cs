@@ -1,0 +1,145 @@
+using System.Buffers.Binary;
+using PeftCore.Data;
+using PeftCore.Io;
+using StbImageSharp;
+
+namespace PeftCore.Cli.Session;
+
+/// <summary>Reads PNG and JPEG files as Pillow's convert("RGB") does: grey becomes three equal colors, palettes their colors, transparency is
+/// dropped, and of 16-bit colors the upper 8 bits are taken.</summary>
+internal static class PictureFile
+{
+    // Pillow refuses more as a file made to fill the memory.
+    private const long MostPixels = 178_956_970;
+
+    private static readonly byte[] PngStart = [0x89, (byte)'P', (byte)'N', (byte)'G', 0x0D, 0x0A, 0x1A, 0x0A];
+    private static readonly byte[] JpegStart = [0xFF, 0xD8, 0xFF];
+
+    /// <summary>The endings of files that are read.</summary>
+    public static IReadOnlyList<string> Endings { get; } = [".png", ".jpg", ".jpeg"];
+
+    /// <summary>Reads a file.</summary>
+    /// <exception cref="BadInputException">The file is missing, no picture, truncated, or has a format that is not read.</exception>
+    public static Picture Read(string path)
+    {
+        byte[] bytes = BytesOf(path);
+        if (bytes.AsSpan().StartsWith(PngStart))
+        {
+            CheckPng(path, bytes);
+        }
+        else if (bytes.AsSpan().StartsWith(JpegStart))
+        {
+            CheckJpeg(path, bytes);
+        }
+        else
+        {
+            throw new BadInputException($"{path}: {(bytes.Length == 0 ? "the file is empty" : "the file is neither a PNG nor a JPEG picture")}; " +
+                "leave it out, or save the picture again.");
+        }
+        try
+        {
+            var image = ImageResult.FromMemory(bytes, ColorComponents.RedGreenBlue);
+            return Picture.FromRgb(path, image.Data, image.Height, image.Width);
+        }
+        // The package throws exceptions of several types for damaged files.
+        catch (Exception e) when (e is not (BadInputException or OutOfMemoryException))
+        {
+            throw Damaged(path, e.Message.TrimEnd('.'), e);
+        }
+    }
+
+    private static byte[] BytesOf(string path)
+    {
+        try
+        {
+            return File.ReadAllBytes(path);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new BadInputException($"{path}: there is no such file.", e);
+        }
+        catch (Exception e) when (FileErrors.IsFileError(e))
+        {
+            throw FileErrors.Reading(path, e);
+        }
+    }
+
+    /// <summary>Walks over the chunks of a PNG file: each has its length, its name, its bytes and a checksum, and the last is IEND.</summary>
+    private static void CheckPng(string path, byte[] bytes)
+    {
+        for (int at = PngStart.Length; at + 12 <= bytes.Length;)
+        {
+            uint length = BinaryPrimitives.ReadUInt32BigEndian(bytes.AsSpan(at));
+            if (length > bytes.Length - at - 12)
+            {
+                break;
+            }
+            var body = bytes.AsSpan(at + 4, (int)length + 4);
+            if (PngFile.Checksum(body) != BinaryPrimitives.ReadUInt32BigEndian(bytes.AsSpan(at + 8 + (int)length)))
+            {
+                throw Damaged(path, "a checksum does not fit");
+            }
+            if (body.StartsWith("IHDR"u8) && length == 13)
+            {
+                CheckSize(path, BinaryPrimitives.ReadUInt32BigEndian(body[4..]), BinaryPrimitives.ReadUInt32BigEndian(body[8..]));
+                if (body[12] == 16 && body[13] == 0)
+                {
+                    throw new BadInputException($"{path}: the picture has 16-bit grey levels, of which Pillow would keep 0 to 255 alone; save it " +
+                        "with 8 bits.");
+                }
+            }
+            if (body.StartsWith("IEND"u8))
+            {
+                return;
+            }
+            at += 12 + (int)length;
+        }
+        throw Truncated(path);
+    }
+
+    /// <summary>Walks over the segments of a JPEG file to its first scan, after which the end marker must follow; inside a scan it cannot
+    /// occur.</summary>
+    private static void CheckJpeg(string path, byte[] bytes)
+    {
+        for (int at = 2; at + 4 <= bytes.Length && bytes[at] == 0xFF;)
+        {
+            byte marker = bytes[at + 1];
+            if (marker == 0xFF)
+            {
+                at++; // Fill bytes.
+                continue;
+            }
+            if (marker is >= 0xC0 and <= 0xCF and not (0xC4 or 0xC8 or 0xCC) && at + 9 <= bytes.Length)
+            {
+                CheckSize(path, BinaryPrimitives.ReadUInt16BigEndian(bytes.AsSpan(at + 5)), BinaryPrimitives.ReadUInt16BigEndian(bytes.AsSpan(at + 7)));
+            }
+            if (marker == 0xDA)
+            {
+                if (bytes.AsSpan(at).LastIndexOf([(byte)0xFF, (byte)0xD9]) > 0)
+                {
+                    return;
+                }
+                break;
+            }
+            at += 2 + BinaryPrimitives.ReadUInt16BigEndian(bytes.AsSpan(at + 2));
+        }
+        throw Truncated(path);
+    }
+
+    private static void CheckSize(string path, long one, long other)
+    {
+        if (one * other > MostPixels)
+        {
+            throw new BadInputException($"{path}: the picture has {one} × {other} pixels, more than {MostPixels:N0} in all; make it smaller.");
+        }
+    }
+
+    private static BadInputException Truncated(string path) =>
+        new($"{path}: the picture is truncated: its end is missing; fetch the file again.");
+
+    private static BadInputException Damaged(string path, string why, Exception? inner = null)
+    {
+        string text = $"{path}: the picture is damaged ({why}); fetch the file again.";
+        return inner is null ? new(text) : new(text, inner);
+    }
+}

@@ -1,0 +1,26 @@
+using PeftCore.Cli.Options;
+using PeftCore.Cli.Output;
+using PeftCore.Cli.Session;
+
+namespace PeftCore.Cli.Verbs;
+
+/// <summary>The most likely classes of a picture, for generate --image.</summary>
+internal static class PictureClasses
+{
+    private const int Shown = 5;
+
+    public static VerbResult Of(string path, SamplingOptions options, Invocation call)
+    {
+        using var session = ModelSession.OpenUnloaded(Devices.Open(options.Device, limit: options.Limits?.For(options.Device),
+            compute: options.Dtype), options.Model, warn: call.Terminal.Warn, task: TaskChoice.Of(null, options.Adapters))
+            .RequirePictures().WithAdapters(options.Adapters, call);
+        var classes = session.Pictures.Classify(session.Model.Base, path);
+        foreach (string line in TextTable.Lines([.. classes.Take(Shown).Select(found => new[]
+            { found.Label, FormattableString.Invariant($"{100 * found.Probability:0.0} %") })], 1))
+        {
+            call.Say(line);
+        }
+        return VerbResult.Done(new JsonReport().Add("image", path).Add("label", classes[0].Label)
+            .Add("classes", classes.Select(found => new JsonReport().Add("label", found.Label).Add("probability", found.Probability))));
+    }
+}
