@@ -59,8 +59,9 @@ internal sealed class VisionDemo(DemoOptions demo, string output, Invocation cal
             new FileInfo(Path.Combine(output, "run", "adapter_model.safetensors")).Length,
             new FileInfo(Path.Combine(BaseModel, "model.safetensors")).Length, job.Plan.PeakBytes, result.PeakBytes,
             Disagreement(session));
-        call.Say(string.Create(CultureInfo.InvariantCulture, $"of {after.Tokens} pictures that were held out, {outcome.AccuracyBefore:0.0 %} are " +
-            $"right before and {outcome.AccuracyAfter:0.0 %} after; loss {outcome.LossBefore:0.000} before, {outcome.LossAfter:0.000} after"));
+        call.Say(string.Create(CultureInfo.InvariantCulture,
+            $"of {after.Tokens} pictures that were held out, {outcome.AccuracyBefore:0.0 %} are right before and " +
+            $"{outcome.AccuracyAfter:0.0 %} after; loss {outcome.LossBefore:0.000} before, {outcome.LossAfter:0.000} after"));
         call.Say($"adapter {new ByteSize(outcome.AdapterBytes)}, model {new ByteSize(outcome.ModelBytes)}; memory planned " +
             $"{new ByteSize(outcome.PlannedBytes)}, measured {new ByteSize(outcome.PeakBytes)}");
         call.Say(string.Create(CultureInfo.InvariantCulture,

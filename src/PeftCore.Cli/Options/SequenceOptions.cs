@@ -52,7 +52,7 @@ internal record SequenceOptions : VerbOptions
     public bool SkipBad { get; init; }
 
     /// <summary>Help text of --skip-bad.</summary>
-    public const string SkipBadHelp = "count recordings and pictures that cannot be read and leave them out; otherwise the first is an error";
+    public const string SkipBadHelp = "count files that cannot be read and leave them out; otherwise the first is an error";
 
     public string? Language { get; init; }
 

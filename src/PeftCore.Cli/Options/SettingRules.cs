@@ -15,9 +15,10 @@ internal static class SettingRules
     /// <summary>Settings of a training run that do not change the memory or time of a step.</summary>
     private static readonly string[] OfRuns =
     [
-        "data", "fields", "label-spaces", "flip", "random-crop", "skip-bad", "language", "output-dir", "mask-prompt", "packing", "init-batches", "lr-scheduler-type", "warmup-steps",
-        "warmup-ratio", "num-epochs", "max-steps", "eval-steps", "save-steps", "save-total-limit", "load-best-model-at-end",
-        "metric-for-best-model", "early-stopping-patience", "validation-split", "logging-steps", "resume-from-checkpoint",
+        "data", "fields", "label-spaces", "flip", "random-crop", "skip-bad", "language", "output-dir", "mask-prompt", "packing",
+        "init-batches", "lr-scheduler-type", "warmup-steps", "warmup-ratio", "num-epochs", "max-steps", "eval-steps", "save-steps",
+        "save-total-limit", "load-best-model-at-end", "metric-for-best-model", "early-stopping-patience", "validation-split",
+        "logging-steps", "resume-from-checkpoint",
     ];
 
     private static readonly NoEffect<TrainOptions>[] OfTraining =
@@ -75,7 +76,8 @@ internal static class SettingRules
 
     public static NoEffect<SamplingOptions>[] Chat { get; } =
         [.. OfGeneration, new(["image"], _ => "in chat, which reads text; generate classifies pictures"),
-            new(["audio", .. OfSpeech], _ => "in chat, which reads text; generate transcribes"), new(["num-return-sequences"], _ => "in chat, which goes on from the best answer")];
+            new(["audio", .. OfSpeech], _ => "in chat, which reads text; generate transcribes"),
+            new(["num-return-sequences"], _ => "in chat, which goes on from the best answer")];
 
     public static NoEffect<SamplingOptions>[] Generate { get; } =
         [.. OfGeneration, new([.. OfSpeech], options => options.Audio is null ? "without --audio" : null),

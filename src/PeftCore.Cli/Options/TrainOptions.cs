@@ -91,7 +91,8 @@ internal sealed record TrainOptions : SequenceOptions, ISettings<TrainOptions>
             "put several short samples into one sequence; none sees another")
         .Bool("flip", o => o.Flip, (o, v) => o with { Flip = v }, "mirror half of the training pictures, others each time")
         .Number("random-crop", o => o.RandomCrop, (o, v) => o with { RandomCrop = v },
-            "show a random part of each training picture: at least this share of its area", min: 0.01, max: 1, fallback: "the whole picture")
+            "show a random part of each training picture: at least this share of its area", min: 0.01, max: 1,
+            fallback: "the whole picture")
         .Bool("gradient-checkpointing", o => o.GradientCheckpointing, (o, v) => o with { GradientCheckpointing = v },
             "keep less for the backward pass and compute it again")
         .Number("weight-decay", o => o.WeightDecay, (o, v) => o with { WeightDecay = v }, "AdamW's weight decay", min: 0)

@@ -50,7 +50,8 @@ internal static class ConfusionPlot
             for (int column = 0; column < n; column++)
             {
                 double share = counts[row][column] / total;
-                svg.Append(Text($"<rect x=\"{left + column * cell}\" y=\"{y}\" width=\"{cell - 1}\" height=\"{cell - 1}\" fill=\"{Color(share)}\"/>\n"));
+                svg.Append(Text($"<rect x=\"{left + column * cell}\" y=\"{y}\" width=\"{cell - 1}\" height=\"{cell - 1}\" ")
+                    + Text($"fill=\"{Color(share)}\"/>\n"));
                 if (n <= MostNumbered)
                 {
                     svg.Append(Text($"<text x=\"{left + column * cell + cell / 2}\" y=\"{y + cell / 2 + 4}\" text-anchor=\"middle\" ")

@@ -18,12 +18,13 @@ internal static class MethodPlot
         var ticks = LossTicks.Between(methods.Min(method => method.HeldLoss), Math.Min(baseLoss, methods.Max(method => method.HeldLoss)));
         double bottom = ticks[0], top = ticks[^1];
         double most = Math.Max(1e-9, methods.Max(method => method.Forgetting ?? 0));
+        bool hasRed = methods.Any(method => method.Forgetting is not null);
         var svg = new StringBuilder();
         svg.Append(Text($"""
             <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {Width} {Height}" font-family="sans-serif" font-size="12">
             <title>Methods compared</title>
             <rect width="{Width}" height="{Height}" fill="white"/>
-            <text x="{Left}" y="20">held-out loss after training (before: {baseLoss:0.00}){(methods.All(method => method.Forgetting is null) ? "" : "; the redder, the more was forgotten")}</text>
+            <text x="{Left}" y="20">held-out loss after training (before: {baseLoss:0.00}){(hasRed ? "; the redder, the more was forgotten" : "")}</text>
 
             """));
         for (double power = low; power <= high; power++)

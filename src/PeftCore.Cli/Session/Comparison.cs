@@ -90,8 +90,8 @@ internal sealed class Comparison
             long bytes = Directory.EnumerateFiles(directory, "*", SearchOption.AllDirectories).Sum(file => new FileInfo(file).Length);
             double held = Loss(_held);
             double? forgetting = _baseText is null ? null : Loss(_baseText) - BaseLoss;
-            return double.IsFinite(held) && double.IsFinite(forgetting ?? 0) ? new ComparedMethod(method.Text, rate, held, forgetting, trains,
-                bytes, peak, seconds) : null;
+            return double.IsFinite(held) && double.IsFinite(forgetting ?? 0) ? new ComparedMethod(method.Text, rate, held, forgetting,
+                trains, bytes, peak, seconds) : null;
         }
         catch (TrainingDivergedException)
         {

@@ -144,8 +144,8 @@ internal sealed class ModelSession : IDisposable
             return this;
         }
         Dispose();
-        throw new BadInputException($"{Directory}: this {Declared.ModelType} model is for {TaskNames.Of(Declared.Task)} and classifies no " +
-            "pictures; leave --image out, or choose ViT or DINOv2.");
+        throw new BadInputException($"{Directory}: this {Declared.ModelType} model is for {TaskNames.Of(Declared.Task)} and classifies " +
+            "no pictures; leave --image out, or choose ViT or DINOv2.");
     }
 
     /// <summary>Refuses a model that does not generate text, before its weights are loaded.</summary>

@@ -5,8 +5,8 @@ using StbImageSharp;
 
 namespace PeftCore.Cli.Session;
 
-/// <summary>Reads PNG and JPEG files as Pillow's convert("RGB") does: grey becomes three equal colors, palettes their colors, transparency is
-/// dropped, and of 16-bit colors the upper 8 bits are taken.</summary>
+/// <summary>Reads PNG and JPEG files as Pillow's convert("RGB") does: grey becomes three equal colors, palettes their colors,
+/// transparency is dropped, and of 16-bit colors the upper 8 bits are taken.</summary>
 internal static class PictureFile
 {
     // Pillow refuses more as a file made to fill the memory.
@@ -33,8 +33,8 @@ internal static class PictureFile
         }
         else
         {
-            throw new BadInputException($"{path}: {(bytes.Length == 0 ? "the file is empty" : "the file is neither a PNG nor a JPEG picture")}; " +
-                "leave it out, or save the picture again.");
+            string problem = bytes.Length == 0 ? "the file is empty" : "the file is neither a PNG nor a JPEG picture";
+            throw new BadInputException($"{path}: {problem}; leave it out, or save the picture again.");
         }
         try
         {
@@ -64,7 +64,8 @@ internal static class PictureFile
         }
     }
 
-    /// <summary>Walks over the chunks of a PNG file: each has its length, its name, its bytes and a checksum, and the last is IEND.</summary>
+    /// <summary>Walks over the chunks of a PNG file: each has its length, its name, its bytes and a checksum; the last is
+    /// IEND.</summary>
     private static void CheckPng(string path, byte[] bytes)
     {
         for (int at = PngStart.Length; at + 12 <= bytes.Length;)
@@ -84,8 +85,8 @@ internal static class PictureFile
                 CheckSize(path, BinaryPrimitives.ReadUInt32BigEndian(body[4..]), BinaryPrimitives.ReadUInt32BigEndian(body[8..]));
                 if (body[12] == 16 && body[13] == 0)
                 {
-                    throw new BadInputException($"{path}: the picture has 16-bit grey levels, of which Pillow would keep 0 to 255 alone; save it " +
-                        "with 8 bits.");
+                    throw new BadInputException($"{path}: the picture has 16-bit grey levels, of which Pillow would keep 0 to 255 " +
+                        "alone; save it with 8 bits.");
                 }
             }
             if (body.StartsWith("IEND"u8))
@@ -111,7 +112,8 @@ internal static class PictureFile
             }
             if (marker is >= 0xC0 and <= 0xCF and not (0xC4 or 0xC8 or 0xCC) && at + 9 <= bytes.Length)
             {
-                CheckSize(path, BinaryPrimitives.ReadUInt16BigEndian(bytes.AsSpan(at + 5)), BinaryPrimitives.ReadUInt16BigEndian(bytes.AsSpan(at + 7)));
+                CheckSize(path, BinaryPrimitives.ReadUInt16BigEndian(bytes.AsSpan(at + 5)),
+                    BinaryPrimitives.ReadUInt16BigEndian(bytes.AsSpan(at + 7)));
             }
             if (marker == 0xDA)
             {
@@ -130,7 +132,8 @@ internal static class PictureFile
     {
         if (one * other > MostPixels)
         {
-            throw new BadInputException($"{path}: the picture has {one} × {other} pixels, more than {MostPixels:N0} in all; make it smaller.");
+            throw new BadInputException(
+                $"{path}: the picture has {one} × {other} pixels, more than {MostPixels:N0} in all; make it smaller.");
         }
     }
 

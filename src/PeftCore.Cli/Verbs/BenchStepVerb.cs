@@ -63,8 +63,10 @@ internal sealed class BenchStepVerb : Verb
             .Add("peak_bytes", backend.Memory.PeakBytes).Add("planned_bytes", planned)
             .Add("parameters", model.ParameterCount).Add("trainable", model.TrainableCount)
             .Add("device", backend.Name).Add("dtype", options.Dtype.ToString().ToLowerInvariant());
+        string speed = batch.Tokens > 0 ? string.Create(CultureInfo.InvariantCulture, $"{rate:N0} tok/s")
+            : string.Create(CultureInfo.InvariantCulture, $"{samples:N1} {SamplesOf(model.Base.Task)}/s");
         call.Say(string.Create(CultureInfo.InvariantCulture,
-            $"{(batch.Tokens > 0 ? $"{rate:N0} tok/s" : $"{samples:N1} {SamplesOf(model.Base.Task)}/s")}, {median:0.0} ms a step (best {best:0.0}), peak {new ByteSize(backend.Memory.PeakBytes)}, planned " +
+            $"{speed}, {median:0.0} ms a step (best {best:0.0}), peak {new ByteSize(backend.Memory.PeakBytes)}, planned " +
             $"{new ByteSize(planned)}"));
         if (call.Value(_profile) && backend.CanProfile)
         {

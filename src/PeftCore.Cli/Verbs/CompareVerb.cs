@@ -32,8 +32,8 @@ internal sealed class CompareVerb : Verb
         string[] names = [.. methods.Select((method, number) => $"{number + 1:00}-{method.Text.Split('[')[0]}")];
         OutputDirectory.RefuseOtherMethods(output, names);
         OutputDirectory.SayReplaced(output, OutputKind.Comparison, call);
-        using var session = ModelSession.OpenUnloaded(Devices.Open(options.Device, options.Threads, null), options.Model, warn: call.Terminal.Warn,
-            rows: options.ResizeTokenEmbeddings);
+        using var session = ModelSession.OpenUnloaded(Devices.Open(options.Device, options.Threads, null), options.Model,
+            warn: call.Terminal.Warn, rows: options.ResizeTokenEmbeddings);
         var comparison = new Comparison(session, options, places, call);
         call.Say(Text($"before training: held-out loss {comparison.HeldLoss:0.0000}, ")
             + (comparison.BaseLoss is { } own ? Text($"loss on the base's kind of text {own:0.0000}") : "a model that reads no text"));
@@ -67,7 +67,8 @@ internal sealed class CompareVerb : Verb
         ["method", "learning rate", "held-out loss", "forgetting", "trained", "adapter", "peak memory", "time"],
         .. results.Select(result => new[]
         {
-            result.Method, Text($"{result.LearningRate}"), Text($"{result.HeldLoss:0.000}"), result.Forgetting is { } forgetting ? Text($"{forgetting:0.000}") : "–",
+            result.Method, Text($"{result.LearningRate}"), Text($"{result.HeldLoss:0.000}"),
+            result.Forgetting is { } forgetting ? Text($"{forgetting:0.000}") : "–",
             Text($"{result.Trainable:N0}"),
             $"{new ByteSize(result.AdapterBytes)}", $"{new ByteSize(result.PeakBytes)}", Text($"{result.Seconds:0} s"),
         }),

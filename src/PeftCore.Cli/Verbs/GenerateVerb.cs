@@ -14,7 +14,8 @@ internal sealed class GenerateVerb : Verb
 {
     private readonly Settings<SamplingOptions> _settings = new(SettingRules.Generate);
 
-    public GenerateVerb() : base("generate", "Continue a text, write the target of a source text, transcribe a recording, or classify a picture.") => _settings.AddTo(this);
+    public GenerateVerb() : base("generate", "Continue a text, write the target of a source text, transcribe a recording, or classify a " +
+        "picture.") => _settings.AddTo(this);
 
     public override VerbResult Run(Invocation call)
     {

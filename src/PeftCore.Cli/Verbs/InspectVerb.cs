@@ -17,7 +17,8 @@ internal sealed class InspectVerb : Verb
     [
         "hidden_size", "n_embd", "d_model", "intermediate_size", "num_hidden_layers", "n_layer", "num_layers", "num_attention_heads",
         "n_head", "num_key_value_heads",
-        "head_dim", "image_size", "patch_size", "vocab_size", "max_position_embeddings", "n_positions", "rope_theta", "sliding_window", "tie_word_embeddings",
+        "head_dim", "image_size", "patch_size",
+        "vocab_size", "max_position_embeddings", "n_positions", "rope_theta", "sliding_window", "tie_word_embeddings",
         "torch_dtype", "dtype",
     ];
 

@@ -60,12 +60,14 @@ internal sealed class TrainVerb : Verb
             eval += MetricsText.Of(evaluation.Result)
                 + (options.LoadBestModelAtEnd ? $" (of step {evaluation.Step}, the best by {options.MetricForBestModel ?? "loss"})" : "");
         }
+        // Models of pictures and sound read no tokens.
+        string speed = result.TokensPerSecond > 0 ? string.Create(CultureInfo.InvariantCulture, $"{result.TokensPerSecond:N0} tok/s, ") : "";
         if (result.Interrupted)
         {
             call.Terminal.Note($"peftcore: {ended}");
         }
         call.Say(string.Create(CultureInfo.InvariantCulture,
-            $"{ended}: train loss {result.TrainLoss:0.0000}{eval}, {(result.TokensPerSecond > 0 ? string.Create(CultureInfo.InvariantCulture, $"{result.TokensPerSecond:N0} tok/s, ") : "")}peak " +
+            $"{ended}: train loss {result.TrainLoss:0.0000}{eval}, {speed}peak " +
             $"{new ByteSize(result.PeakBytes)}"));
         call.Say(options.OutputDir!);
         var report = new JsonReport().Add("train_loss", result.TrainLoss).Add("eval_loss", result.EvalLoss).Add("steps", result.Steps)

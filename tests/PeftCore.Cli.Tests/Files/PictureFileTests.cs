@@ -14,7 +14,8 @@ public sealed class PictureFileTests
         (8, 0, [0, 10, 20, 0, 30, 40], null, [10, 10, 10, 20, 20, 20, 30, 30, 30, 40, 40, 40]),
         (8, 3, [0, 0, 1, 0, 1, 0], [1, 2, 3, 7, 8, 9], [1, 2, 3, 7, 8, 9, 7, 8, 9, 1, 2, 3]),
         (8, 6, [0, 1, 2, 3, 0, 4, 5, 6, 9, 0, 7, 8, 9, 255, 10, 11, 12, 1], null, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]),
-        (16, 2, [0, 1, 99, 2, 99, 3, 99, 4, 0, 5, 0, 6, 0, 0, 7, 0, 8, 0, 9, 0, 10, 0, 11, 0, 12, 0], null, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]),
+        (16, 2, [0, 1, 99, 2, 99, 3, 99, 4, 0, 5, 0, 6, 0, 0, 7, 0, 8, 0, 9, 0, 10, 0, 11, 0, 12, 0], null,
+            [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]),
     ];
 
     [TestCase(0)]
@@ -71,7 +72,8 @@ public sealed class PictureFileTests
         using var directory = new TemporaryDirectory();
         string path = Path.Combine(directory.FullPath, "a.jpg");
         File.WriteAllBytes(path, Convert.FromHexString(hex));
-        Assert.That(() => PictureFile.Read(path), Throws.TypeOf<BadInputException>().With.Message.StartsWith(path).And.Message.Contains(problem));
+        Assert.That(() => PictureFile.Read(path), Throws.TypeOf<BadInputException>().With.Message.StartsWith(path)
+            .And.Message.Contains(problem));
     }
 
     private static byte[] Png(byte depth, byte kind, byte[] rows, byte[]? palette, int side = 2)

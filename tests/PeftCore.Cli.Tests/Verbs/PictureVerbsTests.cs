@@ -23,9 +23,11 @@ public sealed class PictureVerbsTests
         Assert.That(scored.ExitCode, Is.Zero, scored.Error);
         Assert.That(scored.Json.GetProperty("accuracy").GetDouble(), Is.InRange(0, 1));
         Assert.That(scored.Json.GetProperty("targets").GetInt32(), Is.EqualTo(6));
-        Assert.That(File.ReadAllText(plot), Does.Contain("<title>Confusion matrix</title>").And.Contain("of 6 right").And.Contain("stripes"));
+        Assert.That(File.ReadAllText(plot), Does.Contain("<title>Confusion matrix</title>").And.Contain("of 6 right")
+            .And.Contain("stripes"));
 
-        var told = ToolRun.Of("generate", "--model", Vit, "--adapter", adapter, "--image", Path.Combine(data, "test", "disc", "00.png"), "--json");
+        string picture = Path.Combine(data, "test", "disc", "00.png");
+        var told = ToolRun.Of("generate", "--model", Vit, "--adapter", adapter, "--image", picture, "--json");
         Assert.That(told.ExitCode, Is.Zero, told.Error);
         Assert.That(told.Json.GetProperty("classes").EnumerateArray().Sum(c => c.GetProperty("probability").GetDouble()),
             Is.EqualTo(1).Within(1e-6));
@@ -85,8 +87,8 @@ public sealed class PictureVerbsTests
     public void Flags_of_pictures_are_refused_where_none_are_read()
     {
         var run = ToolRun.Of("train", "--model", Bundled.BaseLlama, "--data", Bundled.DemoData, "--output-dir", "unused", "--flip", "true");
-        Assert.That((run.ExitCode, run.Error), Is.EqualTo((2, "peftcore: --flip is for pictures, but this llama model reads none; leave it out." +
-            Environment.NewLine)));
+        Assert.That((run.ExitCode, run.Error), Is.EqualTo((2,
+            "peftcore: --flip is for pictures, but this llama model reads none; leave it out." + Environment.NewLine)));
         Assert.That(ToolRun.Of("generate", "--model", Vit, "--prompt", "x").Error, Does.Contain("expected --image FILE"));
         Assert.That(ToolRun.Of("generate", "--model", Bundled.BaseLlama, "--image", "x.png").Error, Does.Contain("classifies no pictures"));
         Assert.That(ToolRun.Of("generate", "--model", Vit, "--image", "none.png").Error, Does.Contain("none.png: there is no such file"));
@@ -125,5 +127,6 @@ public sealed class PictureVerbsTests
     }
 
     private static ToolRun Train(string data, string output, params string[] more) => ToolRun.Of(
-        ["train", "--model", Vit, "--task", "image-cls", "--data", data, "--output-dir", output, "--max-steps", "3", "--batch-size", "6", .. more]);
+        ["train", "--model", Vit, "--task", "image-cls", "--data", data, "--output-dir", output, "--max-steps", "3",
+            "--batch-size", "6", .. more]);
 }

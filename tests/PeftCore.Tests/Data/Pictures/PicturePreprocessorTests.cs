@@ -25,7 +25,7 @@ public sealed class PicturePreprocessorTests
         float[] expected = Fixtures.Floats(file, name);
         var preprocessor = PicturePreprocessor.Of(Config(json), "vit");
 
-        var sized = preprocessor.Sized(Picture.FromRgb("image", image.Bytes, image.Shape[0], image.Shape[1]));
+        var sized = preprocessor.Sized(Picture.FromRgb("image", image.Bytes, (int)image.Shape[0], (int)image.Shape[1]));
         float[] pixels = new float[3 * sized.Height * sized.Width];
         preprocessor.Write(sized, pixels);
 
@@ -114,7 +114,8 @@ public sealed class PicturePreprocessorTests
 
     [Test]
     public void Pixels_that_do_not_fill_the_sides_are_refused() =>
-        Assert.That(() => Picture.FromRgb("a.png", new byte[10], 2, 2), Throws.TypeOf<BadInputException>().With.Message.StartsWith("a.png: "));
+        Assert.That(() => Picture.FromRgb("a.png", new byte[10], 2, 2),
+            Throws.TypeOf<BadInputException>().With.Message.StartsWith("a.png: "));
 
     private static Picture Plain(int height, int width, byte level) =>
         Picture.FromRgb("plain", [.. Enumerable.Repeat(level, height * width * 3)], height, width);
