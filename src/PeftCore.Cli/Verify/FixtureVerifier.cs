@@ -54,7 +54,7 @@ internal sealed class FixtureVerifier(Backend backend, string? baseModel = null,
         {
             return new BaseCheck(backend, directory, expected, warn).Run();
         }
-        return expected.Has("train_batches") || expected.Has("train_labels")
+        return expected.Has("losses")
             ? new RunCheck(backend, directory, expected, baseModel, warn).Run()
             : new AdapterCheck(backend, directory, expected, baseModel, warn).Run();
     }
