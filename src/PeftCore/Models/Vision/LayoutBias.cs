@@ -119,12 +119,12 @@ internal sealed class LayoutBias
     public Tensor Of(ModelInputs inputs, float scale) => Tape.NoGrad(() =>
     {
         using var scope = new TensorScope("bias");
-        var sum = _tokens().Transpose().RelativeBias(Uploaded("buckets of tokens")); // (1, H, L, L)
+        var sum = _tokens().Cast(DType.F32).Transpose().RelativeBias(Uploaded("buckets of tokens")); // (1, H, L, L)
         if (_lefts is null)
         {
             return scope.Return(sum * scale);
         }
-        var (x, y) = (_lefts().Transpose(), _bottoms!().Transpose());
+        var (x, y) = (_lefts().Cast(DType.F32).Transpose(), _bottoms!().Cast(DType.F32).Transpose());
         var (lefts, bottoms) = (Uploaded("buckets of lefts"), Uploaded("buckets of bottoms"));
         int n = inputs.Places;
         Tensor[] rows = [.. Enumerable.Range(0, inputs.Batch).Select(row =>
