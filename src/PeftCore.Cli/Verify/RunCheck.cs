@@ -67,7 +67,8 @@ internal sealed class RunCheck(Backend backend, string directory, Expected expec
     private static Comparison Judged(Comparison result, double moved) => result with
     {
         Undetermined = result.Error <= Allowance * moved,
-        Note = $"{result.Note}; another rounding of 4 % of the colours moves it by {moved.ToString("0.0e+00", CultureInfo.InvariantCulture)}",
+        Note = $"{result.Note}; another rounding of 4 % of the colours moves it by " +
+            $"{moved.ToString("0.0e+00", CultureInfo.InvariantCulture)}",
     };
 
     private static double Worst(float[] values, float[] reference)

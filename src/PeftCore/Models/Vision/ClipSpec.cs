@@ -77,7 +77,8 @@ internal sealed record ClipTextSpec(PreNormSpec Blocks, int Layers, int Vocabula
     {
         int vocabulary = EncoderFields.Rows(config, "vocab_size", 49408);
         return new ClipTextSpec(ClipSpec.Blocks(config, 512, 2048, 8), VisionFields.Layers(config), vocabulary,
-            EncoderFields.Rows(config, "max_position_embeddings", 77), config.Int("eos_token_id", vocabulary - 1, min: 0, max: vocabulary - 1));
+            EncoderFields.Rows(config, "max_position_embeddings", 77),
+            config.Int("eos_token_id", vocabulary - 1, min: 0, max: vocabulary - 1));
     }
 
     /// <summary>The token of each text that stands for it: the first that ends a text. Configurations of the first models name a wrong

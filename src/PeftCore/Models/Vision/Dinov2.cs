@@ -27,7 +27,8 @@ internal static class Dinov2
         EncoderFields.Refuse(config);
         if (config.Float("drop_path_rate", 0, min: 0, max: 1) is > 0 and var rate)
         {
-            throw config.Error("drop_path_rate", $"is {rate}, which leaves whole sublayers out in training and is not supported; set it to 0");
+            throw config.Error("drop_path_rate", $"is {rate}, which leaves whole sublayers out in training and is not " +
+                "supported; set it to 0");
         }
         bool gated = config.Bool("use_swiglu_ffn", false);
         int hidden = EncoderFields.Columns(config, "hidden_size", 768);

@@ -22,8 +22,8 @@ internal sealed record LayoutBiasSpec(RelativeBuckets Tokens, int TokenBuckets, 
         bool tokens = config.Bool("has_relative_attention_bias", true), boxes = config.Bool("has_spatial_attention_bias", true);
         if (!tokens && boxes)
         {
-            throw config.Error("has_spatial_attention_bias", "is true, but has_relative_attention_bias is false: transformers ignores the " +
-                "biases of boxes then; set it to false as well");
+            throw config.Error("has_spatial_attention_bias", "is true, but has_relative_attention_bias is false: transformers " +
+                "ignores the biases of boxes then; set it to false as well");
         }
         var (tokenBuckets, tokenDistance) = (Buckets("rel_pos_bins", 32), Distance("max_rel_pos", 128));
         var (boxBuckets, boxDistance) = (Buckets("rel_2d_pos_bins", 64), Distance("max_rel_2d_pos", 256));
@@ -131,7 +131,8 @@ internal sealed class LayoutBias
             (sum + x.RelativeBias(lefts.Slice(row, 1).Reshape([n, n])) + y.RelativeBias(bottoms.Slice(row, 1).Reshape([n, n]))) * scale)];
         return scope.Return(Tensor.Concat(rows));
 
-        Tensor Uploaded(string name) => inputs.Computed(name, [], () => throw new InvalidOperationException("the buckets are not uploaded"));
+        Tensor Uploaded(string name) =>
+            inputs.Computed(name, [], () => throw new InvalidOperationException("the buckets are not uploaded"));
     });
 
     private static int[] Buckets(RelativeBuckets buckets, int[] sides, int n)

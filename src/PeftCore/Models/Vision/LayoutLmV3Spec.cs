@@ -27,8 +27,8 @@ internal sealed record LayoutLmV3Spec(EncoderSpec Encoder, PictureSpec? Picture,
         int coordinate = EncoderFields.Columns(config, "coordinate_size", 128), size = EncoderFields.Columns(config, "shape_size", 128);
         if (4 * coordinate + 2 * size != spec.HiddenSize)
         {
-            throw config.Error("coordinate_size", $"is {coordinate} and shape_size {size}, so that a box has 4 · {coordinate} + 2 · {size} = " +
-                $"{4 * coordinate + 2 * size} numbers, but hidden_size is {spec.HiddenSize}");
+            throw config.Error("coordinate_size", $"is {coordinate} and shape_size {size}, so that a box has " +
+                $"4 · {coordinate} + 2 · {size} = {4 * coordinate + 2 * size} numbers, but hidden_size is {spec.HiddenSize}");
         }
         if (longest < 1)
         {

@@ -47,7 +47,8 @@ internal sealed class PatchTokens(Convolution projection, Func<Tensor> classToke
         using var scope = new TensorScope(projection.Name);
         if (projection.Hook is null)
         {
-            return scope.Return(projection.OfRows(pixels.PicturePatches(projection.Spec.KernelHeight).Cast(pixels.Backend.ActivationDType)));
+            var patches = pixels.PicturePatches(projection.Spec.KernelHeight).Cast(pixels.Backend.ActivationDType);
+            return scope.Return(projection.OfRows(patches));
         }
         int rows = pixels.Shape[0], height = pixels.Shape[2], width = pixels.Shape[3];
         var lastChannels = pixels.PicturePatches(1).Cast(pixels.Backend.ActivationDType).Reshape([rows, height, width, pixels.Shape[1]]);

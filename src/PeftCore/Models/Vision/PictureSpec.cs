@@ -44,8 +44,8 @@ internal sealed record PictureSpec(int Height, int Width, int Channels, int Patc
     /// <exception cref="BadInputException">There are no pictures, or they have a size or channels that the model does not read.</exception>
     public PatchGrid GridOf(InputArrays arrays, string modelType)
     {
-        var shape = (arrays.Pixels ?? throw new BadInputException($"{modelType} models read pictures, but the batch has none (pixel_values)"))
-            .Shape;
+        var shape = (arrays.Pixels
+            ?? throw new BadInputException($"{modelType} models read pictures, but the batch has none (pixel_values)")).Shape;
         int channels = shape[1], height = shape[2], width = shape[3];
         if (channels != Channels)
         {

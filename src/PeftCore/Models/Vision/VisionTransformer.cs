@@ -141,5 +141,6 @@ internal sealed class VisionTransformer : TransformerModel
     private protected override void OnDispose() => _positions.Dispose();
 
     /// <summary>A name without that of the body.</summary>
-    private string Inside(string name) => name.StartsWith(_spec.Body + ".", StringComparison.Ordinal) ? name[(_spec.Body.Length + 1)..] : name;
+    private string Inside(string name) =>
+        name.StartsWith(_spec.Body + ".", StringComparison.Ordinal) ? name[(_spec.Body.Length + 1)..] : name;
 }

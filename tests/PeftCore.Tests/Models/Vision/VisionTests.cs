@@ -56,7 +56,8 @@ public sealed class VisionTests
     [Test]
     public void Pixels_that_do_not_fill_their_shape_are_refused() =>
         Assert.That(() => new InputArrays { BatchSize = 2 }.With("pixel_values", new float[10], 2, 3, 2, 2),
-            Throws.TypeOf<BadInputException>().With.Message.EqualTo("pixel_values: 10 values do not fill the shape (2, 3, 2, 2) of 2 rows"));
+            Throws.TypeOf<BadInputException>().With.Message.EqualTo(
+                "pixel_values: 10 values do not fill the shape (2, 3, 2, 2) of 2 rows"));
 
     [Test]
     public void An_unknown_input_is_refused_by_name() =>
