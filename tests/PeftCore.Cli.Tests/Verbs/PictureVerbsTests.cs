@@ -1,5 +1,4 @@
 using PeftCore.Cli.Demo;
-using PeftCore.Cli.Session;
 
 namespace PeftCore.Cli.Tests.Verbs;
 

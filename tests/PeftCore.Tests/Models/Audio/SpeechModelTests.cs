@@ -1,5 +1,6 @@
 using PeftCore.Autograd;
 using PeftCore.Backends;
+using PeftCore.Data;
 using PeftCore.Models;
 using PeftCore.Nn;
 using PeftCore.Optim;
@@ -53,7 +54,7 @@ public sealed class SpeechModelTests
     {
         var model = TinySpeech.Load(name, _cpu);
         model.SetRequiresGrad(true);
-        var expected = Gradients(model);
+        float[][] expected = Gradients(model);
         model.GradientCheckpointing = true;
         Assert.That(Gradients(model), Is.EqualTo(expected));
     }

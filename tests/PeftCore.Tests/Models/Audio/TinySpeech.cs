@@ -32,7 +32,7 @@ internal static class TinySpeech
     public static Batch BatchOf(TransformerModel model, int step = 0, params int[] lengths) => new Collator(0).Collate([.. lengths
         .Select((length, row) =>
         {
-            Shape shape = model.InputsOf(0).Sound is { Rank: 2 } fixedShape ? fixedShape : [length];
+            var shape = model.InputsOf(0).Sound is { Rank: 2 } fixedShape ? fixedShape : [length];
             float[] values = [.. Enumerable.Range(0, (int)shape.Count)
                 .Select(i => MathF.Sin(0.37f * i * (1 + row) + step) + 0.3f * MathF.Cos(1.7f * i))];
             return Example.Unlabelled([]) with
