@@ -2,17 +2,20 @@ using PeftCore.Cli.Session;
 
 namespace PeftCore.Cli.Demo;
 
-/// <summary>Draws the pictures of the demo: a disc, a square or stripes in a random color and place, on a noisy ground of another
+/// <summary>Draws the pictures of the demo: a disc, stripes or a chessboard in a random color and place, on a noisy ground of another
 /// color.</summary>
 internal static class DemoPictures
 {
     public const int Side = 32;
 
     // How far colors of shape and ground are apart, of 255, and how far pixels vary.
-    private const int Contrast = 60, Noise = 24;
+    private const int Contrast = 80, Noise = 16;
+
+    // Radians a pixel of stripes and checks.
+    private const double Wave = 0.8;
 
     /// <summary>The classes.</summary>
-    public static IReadOnlyList<string> Classes { get; } = ["disc", "square", "stripes"];
+    public static IReadOnlyList<string> Classes { get; } = ["checks", "disc", "stripes"];
 
     /// <summary>Draws a directory for each class in train, valid and test.</summary>
     /// <param name="directory">The directory, which is created.</param>
@@ -50,8 +53,8 @@ internal static class DemoPictures
             bool inside = name switch
             {
                 "disc" => x * x + y * y <= reach * reach,
-                "square" => Math.Max(Math.Abs(x), Math.Abs(y)) <= reach,
-                _ => Math.Sin((x * Math.Cos(angle) + y * Math.Sin(angle)) * 0.9) > 0,
+                "checks" => Math.Sin(x * Wave) * Math.Sin(y * Wave) > 0,
+                _ => Math.Sin((x * Math.Cos(angle) + y * Math.Sin(angle)) * Wave) > 0,
             };
             for (int c = 0; c < 3; c++)
             {

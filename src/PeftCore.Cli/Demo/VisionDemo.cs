@@ -30,6 +30,7 @@ internal sealed class VisionDemo(DemoOptions demo, string output, Invocation cal
             LoraR = 8,
             LoraAlpha = 16,
             LearningRate = 3e-3,
+            Flip = true,
             LrSchedulerType = "cosine",
             WarmupRatio = 0.05,
             BatchSize = 12,

@@ -28,7 +28,10 @@ public static class ModelLoader
         var spec = TaskSpec.Of(config, family.Tasks, task);
         var model = family.Declare(config, spec, warnings);
         model.HasNewHead = spec.IsNewHead;
-        model.Architecture = spec.IsNewHead ? null : ConfigChecks.ArchitectureOf(config);
+        string? name = ConfigChecks.ArchitectureOf(config);
+        // Adapters of models of pictures have no task type, and are recognised by the class.
+        model.Architecture = !spec.IsNewHead ? name
+            : name is not null && spec.Task == ModelTask.ImageClassification ? TaskSpec.ClassFor(name, spec.Task) : null;
         Int128 parameters = 0;
         foreach (var (_, parameter) in model.NamedParameters())
         {
