@@ -94,7 +94,8 @@ internal static class DefaultTargets
         ["t5"] = new(["k", "v", "wo"], ["wo"], ["layer_norm", "final_layer_norm"], (AdaLora, ["q", "k", "v", "o", "wi", "wo"]),
             (VbLora, ["q", "k", "v", "o", "wi", "wo"])),
         ["vit"] = new(["k_proj", "v_proj", "fc2"], ["fc2"], ["layernorm_before", "layernorm_after", "layernorm"]),
-        ["wav2vec2"] = new(["k_proj", "v_proj", "output_dense"], ["output_dense"], ["layer_norm", "final_layer_norm"]),
+        ["wav2vec2"] = new(["k_proj", "v_proj", "output_dense"], ["output_dense"],
+            ["feature_projection.layer_norm", "encoder.layer_norm", "final_layer_norm"]), // A group norm is called layer_norm too.
         ["whisper"] = Bart,
         ["xlm-roberta"] = Bert,
     };

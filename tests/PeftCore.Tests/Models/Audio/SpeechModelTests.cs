@@ -56,7 +56,9 @@ public sealed class SpeechModelTests
         model.SetRequiresGrad(true);
         float[][] expected = Gradients(model);
         model.GradientCheckpointing = true;
-        Assert.That(Gradients(model), Is.EqualTo(expected));
+        float[][] found = Gradients(model);
+        // Gradients of the encoder's states are added in another order.
+        Assert.That(found.Zip(expected).Max(pair => Fixtures.Error(pair.First, pair.Second)), Is.LessThan(1e-4));
     }
 
     [TestCaseSource(typeof(TinySpeech), nameof(TinySpeech.Names))]
@@ -193,7 +195,7 @@ public sealed class SpeechModelTests
     {
         var model = new PeftModel(TinySpeech.Load("wav2vec2_ctc", _cpu));
         Assert.That(() => model.AddAdapter(new PeftCore.Peft.Prompts.PromptTuningConfig { NumVirtualTokens = 2 }),
-            Throws.TypeOf<BadInputException>().With.Message.Contains("no tokens"));
+            Throws.TypeOf<BadInputException>().With.Message.Contains("do not read"));
     }
 
     private static IEnumerable<PeftConfig> Methods() =>
@@ -205,14 +207,14 @@ public sealed class SpeechModelTests
         new PeftCore.Peft.Selective.LnTuningConfig(), new PeftCore.Peft.Selective.LastLayersConfig { NumTrainedLayers = 1 },
     ];
 
-    private static float[] Logits(TransformerModel model, PeftCore.Data.Batch batch)
+    private static float[] Logits(TransformerModel model, Batch batch)
     {
         using var scope = new TensorScope();
         model.Mode.Training = false;
         return Tape.NoGrad(() => model.Logits(batch.ToInputs(model)).ToFloats());
     }
 
-    private static double LossOf(TransformerModel model, PeftCore.Data.Batch batch)
+    private static double LossOf(TransformerModel model, Batch batch)
     {
         using var scope = new TensorScope();
         return model.Loss(batch.ToInputs(model), batch.ToTargets(model)).Item();
