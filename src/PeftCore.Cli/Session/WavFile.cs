@@ -17,6 +17,7 @@ internal static class WavFile
         try
         {
             using var file = File.OpenRead(path);
+            CheckLength(path, file);
             using var reader = new WaveFileReader(file);
             var format = reader.WaveFormat.AsStandardWaveFormat();
             byte[] bytes = Bytes(path, reader);
@@ -36,6 +37,29 @@ internal static class WavFile
             throw new BadInputException($"{path}: not a WAV file that can be read ({e.Message.TrimEnd('.')}); convert it to WAV, for example " +
                 "with ffmpeg.", e);
         }
+    }
+
+    /// <summary>Compares the length that the header names with the file, which the package does not. A program that wrote to a pipe names
+    /// the largest number.</summary>
+    private static void CheckLength(string path, FileStream file)
+    {
+        byte[] chunk = new byte[8];
+        for (file.Position = 12; file.ReadAtLeast(chunk, chunk.Length, throwOnEndOfStream: false) == chunk.Length;)
+        {
+            uint size = BinaryPrimitives.ReadUInt32LittleEndian(chunk.AsSpan(4));
+            if (chunk.AsSpan(0, 4).SequenceEqual("data"u8))
+            {
+                long there = file.Length - file.Position;
+                if (size != uint.MaxValue && size > there)
+                {
+                    throw new BadInputException(
+                        $"{path}: the file is truncated: it has {there} bytes of sound of the {size} that its header names; fetch it again.");
+                }
+                break;
+            }
+            file.Position += size + size % 2;
+        }
+        file.Position = 0;
     }
 
     private static byte[] Bytes(string path, WaveFileReader reader)
