@@ -37,7 +37,8 @@ public sealed class LabelMap
         {
             return OfSeveral(rows);
         }
-        string[] names = [.. rows.Select(row => row is MediaRow ? OfMedia(row).Label! : Labelled(row).Label).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
+        string[] names = [.. rows.Select(row => row is MediaRow ? OfMedia(row).Label! : Labelled(row).Label)
+            .Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
         if (names.Length < 2)
         {
             throw new BadInputException($"{(rows.Count > 0 ? rows[0].Place.File : "data")}: "

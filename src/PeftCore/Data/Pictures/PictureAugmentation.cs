@@ -2,8 +2,9 @@ using PeftCore.Kernels;
 
 namespace PeftCore.Data;
 
-/// <summary>Random changes of a training picture: mirrored with probability 1/2, and a random part of it in the place of the whole
-/// (torchvision's RandomHorizontalFlip and RandomResizedCrop). They are a function of the draw, so that a resumed run repeats them.</summary>
+/// <summary>Random changes of a training picture: mirrored with probability 1/2, and a random part of it in the place of the
+/// whole (torchvision's RandomHorizontalFlip and RandomResizedCrop). They are a function of the draw, so that a resumed run
+/// repeats them.</summary>
 /// <param name="Flips">Whether pictures are mirrored.</param>
 /// <param name="SmallestPart">The least share of the area that the part has; 1 for the whole picture.</param>
 internal sealed record PictureAugmentation(bool Flips, double SmallestPart)

@@ -10,9 +10,9 @@ internal enum ResizeFilter
     Bicubic = 3,
 }
 
-/// <summary>Resizes pictures as Pillow does, to the last bit: a weighted mean of the pixels below each new one, first along rows, then along
-/// columns. Where a picture shrinks, the filter widens with it, so that no pixel is passed over (antialiasing). Weights are whole numbers
-/// of 2⁻²², and pixels are rounded to 8 bits after each of both passes.</summary>
+/// <summary>Resizes pictures as Pillow does, to the last bit: a weighted mean of the pixels below each new one, first along rows, then
+/// along columns. Where a picture shrinks, the filter widens with it, so that no pixel is passed over (antialiasing). Weights are whole
+/// numbers of 2⁻²², and pixels are rounded to 8 bits after each of both passes.</summary>
 internal static class PictureResize
 {
     private const int FractionBits = 22;

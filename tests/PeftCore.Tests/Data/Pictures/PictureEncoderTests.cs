@@ -103,8 +103,11 @@ public sealed class PictureEncoderTests
         File.WriteAllText(directory["page.jsonl"], """{"words": ["ab", "c"], "boxes": [[1, 2, 3, 4], [5, 6, 7, 8]], "tags": ["B", "O"]}""");
         var example = PageEncoder(directory, type).Encode(DataFiles.ReadFile(directory["page.jsonl"])).Single();
 
-        Assert.That(example.Labels, Is.EqualTo(new[] { Example.Masked, 1, Example.Masked, 0, Example.Masked }));
-        Assert.That(example.Boxes!.Chunk(4).Select(box => box[2]), Is.EqualTo(new[] { 0, 3, 3, 7, last }));
+        Assert.That(example.Labels, Is.EqualTo(new[]
+        {
+            Example.Masked, 1, Example.Masked, Example.Masked, 0, Example.Masked, Example.Masked,
+        }), "begin, space and two letters, space and one letter, end");
+        Assert.That(example.Boxes!.Chunk(4).Select(box => box[2]), Is.EqualTo(new[] { 0, 3, 3, 3, 7, 7, last }));
     }
 
     [TestCase("[[1, 2, 3, 1001], [5, 6, 7, 8]]", "outside of the page")]
