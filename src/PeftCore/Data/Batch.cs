@@ -73,7 +73,7 @@ public sealed class Batch
     public int Length { get; }
 
     /// <summary>The token ids; padding is on the right.</summary>
-    public int[] InputIds { get; } // (B, T)
+    internal int[] InputIds { get; } // (B, T)
 
     /// <summary>The token ids that are learned, <see cref="Example.Masked"/> elsewhere. Aligned with <see cref="InputIds"/>; the first of a
     /// sample is always masked.</summary>

@@ -4,7 +4,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Models;
 
-/// <summary>Random initial weights: matrices normal with deviation 0.02, norms and factors of columns one, biases zero. A parameter that is not F32 is drawn in
+/// <summary>Random initial weights: matrices normal with deviation 0.02, norms and factors of columns one, biases zero.
+/// A parameter that is not F32 is drawn in
 /// pieces, so that no F32 copy of it is in memory as a whole; the values do not depend on the pieces.</summary>
 /// <param name="backend">The device.</param>
 /// <param name="dtype">Dtype of the parameters.</param>

@@ -24,7 +24,7 @@ public sealed class TaskOptions
 
     /// <summary>Whether pictures of another size than that of config.json are read, with positions interpolated between those of the
     /// patches; DINOv2 always reads them.</summary>
-    public bool InterpolatePositions { get; init; }
+    internal bool InterpolatePositions { get; init; }
 
     /// <summary>The temperature τ of contrastive training: scores are cosine similarities divided by it; null for 0.05.</summary>
     public float? Temperature { get; init; }

@@ -89,7 +89,7 @@ public abstract class TransformerModel : Module
     internal Func<Tensor?>? Penalty { get; set; }
 
     /// <summary>Prefix of all parameter names but the head's. Weight files of the bare model leave it out.</summary>
-    public virtual string BasePrefix => "";
+    internal virtual string BasePrefix => "";
 
     /// <summary>The prefix that weight files of models with a head put before the names of this model, which has none.</summary>
     internal virtual string MissingPrefix => "";
@@ -98,7 +98,7 @@ public abstract class TransformerModel : Module
     public abstract int HeadCount { get; }
 
     /// <summary>Key and value heads.</summary>
-    public virtual int KeyHeadCount => HeadCount;
+    internal virtual int KeyHeadCount => HeadCount;
 
     /// <summary>Size of one head.</summary>
     public virtual int HeadDim => HiddenSize / HeadCount;

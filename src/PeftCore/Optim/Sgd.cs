@@ -5,7 +5,7 @@ namespace PeftCore.Optim;
 
 /// <summary>Stochastic gradient descent in torch's arithmetic: g ← g + λ·p; b ← μ·b + g; p ← p − lr·b, or lr·(g + μ·b) with Nesterov's
 /// momentum. Without momentum it has no state.</summary>
-public sealed class Sgd : Optimizer
+internal sealed class Sgd : Optimizer
 {
     private readonly SgdOptions _options;
 
@@ -37,7 +37,7 @@ public sealed class Sgd : Optimizer
 /// <param name="Nesterov">Whether to use Nesterov's momentum.</param>
 /// <param name="WeightDecay">λ, the weight decay.</param>
 /// <param name="Decays">Selects the parameters that decay; null for all.</param>
-public sealed class SgdOptions(float Momentum = 0, bool Nesterov = false, float WeightDecay = 0,
+internal sealed class SgdOptions(float Momentum = 0, bool Nesterov = false, float WeightDecay = 0,
     Func<string, Parameter, bool>? Decays = null)
 {
     internal float Momentum { get; } = Momentum;

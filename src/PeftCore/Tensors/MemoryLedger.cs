@@ -19,7 +19,7 @@ public sealed class MemoryLedger
     }
 
     /// <summary>Bytes allocated now.</summary>
-    public long CurrentBytes { get { lock (_lock) { return _current; } } }
+    internal long CurrentBytes { get { lock (_lock) { return _current; } } }
 
     /// <summary>Peak of the allocated bytes since the last <see cref="ResetPeak"/>.</summary>
     public long PeakBytes { get { lock (_lock) { return _peak; } } }

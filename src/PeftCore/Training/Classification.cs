@@ -31,7 +31,7 @@ public sealed class ClassificationResult
     public double MacroF1 { get; }
 
     /// <summary>The predicted class of each sample.</summary>
-    public IReadOnlyList<int> Predictions { get; }
+    internal IReadOnlyList<int> Predictions { get; }
 }
 
 /// <summary>Classification with a language model: the predicted class is the label with the highest log-probability, summed over its

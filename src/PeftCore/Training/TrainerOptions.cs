@@ -97,7 +97,7 @@ public sealed record TrainerOptions
     public int EarlyStoppingPatience { get; init; }
 
     /// <summary>Minimum improvement of the loss or metric that early stopping counts as an improvement.</summary>
-    public double EarlyStoppingThreshold { get; init; }
+    internal double EarlyStoppingThreshold { get; init; }
 
     /// <summary>Seed of dropout. The loader has its own seed for the order of the data.</summary>
     public ulong Seed { get; init; }

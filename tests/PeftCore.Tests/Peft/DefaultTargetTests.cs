@@ -16,14 +16,15 @@ public sealed class DefaultTargetTests
     // One fixture of each family, by model_type.
     private static readonly Dictionary<string, string> Fixtures = Directory.GetDirectories(TestFiles.Fixture("hf"))
         .Select(directory => Path.Combine(directory, "base", "config.json")).Where(File.Exists)
-        .GroupBy(path => ConfigReader.Open(path).String("model_type")).ToDictionary(group => group.Key, group => group.Order().First());
+        .GroupBy(path => ConfigReader.Open(path) is var config && config.Has("model_type") ? config.String("model_type")
+            : config.String("_class_name")).ToDictionary(group => group.Key, group => group.Order().First());
 
     private static IEnumerable<string> Families => ModelFamilies.ModelTypes.Where(Fixtures.ContainsKey);
 
     [Test]
     public void Every_family_has_a_fixture_or_is_named_here() =>
         Assert.That(ModelFamilies.ModelTypes.Where(type => !Fixtures.ContainsKey(type) && !type.StartsWith("my_", StringComparison.Ordinal)),
-            Is.Empty);
+            Is.EqualTo(new[] { "clip_text_model" }));
 
     [TestCaseSource(nameof(Families))]
     public void Every_family_has_targets_of_methods_that_name_none(string family)

@@ -79,7 +79,9 @@ internal sealed class SoundEncoder(ITextEncoder tokenizer, EncodeOptions options
         int[] end = (options.EosId ?? tokenizer.EosId) is { } eos ? [eos] : [];
         report.NoEnd |= end.Length == 0;
         int most = options.MaxTargetLength ?? options.MaxSeqLength, all = before.Length + text.Length + end.Length;
-        return all <= most ? example with { TargetIds = [.. before, .. text, .. end], GivenTargets = before.Length } : throw new BadInputException(
+        return all <= most
+            ? example with { TargetIds = [.. before, .. text, .. end], GivenTargets = before.Length }
+            : throw new BadInputException(
             $"{row.File}: the transcript in {row.Place} has {all} tokens, more than the {most} of --max-target-length; cut the recording in " +
             "parts, each with its transcript.");
     }

@@ -54,7 +54,7 @@ internal sealed class Wav2Vec2 : TransformerModel
 
     public override int HeadCount => _config.Heads;
 
-    public override string BasePrefix => Body + ".";
+    internal override string BasePrefix => Body + ".";
 
     internal override bool ReadsTokens => false;
 

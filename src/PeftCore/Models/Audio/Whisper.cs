@@ -39,7 +39,7 @@ internal sealed class Whisper : Seq2SeqModel
 
     public override int HeadCount => _config.Stacks.Decoder.Heads;
 
-    public override string BasePrefix => "model.";
+    internal override string BasePrefix => "model.";
 
     public override Embedding TokenEmbedding => _decoder.Tokens;
 
@@ -84,12 +84,30 @@ internal sealed class Whisper : Seq2SeqModel
         var augment = Mode.Training ? _config.Augment : null;
         bool[]? maskedFrames = augment?.FrameMask(Mode, batch, frames, null), maskedBins = augment?.FeatureMask(Mode, batch, bins);
         float[] values = new float[sound.Values.Length];
-        for (int i = 0; i < values.Length; i++)
+        Parallel.For(0, batch, row =>
         {
-            int row = i / bins / frames, frame = i / bins % frames, bin = i % bins;
-            bool masked = (maskedFrames?[row * frames + frame] ?? false) || (maskedBins?[row * bins + bin] ?? false);
-            values[i] = masked ? 0 : sound.Values[(row * bins + bin) * frames + frame];
-        }
+            var from = sound.Values.AsSpan(row * bins * frames, bins * frames);
+            var to = values.AsSpan(row * bins * frames, bins * frames);
+            for (int bin = 0; bin < bins; bin++)
+            {
+                if (maskedBins?[row * bins + bin] ?? false)
+                {
+                    continue;
+                }
+                var of = from.Slice(bin * frames, frames);
+                for (int frame = 0, at = bin; frame < frames; frame++, at += bins)
+                {
+                    to[at] = of[frame];
+                }
+            }
+            for (int frame = 0; frame < frames && maskedFrames is not null; frame++)
+            {
+                if (maskedFrames[row * frames + frame])
+                {
+                    to.Slice(frame * bins, bins).Clear();
+                }
+            }
+        });
         return new DenseArray(values, [batch, frames, bins]);
     }
 

@@ -112,7 +112,7 @@ internal sealed class Decoder : CausalModel
     private string BodyName => Spec.Names.Body.Split('.')[0];
 
     /// <inheritdoc/>
-    public override string BasePrefix => IsBare ? "" : BodyName + ".";
+    internal override string BasePrefix => IsBare ? "" : BodyName + ".";
 
     internal override string MissingPrefix => IsBare ? BodyName + "." : "";
 
@@ -127,7 +127,7 @@ internal sealed class Decoder : CausalModel
     public override int HeadCount => Spec.Heads;
 
     /// <inheritdoc/>
-    public override int KeyHeadCount => Spec.KeyHeads;
+    internal override int KeyHeadCount => Spec.KeyHeads;
 
     /// <inheritdoc/>
     public override int HeadDim => Spec.HeadDim;

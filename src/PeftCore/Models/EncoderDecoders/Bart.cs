@@ -49,7 +49,7 @@ internal sealed class Bart : Seq2SeqModel
 
     public override int HeadCount => _config.Decoder.Heads;
 
-    public override string BasePrefix => "model.";
+    internal override string BasePrefix => "model.";
 
     public override Embedding TokenEmbedding { get; }
 

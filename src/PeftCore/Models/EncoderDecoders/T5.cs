@@ -69,7 +69,7 @@ internal sealed class T5 : Seq2SeqModel
     public override int PadToken => _config.PadToken;
 
     /// <summary>transformers puts the body of classifiers under a name, and that of other models under none.</summary>
-    public override string BasePrefix =>
+    internal override string BasePrefix =>
         Task is ModelTask.SequenceClassification or ModelTask.TokenClassification ? ClassifierPrefix : "";
 
     internal override string MissingPrefix => BasePrefix.Length == 0 ? ClassifierPrefix : "";

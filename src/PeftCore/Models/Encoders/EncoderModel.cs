@@ -49,7 +49,7 @@ internal abstract class EncoderModel : TransformerModel
     public override int HeadCount => Spec.Heads;
 
     /// <inheritdoc/>
-    public override string BasePrefix => Task == ModelTask.FeatureExtraction ? "" : Spec.Body + ".";
+    internal override string BasePrefix => Task == ModelTask.FeatureExtraction ? "" : Spec.Body + ".";
 
     internal override string MissingPrefix => Task == ModelTask.FeatureExtraction ? Spec.Body + "." : "";
 

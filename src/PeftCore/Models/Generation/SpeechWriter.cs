@@ -5,7 +5,8 @@ using PeftCore.Tokenizers;
 
 namespace PeftCore.Models.Generation;
 
-/// <summary>Generates the text of spectrograms with Whisper: after the tokens of language and task, with the suppressed tokens and the rules
+/// <summary>Generates the text of spectrograms with Whisper: after the tokens of language and task, with the suppressed tokens
+/// and the rules
 /// of timestamps that the model's files name.</summary>
 /// <param name="model">The model.</param>
 /// <param name="prompt">The tokens before a text.</param>

@@ -61,7 +61,7 @@ internal sealed class VisionTransformer : TransformerModel
 
     public override int HeadCount => _spec.Blocks.Heads;
 
-    public override string BasePrefix => Task == ModelTask.FeatureExtraction ? "" : _spec.Body + ".";
+    internal override string BasePrefix => Task == ModelTask.FeatureExtraction ? "" : _spec.Body + ".";
 
     internal override bool ReadsTokens => false;
 

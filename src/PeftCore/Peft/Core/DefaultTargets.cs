@@ -98,6 +98,8 @@ internal static class DefaultTargets
             ["feature_projection.layer_norm", "encoder.layer_norm", "final_layer_norm"]), // A group norm is called layer_norm too.
         ["whisper"] = Bart,
         ["xlm-roberta"] = Bert,
+        ["UNet2DConditionModel"] = new(["to_k", "to_v", "ff.net.2"], ["ff.net.2"],
+            ["transformer_blocks.0.norm1", "transformer_blocks.0.norm2", "transformer_blocks.0.norm3"]),
     };
 
     // A family without a row of its own has LLaMA's names, or names its targets itself.

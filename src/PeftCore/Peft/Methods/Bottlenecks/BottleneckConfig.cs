@@ -86,7 +86,7 @@ public sealed record BottleneckConfig : PeftConfig
     public BottleneckScaling Scaling { get; init; }
 
     /// <summary>s, if <see cref="Scaling"/> is <see cref="BottleneckScaling.Constant"/>.</summary>
-    public double ScalingFactor { get; init; } = 1;
+    internal double ScalingFactor { get; init; } = 1;
 
     /// <summary>Whether a trained gate multiplies the output: the mean of a sigmoid over the sequence.</summary>
     internal bool UseGating { get; init; }

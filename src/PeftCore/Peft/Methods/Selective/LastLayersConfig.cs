@@ -17,10 +17,10 @@ public sealed record LastLayersConfig : PeftConfig
     public int NumTrainedLayers { get; init; } = 1;
 
     /// <summary>Whether the norm after the last block is trained too.</summary>
-    public bool TrainLastNorm { get; init; } = true;
+    internal bool TrainLastNorm { get; init; } = true;
 
     /// <summary>Whether the output head is trained too.</summary>
-    public bool TrainHead { get; init; }
+    internal bool TrainHead { get; init; }
 
     internal override bool SupportsGraphCapture => true;
 
