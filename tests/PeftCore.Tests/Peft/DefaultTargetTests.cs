@@ -16,8 +16,7 @@ public sealed class DefaultTargetTests
     // One fixture of each family, by model_type.
     private static readonly Dictionary<string, string> Fixtures = Directory.GetDirectories(TestFiles.Fixture("hf"))
         .Select(directory => Path.Combine(directory, "base", "config.json")).Where(File.Exists)
-        .GroupBy(path => ConfigReader.Open(path) is var config && config.Has("model_type") ? config.String("model_type")
-            : config.String("_class_name")).ToDictionary(group => group.Key, group => group.Order().First());
+        .GroupBy(FixtureFamily.Of).ToDictionary(group => group.Key, group => group.Order().First());
 
     private static IEnumerable<string> Families => ModelFamilies.ModelTypes.Where(Fixtures.ContainsKey);
 

@@ -1,5 +1,4 @@
 using PeftCore.Backends;
-using PeftCore.Io;
 using PeftCore.Models;
 using PeftCore.Peft;
 using PeftCore.Peft.Lora;
@@ -13,7 +12,7 @@ public sealed class FamilyPlanTests
 {
     private static IEnumerable<string> Models() => Directory.EnumerateDirectories(TestFiles.Fixture("hf")).Order(StringComparer.Ordinal)
         .Where(directory => File.Exists(Path.Combine(directory, "base", "config.json"))
-            && ModelFamilies.Find(ConfigReader.Open(Path.Combine(directory, "base", "config.json")).String("model_type")) is not null)
+            && ModelFamilies.Find(FixtureFamily.Of(Path.Combine(directory, "base", "config.json"))) is not null)
         .Select(directory => Path.GetFileName(directory)!);
 
     // Hidden states have no loss.
