@@ -22,6 +22,14 @@ internal static class PictureFile
     /// <exception cref="BadInputException">The file is missing, no picture, truncated, or has a format that is not read.</exception>
     public static Picture Read(string path)
     {
+        var image = Decode(path);
+        return Picture.FromRgb(path, image.Data, image.Height, image.Width);
+    }
+
+    /// <summary>Reads a file as bytes of colors, row by row.</summary>
+    /// <exception cref="BadInputException">As <see cref="Read"/>.</exception>
+    public static ImageResult Decode(string path)
+    {
         byte[] bytes = BytesOf(path);
         if (bytes.AsSpan().StartsWith(PngStart))
         {
@@ -38,8 +46,7 @@ internal static class PictureFile
         }
         try
         {
-            var image = ImageResult.FromMemory(bytes, ColorComponents.RedGreenBlue);
-            return Picture.FromRgb(path, image.Data, image.Height, image.Width);
+            return ImageResult.FromMemory(bytes, ColorComponents.RedGreenBlue);
         }
         // The package throws exceptions of several types for damaged files.
         catch (Exception e) when (e is not (BadInputException or OutOfMemoryException))

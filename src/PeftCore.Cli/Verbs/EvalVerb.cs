@@ -156,7 +156,8 @@ internal sealed class EvalVerb : Verb
             bool labels = scores.ContainsKey("f1"); // Of labels, the counts of equal words and n-grams say nothing more.
             string values = string.Join("  ", scores.Where(score => !labels || score.Key is "accuracy" or "f1")
                 .Select(score => FormattableString.Invariant($"{(score.Key == "f1" ? "macro F1" : score.Key)} {score.Value:0.0000}")));
-            call.Say(FormattableString.Invariant($"{values}  over {examples.Count:N0} {(session.HearsSpeech ? "transcripts" : labels ? "generated labels" : "generated texts")}"));
+            string what = session.HearsSpeech ? "transcripts" : labels ? "generated labels" : "generated texts";
+            call.Say(FormattableString.Invariant($"{values}  over {examples.Count:N0} {what}"));
             return VerbResult.Done(report);
         }
         if (session.Model.Base.Task == ModelTask.CausalLm && rows.All(row => row.HasLabel))

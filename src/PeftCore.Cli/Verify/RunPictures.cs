@@ -1,5 +1,5 @@
+using PeftCore.Cli.Session;
 using PeftCore.Models;
-using StbImageSharp;
 
 namespace PeftCore.Cli.Verify;
 
@@ -63,15 +63,7 @@ internal sealed class RunPictures
 
     private static float[] PixelsOf(string file, int side, Random? random)
     {
-        ImageResult image;
-        try
-        {
-            image = ImageResult.FromMemory(File.ReadAllBytes(file), ColorComponents.RedGreenBlue);
-        }
-        catch (InvalidOperationException e)
-        {
-            throw new BadInputException($"{file}: is no picture that can be read: {e.Message}", e);
-        }
+        var image = PictureFile.Decode(file);
         if (image.Width != side || image.Height != side)
         {
             throw new BadInputException($"{file}: has {image.Height} × {image.Width} pixels, expected {side} × {side}");
