@@ -5,6 +5,7 @@ namespace PeftCore.Tensors;
 public sealed class Tensor : IDisposable
 {
     private Storage? _storage;
+    private StorageFinalizer? _finalizer;
 
     private Tensor(Storage storage, Shape shape, DType dtype, long byteOffset)
     {
@@ -13,9 +14,6 @@ public sealed class Tensor : IDisposable
         DType = dtype;
         ByteOffset = byteOffset;
     }
-
-    /// <summary>Releases the memory of a tensor that was created outside any scope and not disposed.</summary>
-    ~Tensor() => _storage?.Release();
 
     /// <summary>Extents, outermost first.</summary>
     public Shape Shape { get; }
@@ -35,6 +33,12 @@ public sealed class Tensor : IDisposable
     /// <summary>Whether backward computes a gradient of this tensor.</summary>
     public bool RequiresGrad => GradFn is not null;
 
+    /// <summary>The scope that frees this tensor; null if none does.</summary>
+    internal TensorScope? Scope { get; private set; }
+
+    /// <summary>The position among the tensors of the scope.</summary>
+    internal int IndexInScope { get; private set; }
+
     /// <summary>Whether the tensor was not disposed yet.</summary>
     internal bool IsAlive => _storage is not null;
 
@@ -50,7 +54,7 @@ public sealed class Tensor : IDisposable
     internal static Tensor Owning(Storage storage, Shape shape, DType dtype) => TensorScope.Register(new Tensor(storage, shape, dtype, 0));
 
     /// <summary>A view of (part of) the same memory, in the current scope.</summary>
-    internal Tensor View(Shape shape, long elementOffset = 0) => TensorScope.Register(Unscoped(shape, elementOffset));
+    internal Tensor View(Shape shape, long elementOffset = 0) => TensorScope.Register(NewView(shape, elementOffset));
 
     /// <summary>A view that no scope frees; its owner disposes it.</summary>
     internal Tensor Unscoped() => Unscoped(Shape, 0);
@@ -58,6 +62,13 @@ public sealed class Tensor : IDisposable
     internal Tensor Unscoped(Shape shape) => Unscoped(shape, 0);
 
     internal Tensor Unscoped(Shape shape, long elementOffset)
+    {
+        var view = NewView(shape, elementOffset);
+        view.FreeWhenCollected();
+        return view;
+    }
+
+    private Tensor NewView(Shape shape, long elementOffset)
     {
         long first = elementOffset * DType.Size;
         if (first < 0 || first + shape.Count * DType.Size > ByteCount)
@@ -78,7 +89,6 @@ public sealed class Tensor : IDisposable
     /// <summary>Moves this tensor to the scope of another one, so that both are freed together.</summary>
     internal Tensor SameScope(Tensor other)
     {
-        TensorScope.Forget(this);
         TensorScope.AddToScopeOf(other, this);
         return this;
     }
@@ -90,16 +100,49 @@ public sealed class Tensor : IDisposable
         _storage = null;
         if (storage is not null)
         {
-            GC.SuppressFinalize(this);
+            if (_finalizer is not null)
+            {
+                GC.SuppressFinalize(_finalizer);
+            }
             storage.Release();
         }
     }
+
+    /// <summary>Has the garbage collector release the memory of this tensor, which no scope frees, if nothing disposes it.</summary>
+    internal void FreeWhenCollected()
+    {
+        if (_storage is not null && _finalizer is null)
+        {
+            _finalizer = new StorageFinalizer(_storage);
+        }
+    }
+
+    /// <summary>Leaves the freeing of this tensor to a scope.</summary>
+    internal void JoinScope(TensorScope scope, int index)
+    {
+        if (_finalizer is not null)
+        {
+            GC.SuppressFinalize(_finalizer);
+            _finalizer = null;
+        }
+        (Scope, IndexInScope) = (scope, index);
+    }
+
+    /// <summary>Ends the membership in a scope.</summary>
+    internal void LeaveScope() => Scope = null;
 
     /// <summary>Makes a disposed tensor usable again, as the owner of a reactivated storage.</summary>
     internal void Reactivate(Storage storage)
     {
         _storage = storage;
-        GC.ReRegisterForFinalize(this);
+        if (_finalizer is not null)
+        {
+            GC.ReRegisterForFinalize(_finalizer);
+        }
+        else if (Scope is null)
+        {
+            FreeWhenCollected();
+        }
     }
 
     /// <inheritdoc/>

@@ -7,23 +7,27 @@ public sealed class TensorScope : IDisposable
     [ThreadStatic]
     private static TensorScope? _innermost;
 
-    /// <summary>A pool of the sets of ended scopes: a step opens hundreds of scopes.</summary>
+    /// <summary>A pool of the arrays of ended scopes: a step opens hundreds of scopes.</summary>
     [ThreadStatic]
-    private static Stack<HashSet<Tensor>>? _spare;
+    private static Stack<Tensor?[]>? _spare;
 
     /// <summary>Cache of joined paths, one per module.</summary>
     [ThreadStatic]
     private static Dictionary<(string Outer, string Label), string>? _paths;
 
     private readonly TensorScope? _outer;
-    private HashSet<Tensor>? _tensors;
+    private readonly int _thread = Environment.CurrentManagedThreadId;
+
+    // The scope's tensors, oldest first; null in place of one that has left. A tensor knows its index.
+    private Tensor?[]? _tensors;
+    private int _count;
 
     /// <summary>Opens a scope on this thread.</summary>
     /// <param name="label">Name for memory reports, such as a module's name.</param>
     public TensorScope(string label = "")
     {
         Label = label;
-        _tensors = _spare is { Count: > 0 } ? _spare.Pop() : new HashSet<Tensor>(ReferenceEqualityComparer.Instance);
+        _tensors = _spare is { Count: > 0 } ? _spare.Pop() : new Tensor?[8];
         _outer = _innermost;
         _innermost = this;
     }
@@ -53,11 +57,13 @@ public sealed class TensorScope : IDisposable
     }
 
     /// <summary>Moves a tensor to the enclosing scope, as a function returns its result.</summary>
+    /// <exception cref="InvalidOperationException">The scope was opened on another thread.</exception>
     public Tensor Return(Tensor tensor)
     {
-        if (_tensors is not null && _tensors.Remove(tensor))
+        if (tensor.Scope == this)
         {
-            _outer?._tensors!.Add(tensor);
+            Remove(tensor);
+            MoveTo(_outer, tensor);
         }
         return tensor;
     }
@@ -76,40 +82,77 @@ public sealed class TensorScope : IDisposable
         }
         _tensors = null;
         _innermost = _outer;
-        foreach (var tensor in tensors)
+        for (int i = 0; i < _count; i++)
         {
-            tensor.Dispose();
+            if (tensors[i] is { } tensor)
+            {
+                tensor.LeaveScope();
+                tensor.Dispose();
+                tensors[i] = null;
+            }
         }
-        tensors.Clear();
         (_spare ??= []).Push(tensors);
     }
 
     internal static Tensor Register(Tensor tensor)
     {
-        _innermost?._tensors!.Add(tensor);
+        MoveTo(_innermost, tensor);
         return tensor;
     }
 
     internal static void Forget(Tensor tensor)
     {
-        for (var scope = _innermost; scope is not null; scope = scope._outer)
+        if (tensor.Scope is { } scope)
         {
-            if (scope._tensors!.Remove(tensor))
-            {
-                return;
-            }
+            scope.Remove(tensor);
+            MoveTo(null, tensor);
         }
     }
 
     internal static void AddToScopeOf(Tensor member, Tensor tensor)
     {
-        for (var scope = _innermost; scope is not null; scope = scope._outer)
+        tensor.Scope?.Remove(tensor);
+        MoveTo(member.Scope, tensor);
+    }
+
+    // The garbage collector frees a tensor that no scope does.
+    private static void MoveTo(TensorScope? scope, Tensor tensor)
+    {
+        if (scope is null)
         {
-            if (scope._tensors!.Contains(member))
-            {
-                scope._tensors!.Add(tensor);
-                return;
-            }
+            tensor.FreeWhenCollected();
+        }
+        else
+        {
+            scope.Add(tensor);
+        }
+    }
+
+    private void Add(Tensor tensor)
+    {
+        CheckThread();
+        if (_count == _tensors!.Length)
+        {
+            Array.Resize(ref _tensors, 2 * _count);
+        }
+        tensor.JoinScope(this, _count);
+        _tensors[_count++] = tensor;
+    }
+
+    private void Remove(Tensor tensor)
+    {
+        CheckThread();
+        _tensors![tensor.IndexInScope] = null;
+        tensor.LeaveScope();
+    }
+
+    private void CheckThread()
+    {
+        if (_thread != Environment.CurrentManagedThreadId)
+        {
+            throw new InvalidOperationException(
+                $"this tensor belongs to a tensor scope of thread {_thread}, and this is thread {Environment.CurrentManagedThreadId}: "
+                + "a scope is used on the thread that opened it");
         }
     }
 }
