@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace PeftCore.Kernels;
@@ -17,6 +18,7 @@ internal static unsafe class DotProducts<TSimd, TVector>
     private const int CachedRows = 8192, ReadAtOnce = 65536, PrefetchBytes = 16384;
 
     /// <summary>C (+)= alpha·A·Bᵀ with a large A and at most <see cref="MaxRows"/> columns of C.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void Run(in MatrixProduct product, WorkerPool pool)
     {
         int few = product.N == 1 ? 1 : Ranges.Count(product.N, 4) * 4;
@@ -51,6 +53,7 @@ internal static unsafe class DotProducts<TSimd, TVector>
     {
         private readonly float* _rows = rows;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
             int atOnce = Math.Max(CachedRows / few / TSimd.Count, 1) * TSimd.Count, end = start + count, rows = few == 1 ? 4 : 2;
@@ -75,6 +78,7 @@ internal static unsafe class DotProducts<TSimd, TVector>
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Gemv4(int i, int present, nint row, int step, int steps, nint ahead, bool accumulate)
         {
             if (present == 4)
@@ -91,6 +95,7 @@ internal static unsafe class DotProducts<TSimd, TVector>
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Gemm2(int i, int present, nint row, int step, int steps, nint ahead, bool accumulate)
         {
             byte* x = product.A.At(i, step);
@@ -125,9 +130,16 @@ internal static unsafe class DotProducts<TSimd, TVector>
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         private void Put(float* c, nint stride, Vector128<float> dots, int count, bool accumulate)
         {
             dots *= product.Alpha;
+            if (stride == 1 && count == 4)
+            {
+                (accumulate ? Vector128.Load(c) + dots : dots).Store(c);
+                return;
+            }
+
             for (int j = 0; j < count; j++, c += stride)
             {
                 *c = accumulate ? *c + dots[j] : dots[j];

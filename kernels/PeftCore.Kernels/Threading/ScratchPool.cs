@@ -4,7 +4,7 @@ namespace PeftCore.Kernels;
 internal sealed unsafe class ScratchPool : IDisposable
 {
     private const uint Intact = 0x5AFE5AFE;
-    private readonly object _gate = new();
+    private readonly Lock _gate = new();
     private Slot[] _slots = new Slot[32];
 
     /// <summary>Rents at least <paramref name="count"/> floats on a 64-byte boundary, contents undefined.</summary>
