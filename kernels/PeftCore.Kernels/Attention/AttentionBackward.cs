@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace PeftCore.Kernels;
 
 /// <summary>An output of the backward pass; with a null pointer it is not computed.</summary>
@@ -9,6 +11,7 @@ internal readonly unsafe struct AttentionTarget(HeadPointer data, bool accumulat
     public bool IsNeeded => !Data.IsNull;
 
     /// <summary>Sets some tokens of a head to zero, unless the output accumulates.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Start(long token, int tokens, int head, int dim)
     {
         for (int t = 0; t < tokens && IsNeeded && !Accumulate; t++)
@@ -18,6 +21,7 @@ internal readonly unsafe struct AttentionTarget(HeadPointer data, bool accumulat
     }
 
     /// <summary>Writes or adds dense rows of the given width.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Put(float* rows, int width, long token, int tokens, int head, int dim)
     {
         for (int t = 0; t < tokens; t++)

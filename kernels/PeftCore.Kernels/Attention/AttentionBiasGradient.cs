@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace PeftCore.Kernels;
 
 /// <summary>
@@ -9,6 +11,7 @@ internal readonly unsafe struct AttentionBiasGradient(
 {
     private readonly float* _lse = lse, _delta = delta, _dBias = dBias;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public void Run(int i)
     {
         var shape = inputs.Shape;
@@ -41,6 +44,7 @@ internal readonly unsafe struct AttentionBiasGradient(
     }
 
     // products[j − from] = scale·q·k.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Products(int b, int i, int h, int from, int to, float* products)
     {
         var shape = inputs.Shape;

@@ -23,6 +23,7 @@ internal readonly unsafe struct AttentionDecode<TSimd, TVector>(AttentionInputs 
 
     public static int Items(in AttentionShape shape) => shape.Batch * shape.KeyHeads * PartsOf(shape);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public void Run(int item)
     {
         var shape = inputs.Shape;
@@ -49,6 +50,7 @@ internal readonly unsafe struct AttentionDecode<TSimd, TVector>(AttentionInputs 
     private static int PartsOf(in AttentionShape shape) =>
         Math.Clamp(Ranges.Count(EnoughItems, Math.Max(1, shape.Batch * shape.KeyHeads)), 1, shape.Heads / shape.KeyHeads);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Attend<TElement>(int b, int i, int first, int heads, int from, int to, float* scores)
         where TElement : struct, IElement
     {
@@ -111,6 +113,7 @@ internal readonly unsafe struct AttentionDecode<TSimd, TVector>(AttentionInputs 
     }
 
     // products[j] = scale·q·(key j), four keys at a time.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Dots<TElement>(float* q, byte* key, int keys, float* products, bool prefetch)
         where TElement : struct, IElement
     {

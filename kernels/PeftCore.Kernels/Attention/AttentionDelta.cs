@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace PeftCore.Kernels;
 
 /// <summary>delta = rowsum(dO∘O), used in dS = P∘(dP − delta).</summary>
@@ -5,6 +7,7 @@ internal readonly unsafe struct AttentionDelta(AttentionInputs inputs, HeadPoint
 {
     private readonly float* _delta = delta;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public void Run(int start, int count)
     {
         var shape = inputs.Shape;

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace PeftCore.Kernels;
 
 /// <summary>
@@ -44,6 +46,7 @@ internal readonly unsafe struct AttentionForward<TTile>(AttentionInputs inputs, 
             _width = Ranges.Count(_valueDim, TTile.Columns) * TTile.Columns;
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(WorkerPool pool)
         {
             long perToken = _dim + _width;
@@ -80,6 +83,7 @@ internal readonly unsafe struct AttentionForward<TTile>(AttentionInputs inputs, 
         }
 
         // One panel of queries and one block of keys: scores, online softmax, sums += probabilities·v.
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private readonly void Step(int row, int rows, int key, int keys)
         {
             _inputs.Range(_b, _first + row, rows, out int from, out int to);
@@ -146,6 +150,7 @@ internal readonly unsafe struct AttentionForward<TTile>(AttentionInputs inputs, 
             new Span<float>(scores + t, to - t).Clear();
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private readonly void Finish()
         {
             float sink = _inputs.Sink(_h);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Numerics;
 
 namespace PeftCore.Kernels;
@@ -45,6 +46,7 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
     }
 
     /// <summary>Adds the contributions of all pairs of these query heads, queries and keys, block by block.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public void Run(int firstHead, int heads, int firstQuery, int queries, int firstKey, int keys, WorkerPool pool)
     {
         var shape = _inputs.Shape;
@@ -114,6 +116,7 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
         return taken;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void AddBlock(int h, int query, int queries, int key, int keys)
     {
         _inputs.Range(_b, query, queries, out int from, out int to);
@@ -150,6 +153,7 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
     }
 
     // P and dS of a panel of queries; from … to−1 are the keys of the block that any of them attends to.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void ComputeScores(int h, int query, int row, int rows, int key, int keys, out int from, out int to)
     {
         _inputs.Range(_b, query, rows, out from, out to);
@@ -205,6 +209,7 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void AddQueryGradient(long token, int h, int row, int rows, int from, int to, int keys)
     {
         Packing.Transpose<Float32Element>((byte*)(_scoreGrads + (row * Stride) + from), Stride, rows, TTile.Rows, to - from, _panel);
@@ -228,6 +233,7 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
     }
 
     // sums[key] += Σ_query x[query, key]·strip[query], x being P or dS; all: every query attends to every key.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void AddKeyGradient(float* x, float* strips, float* sums, int width, int query, int queries, int key, int keys,
         bool all)
     {
@@ -251,6 +257,7 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
     }
 
     // Whether all of these queries attend to all of these keys, as without a mask.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly bool AllSee(int query, int queries, int key, int keys)
     {
         for (int i = query; i < query + queries; i++)
@@ -266,6 +273,7 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
     }
 
     // The range of queries that attend to any of these keys.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void QueriesSeeing(int query, int queries, int key, int keys, out int first, out int last)
     {
         first = queries;

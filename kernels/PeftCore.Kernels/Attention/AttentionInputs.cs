@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Numerics;
 
 namespace PeftCore.Kernels;
@@ -41,6 +42,7 @@ internal readonly unsafe struct AttentionInputs(
         (b * terms.BiasStrides.Batch) + (h * terms.BiasStrides.Head) + ((long)i * Shape.KeyLength);
 
     /// <summary>The keys that query i attends to.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Range(int b, int i, out int from, out int to)
     {
         if (terms.Ranges == null)
@@ -56,6 +58,7 @@ internal readonly unsafe struct AttentionInputs(
     }
 
     /// <summary>The smallest range that contains the ranges of queries first … first+count−1.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Range(int b, int first, int count, out int from, out int to)
     {
         from = int.MaxValue;
@@ -114,6 +117,7 @@ internal readonly unsafe struct AttentionInputs(
     }
 
     // s = cap·tanh(s/cap), whose slope is 1 − tanh².
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Cap(float* s, float* softcapGrad, int count)
     {
         int width = Simd.Width;

@@ -1,9 +1,12 @@
+using System.Runtime.CompilerServices;
+
 namespace PeftCore.Kernels;
 
 /// <summary>Packs heads (tokens × dimensions) for tiles: as panels of A or strips of B.</summary>
 internal static unsafe class AttentionPacking
 {
     /// <summary>Packs tokens as rows of A, dimensions as steps. The panel of token t starts at t·dim.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void PackRows<TTile>(float* x, int stride, int tokens, int dim, float* panels)
         where TTile : struct, ITile
     {
@@ -19,6 +22,7 @@ internal static unsafe class AttentionPacking
         where TTile : struct, ITile => PackTransposed<TTile, Float32Element>((byte*)x, stride, tokens, dim, strips);
 
     /// <summary>Packs from any element type.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void PackTransposed<TTile, TElement>(byte* x, int stride, int tokens, int dim, float* strips)
         where TTile : struct, ITile
         where TElement : struct, IElement
@@ -36,6 +40,7 @@ internal static unsafe class AttentionPacking
         where TTile : struct, ITile => Pack<TTile, Float32Element>((byte*)x, stride, tokens, dim, strips);
 
     /// <summary>Packs from any element type.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Pack<TTile, TElement>(byte* x, int stride, int tokens, int dim, float* strips)
         where TTile : struct, ITile
         where TElement : struct, IElement
@@ -48,6 +53,7 @@ internal static unsafe class AttentionPacking
     }
 
     /// <summary>products[r·width + key] = scale·(row r of the panel)·key, for the strips that contain keys from … to−1.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Products<TTile>(
         float* panel, int rows, float* strips, int dim, int from, int to, float scale, float* products, int width)
         where TTile : struct, ITile

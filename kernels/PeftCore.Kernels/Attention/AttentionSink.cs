@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace PeftCore.Kernels;
 
 /// <summary>Attention sinks (Agarwal et al. 2025, gpt-oss): one more logit a head in the softmax's denominator that attends to no
@@ -16,6 +18,7 @@ internal static unsafe class AttentionSink
 
     /// <summary>dSinks[h] −= Σ P_sink·delta over batch rows and queries, with P_sink = e^(sink − lse): the sink's value is zero, so that
     /// of P·(dP − delta) only −P_sink·delta is left.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void AddGradient(in AttentionShape shape, float* sinks, float* lse, float* delta, float* dSinks)
     {
         for (int h = 0; h < shape.Heads; h++)

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace PeftCore.Kernels;
 
 /// <summary>Numbers of relative positions turned into biases of attention scores. Positions come as indices, so that the loops hold for
@@ -78,6 +80,7 @@ internal static unsafe class RelativePositions
         private readonly float* _table = table, _y = y;
         private readonly int* _buckets = buckets;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int length)
         {
             for (int h = start; h < start + length; h++)
@@ -96,6 +99,7 @@ internal static unsafe class RelativePositions
         private readonly float* _dy = dy, _dTable = dTable;
         private readonly int* _buckets = buckets;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int length)
         {
             for (int h = start; h < start + length; h++)
@@ -114,6 +118,7 @@ internal static unsafe class RelativePositions
         private readonly float* _x = x, _y = y;
         private readonly int* _index = index;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int length)
         {
             for (long row = (long)start * shape.Rows; row < (long)(start + length) * shape.Rows; row++)
@@ -135,6 +140,7 @@ internal static unsafe class RelativePositions
         private readonly float* _dy = dy, _dx = dx;
         private readonly int* _index = index;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int length)
         {
             for (long row = (long)start * shape.Rows; row < (long)(start + length) * shape.Rows; row++)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Numerics;
 
 namespace PeftCore.Kernels;
@@ -41,6 +42,7 @@ internal static unsafe class Rope
         private readonly float* _data = data, _cos = cos, _sin = sin;
         private readonly int* _positions = positions;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
             for (int r = start; r < start + count; r++)
@@ -67,6 +69,7 @@ internal static unsafe class Rope
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Halves(float* x, float* c, float* s)
         {
             int width = Simd.Width, i = 0;
@@ -85,6 +88,7 @@ internal static unsafe class Rope
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Pairs(float* x, float* c, float* s)
         {
             for (int i = 0; i < half; i++)

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace PeftCore.Kernels;
 
 /// <summary>Packs the patches of a convolution as rows of a matrix (im2col), and adds gradients of patches up at the positions they were
@@ -46,6 +48,7 @@ internal static unsafe class PatchPacking
     {
         private readonly float* _x = x, _p = p;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
             int channels = grid.GroupChannels, taps = grid.Taps, high = grid.Height * grid.Upsampling, wide = grid.Width * grid.Upsampling;
@@ -76,6 +79,7 @@ internal static unsafe class PatchPacking
         }
 
         /// <summary>to[c·taps] = from[c].</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private static void Spread(float* from, float* to, int channels, int taps)
         {
             if (taps == 1)
@@ -90,6 +94,7 @@ internal static unsafe class PatchPacking
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private static void Clear(float* to, int channels, int taps)
         {
             for (int c = 0; c < channels; c++, to += taps)
@@ -103,6 +108,7 @@ internal static unsafe class PatchPacking
     {
         private readonly float* _dp = dp, _dx = dx;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
             for (int position = start; position < start + count; position++)
@@ -120,6 +126,7 @@ internal static unsafe class PatchPacking
         }
 
         /// <summary>Adds the gradients of one position of the upsampled picture.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Add(int picture, int h, int w, float* to)
         {
             for (int i = 0; i < grid.KernelHeight; i++)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace PeftCore.Kernels;
@@ -41,6 +42,7 @@ internal static unsafe class Elements
         private readonly byte* _x = x;
         private readonly float* _y = y;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run<TElement>()
             where TElement : struct, IElement
         {

@@ -63,6 +63,7 @@ internal readonly unsafe struct BFloat16Element : IElement
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Load16(byte* p) => (UInt16Vectors.Load16(p) << 16).AsSingle();
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void FromFloat(float* x, byte* y, int count)
     {
         ushort* to = (ushort*)y;

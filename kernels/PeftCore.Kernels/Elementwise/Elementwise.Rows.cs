@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace PeftCore.Kernels;
 
 internal static unsafe partial class Elementwise
@@ -72,6 +74,7 @@ internal static unsafe partial class Elementwise
     {
         private readonly float* _x = x, _row = row, _y = y;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
             for (int r = start; r < start + count; r++)
@@ -86,6 +89,7 @@ internal static unsafe partial class Elementwise
     {
         private readonly float* _x = x, _column = column, _y = y;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
             for (int r = start; r < start + count; r++)
@@ -99,6 +103,7 @@ internal static unsafe partial class Elementwise
     {
         private readonly float* _x = x, _y = y, _dots = dots;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
             for (int r = start; r < start + count; r++)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Numerics;
 
 namespace PeftCore.Kernels;
@@ -29,6 +30,7 @@ internal static unsafe partial class Elementwise
     }
 
     /// <summary>Σ x², summed in blocks of a fixed size that are added in double precision.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float SumOfSquares(ReadOnlySpan<float> x, WorkerPool pool)
     {
         int blocks = Ranges.Count(x.Length, Ranges.Elements);
@@ -49,6 +51,7 @@ internal static unsafe partial class Elementwise
     }
 
     /// <summary>Whether no element is infinite or NaN.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static bool AllFinite(ReadOnlySpan<float> x, WorkerPool pool)
     {
         int blocks = Ranges.Count(x.Length, Ranges.Elements);
@@ -107,6 +110,7 @@ internal static unsafe partial class Elementwise
     {
         private readonly float* _x = x, _bad = bad;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
             // x − x is 0 for a finite x, NaN otherwise; NaN never compares equal.

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Numerics;
 
 namespace PeftCore.Kernels;
@@ -113,6 +114,7 @@ internal static unsafe partial class Elementwise
     {
         private readonly float* _gate = gate, _up = up, _dh = dh, _dgate = dgate, _dup = dup;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
             int width = Simd.Width, i = start, end = start + count;

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace PeftCore.Kernels;
 
 /// <summary>Look-ups of table rows, and their gradient. Tested against plain loops by EmbeddingTests.</summary>
@@ -52,6 +54,7 @@ internal static unsafe class Embedding
         private readonly byte* _table = table;
         private readonly float* _y = y;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
             for (int i = start; i < start + count; i++)
@@ -66,6 +69,7 @@ internal static unsafe class Embedding
         private readonly int* _ids = ids;
         private readonly float* _dy = dy, _table = table;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int item)
         {
             int col = item * ColumnBlock, width = Math.Min(ColumnBlock, cols - col);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Numerics;
 
 namespace PeftCore.Kernels;
@@ -7,6 +8,7 @@ internal static unsafe class Exponentials
 {
     /// <summary>y = e^(x − shift), for x − shift of about 0 at most; returns Σ y. y may be x; with a null y only the sum is
     /// computed.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float Sum(float* x, float shift, float* y, int count)
     {
         int width = Simd.Width, i = 0;
@@ -21,21 +23,17 @@ internal static unsafe class Exponentials
             }
         }
 
-        float rest = 0;
         if (i < count)
         {
-            var e = VectorMath.ExpDown(Simd.LoadPart(x + i, count - i) - by);
-            for (int lane = 0; lane < count - i; lane++)
-            {
-                rest += e[lane];
-            }
-
+            int rest = count - i;
+            var e = VectorMath.ExpDown(Simd.LoadPart(x + i, rest) - by);
+            sum += Vector.ConditionalSelect(Vector.LessThan(Vector<int>.Indices, new Vector<int>(rest)), e, Vector<float>.Zero);
             if (y != null)
             {
-                Simd.StorePart(e, y + i, count - i);
+                Simd.StorePart(e, y + i, rest);
             }
         }
 
-        return Vector.Sum(sum) + rest;
+        return Vector.Sum(sum);
     }
 }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
@@ -41,6 +42,7 @@ internal static unsafe partial class Philox
 
     /// <summary>The factors of dropout: factors[i] is 1/(1 − p) where element first + i is kept, else 0; <paramref name="first"/> is a
     /// multiple of four.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void KeepFactors(float* factors, ulong first, int count, float probability, ulong seed, ulong stream)
     {
         float scale = 1f / (1f - probability);
@@ -70,6 +72,7 @@ internal static unsafe partial class Philox
     }
 
     /// <summary>Uniform numbers in [low, high), from element <paramref name="first"/> of the sequence on.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void FillUniform(Span<float> y, float low, float high, ulong seed, ulong stream, ulong first = 0)
     {
         for (int i = 0; i < y.Length; i++)
@@ -80,6 +83,7 @@ internal static unsafe partial class Philox
 
     /// <summary>Normal numbers by the method of Box and Muller (1958), which makes elements 2i and 2i + 1 from two uniform numbers; from
     /// element <paramref name="first"/> of the sequence on, a multiple of four.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void FillNormal(Span<float> y, float mean, float std, ulong seed, ulong stream, ulong first = 0)
     {
         for (int i = 0; i < y.Length; i += 4)
@@ -127,6 +131,7 @@ internal static unsafe partial class Philox
     {
         private readonly float* _x = x, _y = y;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
             // A counter yields four elements, and blocks start at a multiple of 4.
@@ -162,6 +167,7 @@ internal static unsafe partial class Philox
     }
 
     /// <summary>The words of four successive counters; <see cref="Next"/> is the readable twin. Needs AVX2.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Next4(ulong seed, ulong stream, ulong counter, out Vector256<uint> first, out Vector256<uint> second)
     {
         // Each 64-bit lane holds a word in its lower half; the multiplication ignores the upper half.

@@ -26,6 +26,7 @@ internal static unsafe class Simd
         Buffer.MemoryCopy(&v, p, count * sizeof(float), count * sizeof(float));
 
     /// <summary>Σ x·y in four interleaved sums, in an order fixed by the length alone.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float Dot(float* x, float* y, int count)
     {
         Vector<float> s0 = default, s1 = default, s2 = default, s3 = default;
@@ -52,6 +53,7 @@ internal static unsafe class Simd
     }
 
     /// <summary>Σ x·y·z.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float Dot(float* x, float* y, float* z, int count)
     {
         Vector<float> s0 = default, s1 = default;
@@ -74,6 +76,7 @@ internal static unsafe class Simd
         return Vector.Sum(s0 + s1);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float Sum(float* x, int count)
     {
         Vector<float> s0 = default, s1 = default, s2 = default, s3 = default;
@@ -95,6 +98,7 @@ internal static unsafe class Simd
     }
 
     /// <summary>Σ (x − center)².</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float SquaredDistance(float* x, float center, int count)
     {
         Vector<float> c = new(center), s0 = default, s1 = default, s2 = default, s3 = default;
@@ -126,6 +130,7 @@ internal static unsafe class Simd
 
     /// <summary>The largest number, or −∞ of none. NaN if all are NaN; otherwise a NaN may be passed over, which the exponentials of a
     /// softmax bring back.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float Max(float* x, int count)
     {
         float max = float.NegativeInfinity;
@@ -160,6 +165,7 @@ internal static unsafe class Simd
     }
 
     /// <summary>y += factor·x.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void AddScaled(float* x, float factor, float* y, int count)
     {
         Vector<float> f = new(factor);

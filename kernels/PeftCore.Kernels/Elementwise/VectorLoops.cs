@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Numerics;
 
 namespace PeftCore.Kernels;
@@ -43,6 +44,7 @@ internal readonly struct Accumulate : IStore
 /// </summary>
 internal static unsafe class VectorLoops
 {
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void Map<TMap, TStore>(TMap map, float* x, float* y, int count)
         where TMap : struct, IVectorMap
         where TStore : struct, IStore
@@ -62,6 +64,7 @@ internal static unsafe class VectorLoops
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void Zip<TZip, TStore>(TZip zip, float* a, float* b, float* y, int count)
         where TZip : struct, IVectorZip
         where TStore : struct, IStore
@@ -82,6 +85,7 @@ internal static unsafe class VectorLoops
     }
 
     /// <summary>y[i] += step·(start + i).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Ramp(float* y, int start, float step, int count)
     {
         int width = Simd.Width, i = 0;

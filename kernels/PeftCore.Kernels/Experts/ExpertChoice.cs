@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace PeftCore.Kernels;
 
 /// <summary>The choice of each token's experts.</summary>
@@ -30,6 +32,7 @@ internal static unsafe class ExpertChoice
         private readonly float* _scores = scores, _bias = bias;
         private readonly int* _chosen = chosen;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
             float[] choice = new float[columns];
@@ -56,6 +59,7 @@ internal static unsafe class ExpertChoice
         }
 
         /// <summary>Zeroes the scores of all groups but the best.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Limit(Span<float> choice, Span<float> best)
         {
             int each = columns / groups.Count;
@@ -85,6 +89,7 @@ internal static unsafe class ExpertChoice
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private static int Largest(ReadOnlySpan<float> values)
         {
             int largest = 0;

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace PeftCore.Kernels;
 
 /// <summary>Rows of tokens to rows of experts and back (dispatch and combine of Lepikhin et al. 2020, "GShard").</summary>
@@ -36,6 +38,7 @@ internal static unsafe class ExpertRows
         private readonly float* _x = x, _y = y;
         private readonly int* _order = order;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
             for (int p = start; p < start + count; p++)
@@ -58,6 +61,7 @@ internal static unsafe class ExpertRows
         private readonly float* _x = x, _y = y;
         private readonly int* _position = position;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
             for (int n = start; n < start + count; n++)

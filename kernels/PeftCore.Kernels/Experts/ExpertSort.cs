@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace PeftCore.Kernels;
 
 /// <summary>A stable counting sort of token-expert pairs by expert.</summary>
@@ -9,6 +11,7 @@ internal static class ExpertSort
     /// <param name="position">(pairs), receives the sorted row of each pair: the inverse.</param>
     /// <param name="experts">(pairs), receives the expert of each sorted row.</param>
     /// <param name="offsets">(experts + 1), receives the first row of each expert, and the number of pairs.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Sort(ReadOnlySpan<int> chosen, Span<int> order, Span<int> position, Span<int> experts, Span<int> offsets)
     {
         offsets.Clear();

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Numerics;
 
 namespace PeftCore.Kernels;
@@ -67,6 +68,7 @@ internal static unsafe class RoutedGlu
         private readonly float* _x = x, _weights = weights, _h = h;
         private readonly int* _order = order;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
             float* gate = stackalloc float[3 * Block];
@@ -96,6 +98,7 @@ internal static unsafe class RoutedGlu
         private readonly float* _x = x, _weights = weights, _dh = dh, _dx = dx, _dWeights = dWeights;
         private readonly int* _order = order;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
             float* gate = stackalloc float[3 * Block];
@@ -133,6 +136,7 @@ internal static unsafe class RoutedGlu
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Join(float* row, int first, int count, float* gate, float* up)
         {
             for (int i = 0; i < count; i++)

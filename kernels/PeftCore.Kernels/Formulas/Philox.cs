@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace PeftCore.Kernels;
 
 /// <summary>Four random words.</summary>
@@ -13,6 +15,7 @@ internal static partial class Philox
     private const uint WeylX = 0x9E3779B9, WeylY = 0xBB67AE85;
 
     /// <summary>The four words of one counter. The key is the seed; the upper half of the counter is the stream.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static RandomWords Next(ulong seed, ulong stream, ulong counter)
     {
         uint x = (uint)counter, y = (uint)(counter >> 32), z = (uint)stream, w = (uint)(stream >> 32);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Numerics;
 
 namespace PeftCore.Kernels;
@@ -29,6 +30,7 @@ internal static unsafe class BatchedProducts
         private readonly BatchedProduct _p = product;
         private readonly float* _a = a, _b = b, _c = c;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
             for (int item = start; item < start + count; item++)
@@ -38,6 +40,7 @@ internal static unsafe class BatchedProducts
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Rows(int matrix, int first, int count)
         {
             bool add = _p.Accumulate;
@@ -59,6 +62,7 @@ internal static unsafe class BatchedProducts
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Clear(int first, int count)
         {
             for (int m = first; m < first + count; m++)
@@ -70,6 +74,7 @@ internal static unsafe class BatchedProducts
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Gemv4(int i, int m, bool add)
         {
             float* a = _a + _p.A.At(i, m, 0), b = _b + _p.B.At(i, 0, 0), c = _c + _p.C.At(i, m, 0);
@@ -106,6 +111,7 @@ internal static unsafe class BatchedProducts
             (add ? Vector.Load(to) + sum : sum).Store(to);
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Gemv(int i, int first, int count, bool add)
         {
             for (int m = first; m < first + count; m++)
@@ -117,6 +123,7 @@ internal static unsafe class BatchedProducts
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Element(int i, int m, int n, bool add)
         {
             float* a = _a + _p.A.At(i, m, 0), b = _b + _p.B.At(i, 0, n), c = _c + _p.C.At(i, m, n);

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace PeftCore.Kernels;
 
 /// <summary>Inverses of many small matrices. Tested against the definition by the tests of the inverse op.</summary>
@@ -23,6 +25,7 @@ internal static unsafe class BlockInverse
     {
         private readonly float* _x = x, _y = y;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
             double[] work = new double[side * side];
@@ -41,6 +44,7 @@ internal static unsafe class BlockInverse
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Invert(double[] a)
         {
             for (int p = 0; p < side; p++)

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace PeftCore.Kernels;
 
 /// <summary>Products with a prepacked B: a frozen weight that is packed once and used many times.</summary>
@@ -79,6 +81,7 @@ internal static unsafe partial class Gemm
     {
         private readonly byte* _packed = packed;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int item)
         {
             int column = item * width, used = Math.Min(width, n - column);

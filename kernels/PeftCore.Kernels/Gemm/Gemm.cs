@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics.X86;
 
 namespace PeftCore.Kernels;
@@ -26,6 +27,7 @@ internal static unsafe partial class Gemm
         WorkerPool pool) =>
         Multiply(m, n, k, a, transA, b, transB, c, ldc, alpha, accumulate, pool, Best);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Multiply(
         int m, int n, int k, Operand a, bool transA, Operand b, bool transB, Span<float> c, int ldc, float alpha, bool accumulate,
         WorkerPool pool,

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace PeftCore.Kernels;
 
 /// <summary>
@@ -66,6 +68,7 @@ internal readonly unsafe struct GemvPartition
     {
         private readonly float* _sums = sums;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
             for (int row = 0; row < product.M; row++)

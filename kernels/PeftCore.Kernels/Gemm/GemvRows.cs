@@ -18,6 +18,7 @@ internal static unsafe class GemvRows<TSimd, TVector>
     public static bool Suits(in MatrixProduct product) =>
         !product.B.StepsAdjacent && product.ColumnStride == 1 && product.N >= TSimd.Count && product.M <= (product.N < 64 ? 4 : 2);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void Run(in MatrixProduct product, WorkerPool pool)
     {
         // α·A in float32, padded with zeros to a multiple of eight steps.
@@ -57,6 +58,7 @@ internal static unsafe class GemvRows<TSimd, TVector>
     {
         private readonly float* _a = a, _sums = sums;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int item)
         {
             (int step, int end) = cut.Steps(item, product.K);

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace PeftCore.Kernels;
 
 /// <summary>Packs panels of A.</summary>
@@ -9,6 +11,7 @@ internal readonly struct PackRowsBody<TTile>(PackedBlock<TTile> block) : IParall
 
     public int Items => Ranges.Count(block.PanelCount, _atOnce);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public void Run(int item)
     {
         for (int i = item * _atOnce; i < Math.Min(block.PanelCount, (item + 1) * _atOnce); i++)
@@ -53,6 +56,7 @@ internal readonly unsafe struct MacroKernel<TTile> : IParallelBody
 
     public int Items => _runs * Ranges.Count(_block.Rows, _rows);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public void Run(int item)
     {
         using var scratch = _pool.Scratch.Rent((long)TTile.Columns * _steps);
@@ -66,6 +70,7 @@ internal readonly unsafe struct MacroKernel<TTile> : IParallelBody
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Piece(int first, int last, int strip, int step, float* own)
     {
         int steps = Math.Min(_steps, _block.Steps - step), next = step + steps, nextStrip = strip;

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace PeftCore.Kernels;
 
 /// <summary>A product C (+)= alpha·A·Bᵀ by address: rows of A are rows of C, rows of B are columns of C, and both run over k
@@ -16,6 +18,7 @@ internal readonly unsafe struct MatrixProduct(
     public MatrixProduct Swapped() => new(N, M, K, B, A, C, ColumnStride, RowStride, Alpha, Accumulate);
 
     /// <summary>C (+)= tile, for rows×columns elements at (row, column); rows of the tile are <paramref name="width"/> apart.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Put(float* tile, int width, int row, int rows, int column, int columns, bool accumulate)
     {
         float* c = C + (row * RowStride) + (column * ColumnStride);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics.X86;
 
 namespace PeftCore.Kernels;
@@ -37,6 +38,7 @@ internal readonly unsafe struct PackedOperand(byte* data, ElementType type, nint
 
     /// <summary>Prefetches part <paramref name="part"/> of <paramref name="parts"/> of the elements that packing these rows and steps would
     /// read.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Prefetch(int row, int rows, int step, int steps, int part, int parts)
     {
         if (!Sse.IsSupported)

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace PeftCore.Kernels;
 
 /// <summary>The packed matrix product of Goto and van de Geijn (2008) and Van Zee and van de Geijn (2015): some steps of a strip of B stay
@@ -15,6 +17,7 @@ internal static unsafe class PackedProduct<TTile>
     // With at most this number of rows, packing B is slower than reading it in place.
     private const int MaxDirectRows = 36;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void Run(in MatrixProduct product, WorkerPool pool)
     {
         bool direct = !product.B.IsPrepacked && product.M <= MaxDirectRows && !product.B.StepsAdjacent;

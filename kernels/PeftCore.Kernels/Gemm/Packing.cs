@@ -11,6 +11,7 @@ namespace PeftCore.Kernels;
 internal static unsafe class Packing
 {
     /// <summary>Packs a matrix whose elements of a step are adjacent; steps are <paramref name="stride"/> elements apart.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Copy<TElement>(byte* x, nint stride, int used, int width, int steps, float* panel)
         where TElement : struct, IElement
     {
@@ -52,6 +53,7 @@ internal static unsafe class Packing
     }
 
     /// <summary>Packs a matrix whose elements of a row are adjacent; rows are <paramref name="stride"/> elements apart.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Transpose<TElement>(byte* x, nint stride, int used, int width, int steps, float* panel)
         where TElement : struct, IElement
     {
@@ -94,6 +96,7 @@ internal static unsafe class Packing
 
     // Four steps of sixteen rows: rows 4 apart share a vector, so that a 4×4 transposition within 128-bit lanes puts the elements of a step
     // in order.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Transpose16<TElement>(byte* x, nint stride, int steps, int width, float* to)
         where TElement : struct, IElement
     {
@@ -118,6 +121,7 @@ internal static unsafe class Packing
         OneByOne<TElement>(x, stride, 16, p, steps, width, to);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Transpose8<TElement>(byte* x, nint stride, int steps, int width, float* to)
         where TElement : struct, IElement
     {
@@ -149,6 +153,7 @@ internal static unsafe class Packing
     private static Vector256<float> Halves<TElement>(byte* a, byte* b)
         where TElement : struct, IElement => Vector256.Create(TElement.Load4(a), TElement.Load4(b));
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void OneByOne<TElement>(byte* x, nint stride, int rows, int step, int steps, int width, float* to)
         where TElement : struct, IElement
     {
@@ -161,6 +166,7 @@ internal static unsafe class Packing
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Transpose4<TElement>(byte* x, nint stride, int steps, int width, float* to)
         where TElement : struct, IElement
     {

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace PeftCore.Kernels;
 
 /// <summary>
@@ -14,6 +16,7 @@ internal static unsafe class SmallMGemm<TTile>
         !product.B.StepsAdjacent && product.ColumnStride == 1 && product.M <= MaxRows && product.N >= 2 * TTile.Columns
         && product.K >= Steps;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void Run(in MatrixProduct product, WorkerPool pool)
     {
         int panels = Ranges.Count(product.M, TTile.Rows);
@@ -37,6 +40,7 @@ internal static unsafe class SmallMGemm<TTile>
     {
         private readonly float* _a = a, _sums = sums;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int item)
         {
             (int first, int end) = cut.Steps(item, product.K);
@@ -54,6 +58,7 @@ internal static unsafe class SmallMGemm<TTile>
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Strip(int column, int used, int step, int steps, float* into, bool accumulate)
         {
             for (int row = 0; row < product.M; row += TTile.Rows)

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace PeftCore.Kernels;
 
 /// <summary>Products with a sparse matrix in CSR form. Tested against dense products by the tests of the sparse op.</summary>
@@ -44,6 +46,7 @@ internal static unsafe class SparseProducts
         private readonly float* _x = x, _values = values, _y = y;
         private readonly int* _offsets = offsets, _columns = columns, _order = order;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
             for (int t = start; t < start + count; t++)
@@ -68,6 +71,7 @@ internal static unsafe class SparseProducts
         private readonly float* _dy = dy, _x = x, _dValues = dValues;
         private readonly int* _rowOf = rowOf, _columnOf = columnOf;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
             for (int t = 0; t < rows; t++)

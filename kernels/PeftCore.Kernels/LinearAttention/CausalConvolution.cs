@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Numerics.Tensors;
 
 namespace PeftCore.Kernels;
@@ -50,6 +51,7 @@ internal static unsafe class CausalConvolution
         private readonly float* _x = x, _taps = taps, _y = y;
         private readonly int* _positions = positions;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
             int columns = shape.Columns;
@@ -72,6 +74,7 @@ internal static unsafe class CausalConvolution
         private readonly float* _dy = dy, _taps = taps, _dx = dx;
         private readonly int* _positions = positions;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
             int columns = shape.Columns;
@@ -100,6 +103,7 @@ internal static unsafe class CausalConvolution
         private readonly float* _dy = dy, _x = x, _dTaps = dTaps;
         private readonly int* _positions = positions;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int item)
         {
             int first = item * ColumnBlock, width = Math.Min(ColumnBlock, shape.Columns - first);

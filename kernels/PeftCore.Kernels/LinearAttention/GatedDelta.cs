@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Numerics.Tensors;
 
 namespace PeftCore.Kernels;
@@ -27,6 +28,7 @@ internal static unsafe class GatedDelta
         private readonly DeltaPointers _t = t;
         private readonly float* _o = o, _states = states;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int item)
         {
             int b = item / shape.ValueHeads, h = item % shape.ValueHeads;
@@ -105,6 +107,7 @@ internal readonly unsafe ref struct DeltaToken
     public float Decay { get; }
 
     /// <summary>after = S′ + k·δᵀ from the state before, which may be the same memory; <paramref name="delta"/> receives δ.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Update(float* before, float* after, Span<float> delta)
     {
         int dk = _shape.KeyDim, dv = _shape.ValueDim;

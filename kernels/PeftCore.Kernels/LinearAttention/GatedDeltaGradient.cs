@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Numerics.Tensors;
 
 namespace PeftCore.Kernels;
@@ -34,6 +35,7 @@ internal static unsafe class GatedDeltaGradient
         private readonly DeltaPointers _t = t;
         private readonly float* _dO = dO, _dq = dq, _dk = dk, _dv = dv, _dg = dg, _dBeta = dBeta;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int item)
         {
             int b = item / shape.KeyHeads, first = item % shape.KeyHeads * shape.Shared;
@@ -44,6 +46,7 @@ internal static unsafe class GatedDeltaGradient
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Head(int b, int h, float* memory)
         {
             float* starts = memory, states = starts + ((long)shape.Chunks * shape.StateCount);
@@ -78,6 +81,7 @@ internal static unsafe class GatedDeltaGradient
 
         private Span<float> StateSpan(float* states, int index) => new(states + ((long)index * shape.StateCount), shape.StateCount);
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Token(int b, int time, int h, float* before, float* gradient, float* rows)
         {
             int keys = shape.KeyDim, values = shape.ValueDim;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Numerics;
 
 namespace PeftCore.Kernels;
@@ -52,6 +53,7 @@ internal static unsafe class CrossEntropy
     {
         private readonly float* _x = x, _y = y;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
             for (int r = start; r < start + count; r++)
@@ -67,6 +69,7 @@ internal static unsafe class CrossEntropy
     {
         private readonly float* _y = y, _dy = dy, _dx = dx;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
             for (int r = start; r < start + count; r++)
@@ -96,6 +99,7 @@ internal static unsafe class CrossEntropy
         private readonly float* _logits = logits, _losses = losses;
         private readonly int* _labels = labels;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
             for (int r = start; r < start + count; r++)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Numerics.Tensors;
 
 namespace PeftCore.Kernels;
@@ -97,6 +98,7 @@ internal readonly ref struct CtcRow
 
     /// <summary>α_t(s) = log y_t(l_s) + logsum(α_{t−1}(s), α_{t−1}(s − 1), α_{t−1}(s − 2) from a label to another).</summary>
     /// <returns>−log of the probability of all alignments.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public double Forward()
     {
         double total = 0;
@@ -135,6 +137,7 @@ internal readonly ref struct CtcRow
 
     /// <summary>dlogits_t = weight·(softmax(logits_t) − Σ_s p_t(s)·onehot(l_s)), p_t(s) ∝ exp(α_t(s) + β_t(s)), with
     /// β_t(s) = logsum over the next states s' of β_{t+1}(s') + log y_{t+1}(l_s').</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Backward(float weight, Span<float> gradient)
     {
         float offset = 0;
@@ -160,6 +163,7 @@ internal readonly ref struct CtcRow
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void WriteFrame(int t, ReadOnlySpan<float> beta, float weight, Span<float> gradient)
     {
         var logits = Frame(t);

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace PeftCore.Kernels;
 
 /// <summary>Softmax over the k largest elements of each row.</summary>
@@ -18,6 +20,7 @@ internal static unsafe class TopK
     {
         private readonly float* _x = x, _y = y;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
             int[] chosen = new int[k];
@@ -40,6 +43,7 @@ internal static unsafe class TopK
         }
 
         /// <summary>Columns of the k largest elements in descending order; equal elements in ascending order of columns.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Choose(float* x, int[] chosen)
         {
             for (int i = 0; i < k; i++)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Numerics;
 
 namespace PeftCore.Kernels;
@@ -16,6 +17,7 @@ internal static unsafe class GroupNorms
     /// <param name="rstd">(batch, groups)</param>
     /// <param name="eps">ε</param>
     /// <param name="pool">Threads.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Forward(GroupShape shape, ReadOnlySpan<float> x, Operand weight, Operand bias, Span<float> y, Span<float> mean,
         Span<float> rstd, float eps, WorkerPool pool)
     {
@@ -56,6 +58,7 @@ internal static unsafe class GroupNorms
 
     /// <summary>With n = (x − mean)·rstd and g = dy·weight, and means over a group: dx (+)= rstd·(g − mean(g) − n·mean(g·n));
     /// dw (+)= Σ dy·n; dBias (+)= Σ dy. An output that is empty is not computed.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Backward(GroupShape shape, ReadOnlySpan<float> x, Operand weight, ReadOnlySpan<float> mean, ReadOnlySpan<float> rstd,
         ReadOnlySpan<float> dy, Span<float> dx, bool accumulateDx, Span<float> dWeight, bool accumulateDWeight, Span<float> dBias,
         bool accumulateDBias, WorkerPool pool)
@@ -126,6 +129,7 @@ internal static unsafe class GroupNorms
     {
         private readonly float* _x = x, _centers = centers, _scales = scales, _shifts = shifts, _y = y;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
             int width = Simd.Width;
@@ -152,6 +156,7 @@ internal static unsafe class GroupNorms
     {
         private readonly float* _x = x, _dy = dy, _centers = centers, _ofDy = ofDy, _ofX = ofX, _constant = constant, _dx = dx;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
             int width = Simd.Width;
@@ -243,6 +248,7 @@ internal readonly record struct GroupShape(int Batch, int Positions, int Channel
     }
 
     /// <summary>The mean of each group from the sums of its channels over the positions.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal unsafe void Means(float* sums, float* means)
     {
         for (int g = 0; g < Groups; g++)
@@ -258,6 +264,7 @@ internal readonly record struct GroupShape(int Batch, int Positions, int Channel
     }
 
     /// <summary>The number of each channel's group.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal unsafe void Spread(float* groups, float* channels)
     {
         for (int c = 0; c < Channels; c++)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Numerics;
 
 namespace PeftCore.Kernels;
@@ -5,6 +6,7 @@ namespace PeftCore.Kernels;
 /// <summary>The row loop of both norms' backward passes: dx (+)= rstd·dy·weight + a·x + b, with the weight in float32 or null.</summary>
 internal static unsafe class NormGradient
 {
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Row(float* x, float a, float b, float* weightF32, float rstd, float* dy, float* dx, bool accumulate, int cols)
     {
         int width = Simd.Width;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Numerics;
 
 namespace PeftCore.Kernels;
@@ -88,6 +89,7 @@ internal static unsafe partial class Norms
     {
         private readonly float* _x = x, _weightF32 = weightF32, _shift = shift, _y = y, _mean = mean, _rstd = rstd;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
             for (int r = start; r < start + count; r++)
@@ -108,6 +110,7 @@ internal static unsafe partial class Norms
     {
         private readonly float* _x = x, _weightF32 = weightF32, _mean = mean, _rstd = rstd, _dy = dy, _dx = dx;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
             for (int r = start; r < start + count; r++)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Numerics;
 
 namespace PeftCore.Kernels;
@@ -72,6 +73,7 @@ internal static unsafe partial class Norms
     {
         private readonly float* _x = x, _weightF32 = weightF32, _y = y, _rstd = rstd;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
             for (int r = start; r < start + count; r++)
@@ -96,6 +98,7 @@ internal static unsafe partial class Norms
     {
         private readonly float* _x = x, _weightF32 = weightF32, _rstd = rstd, _dy = dy, _dx = dx;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
             for (int r = start; r < start + count; r++)

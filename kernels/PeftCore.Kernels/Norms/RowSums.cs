@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Numerics;
 
 namespace PeftCore.Kernels;
@@ -20,6 +21,7 @@ internal static unsafe class RowSums
     private const int Run = 512;
     private const int ColumnBlock = 128;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Add<TTerm>(TTerm term, float* row, int rows, int cols, bool accumulate, WorkerPool pool)
         where TTerm : struct, IRowTerm
     {
@@ -53,6 +55,7 @@ internal static unsafe class RowSums
     {
         private readonly float* _sums = sums;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         void IParallelBody.Run(int item)
         {
             int blocks = Ranges.Count(cols, ColumnBlock), run = item / blocks;

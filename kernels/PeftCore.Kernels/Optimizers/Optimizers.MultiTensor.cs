@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Buffers;
 
 namespace PeftCore.Kernels;
@@ -20,6 +21,7 @@ internal static unsafe partial class Optimizers
 
     /// <summary>One AdamW step of many parameters in one parallel loop. Adapters are many small tensors, and a loop for each would cost
     /// more than its arithmetic. The readable twin is the step of one parameter.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Step(ReadOnlySpan<AdamTask> tasks, float gradientScale, WorkerPool pool)
     {
         var bodies = ArrayPool<AdamBody>.Shared.Rent(tasks.Length);
@@ -41,6 +43,7 @@ internal static unsafe partial class Optimizers
 
     private readonly struct AdamBlocks(int tasks, AdamBody[] bodies, int[] lengths, int[] ends) : IParallelBody
     {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int block)
         {
             // The first task that ends after this block.

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Numerics;
 
 namespace PeftCore.Kernels;
@@ -45,6 +46,7 @@ internal static unsafe partial class Optimizers
     {
         private readonly float* _p = p, _g = g, _m = m, _v = v;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
             int width = Simd.Width, i = start, end = start + count;
@@ -84,6 +86,7 @@ internal static unsafe partial class Optimizers
     {
         private readonly float* _p = p, _g = g, _buffer = buffer;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
             int width = Simd.Width, end = start + count;

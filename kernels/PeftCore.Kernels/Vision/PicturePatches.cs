@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace PeftCore.Kernels;
 
 /// <summary>Pictures as rows of patches, so that a convolution whose stride is its size is a matrix product:
@@ -39,6 +41,7 @@ internal static unsafe class PicturePatches
     {
         private readonly float* _x = x, _y = y;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int length)
         {
             for (int line = start; line < start + length; line++)
@@ -57,6 +60,7 @@ internal static unsafe class PicturePatches
     {
         private readonly float* _dy = dy, _dx = dx;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int length)
         {
             for (int line = start; line < start + length; line++)
