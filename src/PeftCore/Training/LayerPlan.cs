@@ -21,18 +21,19 @@ public sealed class LayerPlan
     internal static List<LayerPlan> Of(Tape tape)
     {
         var layers = new List<LayerPlan>();
+        var saved = new Dictionary<string, List<SavedTensorPlan>>();
         var seen = new HashSet<Storage>(ReferenceEqualityComparer.Instance);
         foreach (var node in tape.Nodes)
         {
-            var layer = layers.Find(known => known.Path == node.Path);
-            if (layer is null)
+            if (!saved.TryGetValue(node.Path, out var tensors))
             {
-                layers.Add(layer = new LayerPlan(node.Path, new List<SavedTensorPlan>()));
+                saved.Add(node.Path, tensors = []);
+                layers.Add(new LayerPlan(node.Path, tensors));
             }
             foreach (var (name, tensor) in node.SavedTensors)
             {
                 long bytes = seen.Add(tensor.Storage) ? tensor.Storage.ReservedBytes : 0;
-                ((List<SavedTensorPlan>)layer.Saved).Add(new SavedTensorPlan(node.Op, name, tensor.Shape, bytes));
+                tensors.Add(new SavedTensorPlan(node.Op, name, tensor.Shape, bytes));
             }
         }
         return layers;

@@ -105,7 +105,14 @@ internal sealed record ExpertTarget(string Path, ExpertLinear Layer, string Owne
             return [];
         }
         Refuse(config);
-        var all = context.Base.NamedModules().Where(module => module.Module is ExpertLinear).ToList();
+        var all = new List<(string Path, ExpertLinear Layer)>();
+        foreach (var (path, module) in context.Base.NamedModules())
+        {
+            if (module is ExpertLinear experts)
+            {
+                all.Add((path, experts));
+            }
+        }
         foreach (string name in names)
         {
             if (!all.Exists(module => IsNamed(module.Path, name)))
@@ -117,7 +124,7 @@ internal sealed record ExpertTarget(string Path, ExpertLinear Layer, string Owne
             }
         }
         return [.. all.Where(module => names.Any(name => IsNamed(module.Path, name))).GroupBy(module => OwnerOf(module.Path))
-            .SelectMany(group => group.Select((module, i) => new ExpertTarget(module.Path, (ExpertLinear)module.Module,
+            .SelectMany(group => group.Select((module, i) => new ExpertTarget(module.Path, module.Layer,
                 group.Key + string.Concat(Enumerable.Repeat(".base_layer", group.Count() - 1 - i)))))];
     }
 
