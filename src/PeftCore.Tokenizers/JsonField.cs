@@ -14,9 +14,6 @@ internal readonly struct JsonField(string file, string path, JsonElement element
 
     public bool IsNull => element.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined;
 
-    // Readers disagree about which of two fields of one name counts.
-    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
-
     /// <summary>Reads a whole JSON file and hands its root to <paramref name="read"/>.</summary>
     public static T ReadFile<T>(string file, Func<JsonField, T> read)
     {
@@ -39,7 +36,7 @@ internal readonly struct JsonField(string file, string path, JsonElement element
         try
         {
             int start = bytes.Span.StartsWith(System.Text.Encoding.UTF8.Preamble) ? 3 : 0;
-            using var document = JsonDocument.Parse(bytes[start..], Strict);
+            using var document = StrictJson.Parse(bytes[start..]);
             return read(new JsonField(file, "", document.RootElement));
         }
         catch (JsonException e)

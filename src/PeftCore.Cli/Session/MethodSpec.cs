@@ -100,7 +100,7 @@ internal sealed record MethodSpec(string Text, string Method, JsonObject Fields)
         {
             if (text.TrimStart().StartsWith('{'))
             {
-                return JsonNode.Parse(text, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false })!.AsObject();
+                return StrictJson.ParseNode(text)!.AsObject();
             }
         }
         catch (JsonException e)
@@ -149,7 +149,7 @@ internal sealed record MethodSpec(string Text, string Method, JsonObject Fields)
     {
         try
         {
-            return JsonNode.Parse(text, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false });
+            return StrictJson.ParseNode(text);
         }
         catch (JsonException)
         {

@@ -111,8 +111,7 @@ internal readonly struct FieldValue
 
         try
         {
-            using var document = JsonDocument.Parse(_text ?? _json.GetString()!,
-                new JsonDocumentOptions { AllowDuplicateProperties = false });
+            using var document = StrictJson.Parse(_text ?? _json.GetString()!);
             return document.RootElement.Clone();
         }
         catch (JsonException e)

@@ -15,11 +15,7 @@ internal sealed record JsonEnvelope(string Name, RowPlace Place, ReadOnlyMemory<
     {
         try
         {
-            using var document = JsonDocument.Parse(file.Json, new JsonDocumentOptions
-            {
-                AllowDuplicateProperties = false,
-                MaxDepth = JsonLayout.MaxDepth
-            });
+            using var document = StrictJson.Parse(file.Json, JsonLayout.MaxDepth);
             if (document.RootElement.ValueKind != JsonValueKind.Object)
             {
                 return null;

@@ -6,8 +6,6 @@ namespace PeftCore.Data;
 /// a warning.</summary>
 internal static class JsonRows
 {
-    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false, MaxDepth = JsonLayout.MaxDepth };
-
     /// <summary>Reads a .jsonl file.</summary>
     public static List<DataRow> ReadLines(string path, ReadOptions options)
     {
@@ -129,7 +127,7 @@ internal static class JsonRows
     {
         try
         {
-            using var document = JsonDocument.Parse(piece.Json, Strict);
+            using var document = StrictJson.Parse(piece.Json, JsonLayout.MaxDepth);
             if (document.RootElement.ValueKind != JsonValueKind.Object)
             {
                 throw piece.Place.Error($"expected an object, one of {RowForm.Accepted}");

@@ -71,7 +71,7 @@ public static class JsonFile
     {
         try
         {
-            return JsonDocument.Parse(utf8, new JsonDocumentOptions { AllowDuplicateProperties = false, MaxDepth = MaxDepth });
+            return StrictJson.Parse(utf8, MaxDepth);
         }
         catch (JsonException)
         {
