@@ -82,7 +82,19 @@ public abstract partial class Backend : IDevice, IDisposable
     public string StopProfile() => Timer.Stop();
 
     /// <summary>Frees the device and all of its memory.</summary>
-    public void Dispose() => Close();
+    public void Dispose()
+    {
+        if (!IsDisposed)
+        {
+            Close();
+            IsDisposed = true;
+        }
+    }
+
+    /// <inheritdoc/>
+    bool IDevice.IsDisposed => IsDisposed;
+
+    private bool IsDisposed { get; set; }
 
     /// <summary>Frees the device and all of its memory.</summary>
     internal virtual void Close() => Arena.Dispose();

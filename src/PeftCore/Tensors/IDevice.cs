@@ -13,6 +13,9 @@ internal interface IDevice
     /// plan does not.</summary>
     long OwnBytes => 0;
 
+    /// <summary>Whether the device was disposed, so that the memory of its tensors is gone.</summary>
+    bool IsDisposed { get; }
+
     /// <summary>Allocates a storage. Its contents are undefined.</summary>
     /// <exception cref="InsufficientMemoryException">There is not enough memory; the message gives the requested and the used
     /// bytes.</exception>

@@ -42,8 +42,7 @@ public sealed class Tensor : IDisposable
     /// <summary>Whether the tensor was not disposed yet.</summary>
     internal bool IsAlive => _storage is not null;
 
-    internal Storage Storage => _storage ?? throw new ObjectDisposedException(nameof(Tensor),
-        $"this {DType} tensor of shape {Shape} was freed when its scope ended; return it from the scope or call Keep() on it");
+    internal Storage Storage => _storage is { Device.IsDisposed: false } storage ? storage : throw Gone();
 
     internal long ByteOffset { get; }
 
@@ -146,5 +145,12 @@ public sealed class Tensor : IDisposable
     }
 
     /// <inheritdoc/>
-    public override string ToString() => IsAlive ? $"{DType}{Shape} on {Device.Name}" : $"{DType}{Shape}, freed";
+    public override string ToString() => _storage is { } storage ? $"{DType}{Shape} on {storage.Device.Name}" : $"{DType}{Shape}, freed";
+
+    private ObjectDisposedException Gone() => _storage is { } storage
+        ? new ObjectDisposedException(storage.Device.GetType().Name,
+            $"this {DType} tensor of shape {Shape} was on a {storage.Device.GetType().Name} ({storage.Device.Name}) that has been disposed; "
+            + "dispose a backend after all that uses its tensors")
+        : new ObjectDisposedException(nameof(Tensor),
+            $"this {DType} tensor of shape {Shape} was freed when its scope ended; return it from the scope or call Keep() on it");
 }
