@@ -2,7 +2,7 @@
 
     python3 bf16_variants.py make tests/fixtures/hf /tmp/variants --inputs 24
     peftcore verify /tmp/variants --device cuda --dtype bf16 > /tmp/ours.txt
-    python3 bf16_variants.py compare /tmp/variants /tmp/ours.txt
+    python3 bf16_variants.py compare /tmp/ours.txt /tmp/variants
 
 `make` writes, for each FIXTURE/base with token ids (and FIXTURE/lora, read by peft), directories like the fixture's with other random ids and labels and transformers' float32 numbers
 (eager attention, no TF32), and the errors of transformers' own bf16 (weights, activations and gradients in bf16) to torch.json. The error of a tensor is
@@ -111,9 +111,10 @@ def make(args):
 
 
 def compare(args):
-    with open(os.path.join(args.variants, "torch.json")) as file:
-        torch_errors = json.load(file)
-    ours = {}
+    torch_errors, ours = {}, {}
+    for variants in args.variants:
+        with open(os.path.join(variants, "torch.json")) as file:
+            torch_errors.update(json.load(file))
     with open(args.report) as file:
         for match in filter(None, (re.match(r"(\S+/\S+)  (\S+)  ([\d.e+-]+)  ", line) for line in file)):
             ours.setdefault(match.group(1), {})[match.group(2)] = float(match.group(3))
@@ -144,8 +145,8 @@ command.add_argument("--only", default="*", help="pattern of fixture names")
 command.add_argument("--device", default="cuda")
 command.set_defaults(run=make)
 command = commands.add_parser("compare")
-command.add_argument("variants")
 command.add_argument("report")
+command.add_argument("variants", nargs="+")
 command.set_defaults(run=compare)
 arguments = parser.parse_args()
 arguments.run(arguments)
