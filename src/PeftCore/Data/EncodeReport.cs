@@ -52,6 +52,9 @@ internal sealed class EncodeReport
     /// <summary>Pictures of pages that the model does not read.</summary>
     internal int UnreadPictures { get; set; }
 
+    /// <summary>Whether the model reads pictures of pages, but no page has one.</summary>
+    internal bool PagesWithoutPicture { get; set; }
+
     /// <summary>Symbols of transcripts that the vocabulary does not have.</summary>
     internal long UnknownSymbols { get; set; }
 
@@ -85,6 +88,11 @@ internal sealed class EncodeReport
         if (UnreadPictures > 0)
         {
             yield return $"{UnreadPictures} of {Rows} rows have a picture, which this model does not read: it reads words and their boxes.";
+        }
+
+        if (PagesWithoutPicture)
+        {
+            yield return "No row has the picture of its page, which this model can read: it sees words and their boxes alone; add \"image\".";
         }
 
         if (UnknownSymbols > 0)

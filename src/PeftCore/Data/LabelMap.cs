@@ -147,6 +147,6 @@ public sealed class LabelMap
     internal static LabelsRow Several(DataRow row) => row as LabelsRow ?? throw row.Place.Error(
         $"the row has {RowForm.NameOf(row)}, expected {{\"text\", \"labels\"}} in every row where a text may have several classes");
 
-    internal static TokensRow Tagged(DataRow row) => row as TokensRow ?? throw row.Place.Error(
+    internal static TokensRow Tagged(DataRow row) => row is TokensRow { Tags.Count: > 0 } tagged ? tagged : throw row.Place.Error(
         $"the row has {RowForm.NameOf(row)}, expected {{\"tokens\", \"tags\"}} in every row for token classification");
 }

@@ -18,19 +18,23 @@ internal static class RowForm
             ["text", "text_pair", "label"], ["text", "text_pair", "labels"], ["tokens", "tags"],
             ["question", "context", "answers"], ["question", "context", "answer"], ["source", "target"], ["text", "negative", "positive"],
             ["words", "boxes", "tags"], .. MediaRow.PathFields.Select(path => (string[])[path, "words", "boxes", "tags"]),
+            ["tokens"], ["words", "boxes"], .. MediaRow.PathFields.Select(path => (string[])[path, "words", "boxes"]),
             .. MediaRow.PathFields.SelectMany(path => (string[][])[["text", path], ["label", path]])];
 
     private static readonly string[] Optional = ["input", "text_pair", "negative", .. FieldValue.ChatVariables];
 
     /// <summary>The names of all fields.</summary>
-    public static IEnumerable<string> Names => Forms.SelectMany(form => form).Append(Task).Distinct();
+    public static IEnumerable<string> Names => Forms.SelectMany(form => form).Concat(WordFields.Names).Append(Task).Distinct();
 
     /// <summary>The error for field names that fit no form; null if they fit one.</summary>
-    public static string? ProblemOf(IReadOnlyCollection<string> names) =>
-        Forms.Any(form => Fits(form, names)) ? null : Problem([.. names.Where(name => name != Task)]);
+    public static string? ProblemOf(IReadOnlyCollection<string> names)
+    {
+        names = WordFields.Named(names);
+        return Forms.Any(form => Fits(form, names)) ? null : Problem([.. names.Where(name => name != Task)]);
+    }
 
     /// <summary>Whether some form has a field of this name.</summary>
-    public static bool IsField(string name) => name == Task || Forms.Any(form => form.Contains(name));
+    public static bool IsField(string name) => name == Task || WordFields.Names.Contains(name) || Forms.Any(form => form.Contains(name));
 
     /// <summary>The fields of a row's form.</summary>
     public static string NameOf(DataRow row) => row switch
@@ -38,6 +42,8 @@ internal static class RowForm
         LabelledRow { Pair: not null } => "\"text\", \"text_pair\" and \"label\"",
         LabelledRow => "\"text\" and \"label\"",
         LabelsRow => "\"text\" and \"labels\"",
+        TokensRow { Boxes: not null, Tags.Count: 0 } => "\"words\" and \"boxes\" without \"tags\"",
+        TokensRow { Tags.Count: 0 } => "\"tokens\" without \"tags\"",
         TokensRow { Boxes: not null } => "\"words\", \"boxes\" and \"tags\"",
         TokensRow => "\"tokens\" and \"tags\"",
         QuestionRow => "\"question\", \"context\" and \"answers\"",
@@ -53,6 +59,7 @@ internal static class RowForm
 
     public static DataRow Read(RowPlace place, IReadOnlyDictionary<string, FieldValue> fields, ReadOptions options)
     {
+        fields = WordFields.Named(place, fields);
         string[] names = [.. fields.Keys];
         if (ProblemOf(names) is { } problem)
         {
@@ -66,8 +73,9 @@ internal static class RowForm
             "label" => Labelled(place, fields, options),
             "labels" => TaskFields.Labelled(place, Text("text"), fields.ContainsKey("text_pair") ? Text("text_pair") : null,
                 fields["labels"]),
+            "boxes" => BoxFields.Boxed(place, fields),
             "tags" when fields.ContainsKey("words") => BoxFields.Boxed(place, fields),
-            "tags" => TaskFields.Tagged(place, fields["tokens"], fields["tags"]),
+            "tags" or "tokens" => TaskFields.Tagged(place, fields, "tokens"),
             "answers" => new QuestionRow(place, Text("question"), Text("context"),
                 TaskFields.Answers(place, fields["answers"], Text("context"))),
             "answer" => TaskFields.Found(place, Text("question"), Text("context"), Text("answer")),

@@ -9,15 +9,18 @@ internal static class TaskFields
 {
     private const string AnswersForm = "{\"text\": [texts], \"answer_start\": [positions]}";
 
-    /// <summary>Words and one tag for each; tags are names or class numbers.</summary>
+    /// <summary>Words and one tag for each, names or class numbers; or words without tags.</summary>
     /// <param name="place">File and line, for error messages.</param>
-    /// <param name="tokens">The words.</param>
-    /// <param name="tags">The tags.</param>
+    /// <param name="fields">The fields of the row.</param>
     /// <param name="name">The name of the field with the words.</param>
-    public static TokensRow Tagged(RowPlace place, FieldValue tokens, FieldValue tags, string name = "tokens")
+    public static TokensRow Tagged(RowPlace place, IReadOnlyDictionary<string, FieldValue> fields, string name)
     {
-        string[] words = [.. Items(place, name, tokens, "a list of words").Select(item => item.ValueKind == JsonValueKind.String
+        string[] words = [.. Items(place, name, fields[name], "a list of words").Select(item => item.ValueKind == JsonValueKind.String
             ? item.GetString()! : throw place.Error($"\"{name}\" holds {FieldValue.Describe(item)}, expected words"))];
+        if (!fields.TryGetValue("tags", out var tags))
+        {
+            return new TokensRow(place, words, []);
+        }
         var items = Items(place, "tags", tags, "a list of tags");
         if (items.Length != words.Length)
         {

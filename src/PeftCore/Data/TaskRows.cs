@@ -3,7 +3,7 @@ namespace PeftCore.Data;
 /// <summary>Words and the tag of each, for token classification: {"tokens", "tags"}.</summary>
 /// <param name="Place">File and line, for error messages.</param>
 /// <param name="Tokens">The words of the text.</param>
-/// <param name="Tags">The tag of each word; a class number is its own name.</param>
+/// <param name="Tags">The tag of each word; a class number is its own name. Empty for words to tag.</param>
 internal sealed record TokensRow(RowPlace Place, IReadOnlyList<string> Tokens, IReadOnlyList<string> Tags) : DataRow(Place)
 {
     /// <summary>Left, top, right and bottom of each word on its page, from 0 to <see cref="BoxFields.Most"/>; null for a text.</summary>

@@ -6,9 +6,12 @@ namespace PeftCore.Models;
 /// <param name="Tokens">Token ids; 0 for none.</param>
 /// <param name="Pixels">(channels, height, width); null for no picture.</param>
 /// <param name="Sound">(bins, frames) or (samples); null for no recording.</param>
-/// <param name="HasBoxes">Whether each token has a box.</param>
-internal sealed record SampleSizes(int Tokens, Shape? Pixels = null, Shape? Sound = null, bool HasBoxes = false)
+/// <param name="LargestCoordinate">The largest coordinate of the box of each token; null for no boxes.</param>
+internal sealed record SampleSizes(int Tokens, Shape? Pixels = null, Shape? Sound = null, int? LargestCoordinate = null)
 {
+    /// <summary>Whether each token has a box.</summary>
+    public bool HasBoxes => LargestCoordinate is not null;
+
     /// <summary>Whether pictures may have another size than <see cref="Pixels"/>.</summary>
     public bool InterpolatesPixels { get; init; }
 

@@ -27,6 +27,20 @@ internal sealed class BadFiles(bool skips)
         }
     }
 
+    /// <summary>Reads a file that a row names. The error for a bad one says file and line of the row too, unless the row is the file
+    /// itself.</summary>
+    public T? Read<T>(RowPlace place, Func<T> read) where T : class => Read(() =>
+    {
+        try
+        {
+            return read();
+        }
+        catch (BadInputException e) when (place.Unit != MediaFolder.Unit)
+        {
+            throw place.Error(e.Message.TrimEnd('.'), e);
+        }
+    });
+
     /// <summary>A warning for the user; null if no file was left out.</summary>
     /// <param name="rows">Files in all.</param>
     public string? Warning(int rows) => Count == 0 ? null : $"{Count} of {rows} files were left out; the first: {First}";

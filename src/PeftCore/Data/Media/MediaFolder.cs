@@ -7,6 +7,9 @@ namespace PeftCore.Data;
 /// files.</summary>
 internal static class MediaFolder
 {
+    /// <summary>What the places of rows count whose files are in the directory of their class.</summary>
+    public const string Unit = "file";
+
     private static readonly string[] MetadataNames = ["metadata.csv", "metadata.jsonl"];
 
     /// <summary>Reads a directory.</summary>
@@ -57,7 +60,7 @@ internal static class MediaFolder
                     "the directory.");
             }
             rows.AddRange(files.Select((file, i) =>
-                options.Named(new MediaRow(new RowPlace(below, i + 1, "file"), file, null, Path.GetFileName(below)))));
+                options.Named(new MediaRow(new RowPlace(below, i + 1, Unit), file, null, Path.GetFileName(below)))));
         }
         return rows;
     }

@@ -2,7 +2,8 @@ using System.Text.Json;
 
 namespace PeftCore.Data;
 
-/// <summary>Reads the words of a page with their boxes and tags: {"words", "boxes", "tags"}, optionally the path of its picture.</summary>
+/// <summary>Reads the words of a page with their boxes and tags: {"words", "boxes", "tags"}, optionally the path of its picture. A page to
+/// tag has no tags.</summary>
 internal static class BoxFields
 {
     /// <summary>The largest coordinate: pages are 1000 wide and 1000 high, whatever their pixels.</summary>
@@ -13,7 +14,7 @@ internal static class BoxFields
     /// <summary>A page.</summary>
     public static TokensRow Boxed(RowPlace place, IReadOnlyDictionary<string, FieldValue> fields)
     {
-        var row = TaskFields.Tagged(place, fields["words"], fields["tags"], "words");
+        var row = TaskFields.Tagged(place, fields, "words");
         var items = TaskFields.Items(place, "boxes", fields["boxes"], $"a list of boxes, {Expected}");
         if (items.Length != row.Tokens.Count)
         {

@@ -30,7 +30,7 @@ internal sealed class PictureEncoder
             _report.Rows++;
             var picture = row as MediaRow;
             var encoded = labels is null ? Pair(Described(row, picture)) : Classified(LabelMap.OfMedia(row), labels);
-            if (bad.Read(() => _pictures.SourceOf(((MediaRow)row).File)) is { } pixels)
+            if (bad.Read(row.Place, () => _pictures.SourceOf(((MediaRow)row).File)) is { } pixels)
             {
                 examples.Add(encoded with { Pixels = pixels, TaskId = row.TaskId });
             }

@@ -25,7 +25,10 @@ public sealed class PictureReader
     internal bool ReadsPixels => _preprocessor is not null;
 
     /// <summary>Whether the model reads a box for each word.</summary>
-    internal bool ReadsBoxes => Model.InputsOf(0).HasBoxes;
+    internal bool ReadsBoxes => LargestCoordinate is not null;
+
+    /// <summary>The largest coordinate of boxes; null for a model that reads none.</summary>
+    internal int? LargestCoordinate => Model.InputsOf(0).LargestCoordinate;
 
     /// <summary>Opens the preprocessor of a model.</summary>
     /// <param name="model">The model, with or without weights.</param>

@@ -54,7 +54,7 @@ internal sealed class PostNormEncoder : EncoderModel
         return inputs;
     }
 
-    internal override SampleSizes InputsOf(int length) => new(length, HasBoxes: _boxes is not null);
+    internal override SampleSizes InputsOf(int length) => new(length, LargestCoordinate: Spec.Boxes?.Most);
 
     internal override TransformerModel Untied() => new PostNormEncoder(Spec with { TieEmbeddings = false }, TaskSpec);
 

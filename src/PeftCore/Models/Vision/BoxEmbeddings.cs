@@ -15,6 +15,9 @@ internal sealed record BoxSpec(int Rows, int Coordinate, int Size, bool SideBySi
     // Boxes are in thousandths of the page.
     private const int LargestCoordinate = 1000;
 
+    /// <summary>The largest coordinate.</summary>
+    public int Most => Math.Min(Rows - 1, LargestCoordinate);
+
     /// <summary>Checks that a batch has a box for each token, and that each lies on the page.</summary>
     /// <exception cref="BadInputException">One does not.</exception>
     public void Check(InputArrays arrays, string modelType)
@@ -26,7 +29,7 @@ internal sealed record BoxSpec(int Rows, int Coordinate, int Size, bool SideBySi
             throw new BadInputException(
                 $"there are {boxes.Length / 4} boxes for {arrays.Ids.Length} tokens; give one for each, of four numbers");
         }
-        int most = Math.Min(Rows - 1, LargestCoordinate);
+        int most = Most;
         for (int i = 0; i < boxes.Length; i += 4)
         {
             var box = boxes.AsSpan(i, 4);

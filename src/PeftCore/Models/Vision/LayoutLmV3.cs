@@ -59,7 +59,7 @@ internal sealed class LayoutLmV3 : EncoderModel
 
     internal override bool TakesPrefix => false;
 
-    internal override SampleSizes InputsOf(int length) => new(length, _layout.Picture?.Shape, HasBoxes: true);
+    internal override SampleSizes InputsOf(int length) => new(length, _layout.Picture?.Shape, LargestCoordinate: Spec.Boxes!.Most);
 
     internal override BlockResiduals ResidualsOf(int block) => _blocks[block].Residuals;
 
