@@ -93,6 +93,9 @@ public sealed class ExampleEncoder
     internal List<Example> EncodeClasses(IReadOnlyList<DataRow> rows, LabelMap labels) =>
         new ClassEncoder(_tokenizer, _options, Report).Encode(rows, labels);
 
+    /// <summary>Encodes words to tag: see <see cref="TokenClassEncoder.EncodeWords"/>.</summary>
+    internal Example EncodeWords(DataRow row) => new TokenClassEncoder(_tokenizer, _options, Report).EncodeWords(row);
+
     private Example EncodeRow(DataRow row)
     {
         var sample = _text.Of(row);

@@ -48,6 +48,16 @@ internal sealed class PairEncoder
         return template.Join(first.AsSpan(0, a), second.AsSpan(0, b)).ToExample();
     }
 
+    /// <summary>Encodes a text that must not be cut.</summary>
+    /// <exception cref="BadInputException">The text is empty or too long.</exception>
+    public Example EncodeWhole(string text)
+    {
+        int count = Tokens(text).Length, room = _maxLength - _one.Added;
+        return count == 0 ? throw new BadInputException($"the text \"{text}\" has no tokens; write what a picture may show")
+            : count > room ? throw new BadInputException($"the text \"{text}\" has {count} tokens, but the model reads {room}; shorten it")
+            : Encode(default, text, null);
+    }
+
     /// <summary>The lengths of two texts cut to a sum: the longer one is cut to the length of the shorter, then both; of an odd sum the
     /// longer one has the last token.</summary>
     public static (int First, int Second) LongestFirst(int first, int second, int room)

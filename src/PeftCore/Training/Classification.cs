@@ -89,6 +89,15 @@ public static class Classification
         }
     }
 
+    /// <summary>The most likely tag of each word, from a model for token classification.</summary>
+    /// <param name="model">The model, with its active adapters.</param>
+    /// <param name="encoder">Encodes words as for training.</param>
+    /// <param name="row">The words, with their boxes where the model reads pages; tags are not read.</param>
+    /// <returns>The words that have a token and fit into the maximum length.</returns>
+    /// <exception cref="BadInputException">The model does not tag words, or the row has none, or not what the model reads.</exception>
+    public static IReadOnlyList<(string Word, string Tag, double Probability)> OfWords(TransformerModel model, ExampleEncoder encoder,
+        DataRow row) => WordTags.Of(model, encoder, row);
+
     private static int Best(CachedDecoder decoder, IReadOnlyList<Example> candidates)
     {
         int common = CommonPrefix(candidates);

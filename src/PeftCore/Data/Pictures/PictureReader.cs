@@ -2,6 +2,7 @@ using PeftCore.Autograd;
 using PeftCore.Backends;
 using PeftCore.Models;
 using PeftCore.Tensors;
+using PeftCore.Tokenizers;
 
 namespace PeftCore.Data;
 
@@ -89,9 +90,35 @@ public sealed class PictureReader
         using var scope = new TensorScope();
         model.Mode.Training = false;
         var batch = new Collator(padId: 0).Collate([Example.Unlabelled([]) with { Pixels = SourceOf(path) }]);
-        double[] likely = Softmax(Tape.NoGrad(() => model.Logits(batch.ToInputs(model))).ToFloats());
-        return [.. model.Labels.Zip(likely, (label, probability) => (label, probability)).OrderByDescending(item => item.probability)];
+        return Ranked(model.Labels, Tape.NoGrad(() => model.Logits(batch.ToInputs(model))).ToFloats());
     }
+
+    /// <summary>The probability that each of several texts belongs to a picture, the most likely text first, from a model that compares
+    /// pictures and texts: classes that the model was not trained for (zero-shot classification, Radford et al. 2021).</summary>
+    /// <param name="model">The model with its weights and adapters.</param>
+    /// <param name="path">The file.</param>
+    /// <param name="tokenizer">The model's tokenizer.</param>
+    /// <param name="texts">What the picture may show, such as "a photo of a cat".</param>
+    /// <exception cref="BadInputException">The file cannot be read, a text is too long, or the model does not compare pictures and
+    /// texts.</exception>
+    public IReadOnlyList<(string Label, double Probability)> Classify(TransformerModel model, string path, Tokenizer tokenizer,
+        IReadOnlyList<string> texts)
+    {
+        if (model.Task != ModelTask.Contrastive)
+        {
+            throw new BadInputException($"this {model.ModelType} model is for {TaskSpec.NameOf(model.Task)} and does not compare pictures " +
+                "with texts");
+        }
+        using var scope = new TensorScope();
+        model.Mode.Training = false;
+        var encoder = new PairEncoder(new TokenizerText(tokenizer, null), model.MaxLength - model.VirtualTokenCount, new EncodeReport());
+        var batch = new Collator(tokenizer.PadId ?? tokenizer.EosId ?? 0).Collate([.. texts.Select(encoder.EncodeWhole)]);
+        batch.Pixels = DenseBatch.Read([SourceOf(path)], [], null);
+        return Ranked(texts, Tape.NoGrad(() => model.Logits(batch.ToInputs(model))).ToFloats()); // (1, texts)
+    }
+
+    private static List<(string Label, double Probability)> Ranked(IReadOnlyList<string> labels, float[] logits) =>
+        [.. labels.Zip(Probabilities.Of(logits), (label, probability) => (label, probability)).OrderByDescending(item => item.probability)];
 
     /// <summary>The picture as a part of samples. It is decoded now, so that a bad file is found before training, and again each time it
     /// is drawn if it is not kept in memory.</summary>
@@ -101,12 +128,6 @@ public sealed class PictureReader
         var decoded = _decode(path);
         var sized = _preprocessor!.Sized(decoded);
         return new PictureSource(this, path, sized, _kept.Keeps(_augmentation is { Crops: true } ? decoded : sized));
-    }
-
-    private static double[] Softmax(float[] logits)
-    {
-        double largest = logits.Max(), sum = logits.Sum(x => Math.Exp(x - largest));
-        return Array.ConvertAll(logits, x => Math.Exp(x - largest) / sum);
     }
 
     /// <summary>The memory of decoded pictures, which all readers of a run share.</summary>

@@ -50,7 +50,7 @@ internal sealed class Clip : TransformerModel
 
     internal override int BlockCount => _spec.Text.Layers + _spec.Vision.Layers;
 
-    internal override IReadOnlyList<Module> FinalNorms => [_text.Norm, _vision.Norm];
+    internal override IReadOnlyList<Module> FinalNorms => [_text.Norm, _vision.Norm!];
 
     internal override int HiddenSizeOf(int block) => block < LayerCount ? HiddenSize : _spec.Vision.Blocks.HiddenSize;
 
@@ -71,7 +71,8 @@ internal sealed class Clip : TransformerModel
         {
             text.LastTokenRows();
         }
-        var pictures = new InputArrays { BatchSize = arrays.BatchSize, Pixels = arrays.Pixels };
+        // Scores compare every picture with every text, so that there may be more of one than of the other.
+        var pictures = new InputArrays { BatchSize = arrays.Pixels!.Shape[0], Pixels = arrays.Pixels };
         return text.AddPictures(ModelInputs.Bidirectional(Backend, pictures, places));
     }
 

@@ -15,6 +15,7 @@ internal abstract class TaskMeter
         ModelTask.QuestionAnswering => AnswerMeter.Names,
         ModelTask.Seq2SeqLm => TargetMeter.Names,
         ModelTask.Ctc => TranscriptMeter.Names,
+        ModelTask.Contrastive => RetrievalMeter.Names,
         _ => [],
     };
 
@@ -30,6 +31,7 @@ internal abstract class TaskMeter
         ModelTask.TokenClassification => new TagMeter(model.Labels),
         ModelTask.QuestionAnswering => new AnswerMeter(),
         ModelTask.Seq2SeqLm => new TargetMeter(model),
+        ModelTask.Contrastive => new RetrievalMeter(model),
         ModelTask.Ctc when model is Wav2Vec2 waves => new TranscriptMeter(waves),
         _ => null,
     };
