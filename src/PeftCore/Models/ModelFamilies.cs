@@ -77,8 +77,8 @@ public static class ModelFamilies
             "query", "value"));
         Register("clip_text_model", new ModelFamily((config, task, _) => new ClipTextModel(ClipTextSpec.ReadAlone(config), task),
             [ModelTask.FeatureExtraction], "q_proj", "v_proj"));
-        Register("clip", new ModelFamily((config, task, _) => new Clip(ClipSpec.Read(config, task)), [ModelTask.Contrastive],
-            "q_proj", "v_proj"));
+        Register("clip", new ModelFamily((config, task, _) => ClipSpec.Declare(config, task),
+            [ModelTask.Contrastive, ModelTask.ImageClassification], "q_proj", "v_proj"));
         Register("vit", new ModelFamily((config, task, _) => new VisionTransformer(Vit.Read(config, task), task), PictureTasks,
             "q_proj", "v_proj"));
         Register("dinov2", new ModelFamily((config, task, _) => new VisionTransformer(Dinov2.Read(config), task), PictureTasks,

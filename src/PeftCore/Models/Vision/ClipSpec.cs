@@ -20,6 +20,13 @@ internal sealed record ClipSpec(ClipTextSpec Text, ClipVisionSpec Vision, int Pr
             EncoderFields.Columns(config, "projection_dim", 512));
     }
 
+    /// <summary>The model of a config.json: both towers, or that of pictures with a classifier.</summary>
+    public static TransformerModel Declare(ConfigReader config, TaskSpec task)
+    {
+        var spec = Read(config, task);
+        return task.Task == ModelTask.Contrastive ? new Clip(spec) : new ClipClassifier(spec.Vision, task);
+    }
+
     /// <summary>Refuses a second configuration of a tower that contradicts the first, which old files have beside it.</summary>
     private static void RefuseSecond(ConfigReader config, string name)
     {

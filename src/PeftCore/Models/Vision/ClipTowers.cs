@@ -41,6 +41,8 @@ internal sealed class ClipTextTower : Module
 /// <summary>CLIP's tower of pictures: a vision transformer with a norm before its blocks.</summary>
 internal sealed class ClipVisionTower : Module
 {
+    private const string LastNorm = "post_layernorm";
+
     private readonly PictureSpec _picture;
     private readonly PatchTokens _tokens;
     private readonly LayerNorm _before;
@@ -48,7 +50,9 @@ internal sealed class ClipVisionTower : Module
     /// <summary>Declares the tower.</summary>
     /// <param name="spec">Sizes.</param>
     /// <param name="firstSite">Number of its first block in the model.</param>
-    public ClipVisionTower(ClipVisionSpec spec, int firstSite)
+    /// <param name="pools">Whether the class token is normalized for the model to read. Otherwise the weights of that norm are kept for
+    /// files, which have them.</param>
+    public ClipVisionTower(ClipVisionSpec spec, int firstSite, bool pools = true)
     {
         int c = spec.Blocks.HiddenSize;
         _picture = spec.Picture;
@@ -60,14 +64,22 @@ internal sealed class ClipVisionTower : Module
         _before = Add("pre_layrnorm", new LayerNorm(c, spec.Blocks.Epsilon));
         Blocks = [.. Enumerable.Range(0, spec.Layers)
             .Select(i => AddPath($"encoder.layers.{i}", new PreNormBlock(spec.Blocks, i, firstSite + i)))];
-        Norm = Add("post_layernorm", new LayerNorm(c, spec.Blocks.Epsilon));
+        if (pools)
+        {
+            Norm = Add(LastNorm, new LayerNorm(c, spec.Blocks.Epsilon));
+            return;
+        }
+        foreach (string name in (string[])["weight", "bias"])
+        {
+            AddPath($"{LastNorm}.{name}", new Parameter([c]) { IsBuffer = true });
+        }
     }
 
     /// <summary>The blocks.</summary>
     public PreNormBlock[] Blocks { get; }
 
-    /// <summary>The norm of the class token after the last block.</summary>
-    public LayerNorm Norm { get; }
+    /// <summary>The norm of the class token after the last block; null if no one reads it.</summary>
+    public LayerNorm? Norm { get; }
 
     /// <summary>The positions of patches.</summary>
     public PatchPositions Positions { get; }
@@ -75,10 +87,17 @@ internal sealed class ClipVisionTower : Module
     /// <summary>The class token after the norm: (B, C).</summary>
     public Tensor Forward(ModelInputs inputs, bool recomputes)
     {
+        using var scope = new TensorScope();
+        return scope.Return(Norm!.Forward(Hidden(inputs, recomputes).FirstTokens()));
+    }
+
+    /// <summary>The hidden states of the class token and the patches after the last block: (B, 1 + N, C).</summary>
+    public Tensor Hidden(ModelInputs inputs, bool recomputes)
+    {
         using var scope = new TensorScope("vision_model");
         var pixels = inputs.Dense.Pixels!;
         var x = _tokens.Forward(pixels, new PatchGrid(pixels.Shape[2] / _picture.Patch, pixels.Shape[3] / _picture.Patch));
-        return scope.Return(Norm.Forward(ClipTower.Run(Blocks, _before.Forward(x), inputs, recomputes).FirstTokens()));
+        return scope.Return(ClipTower.Run(Blocks, _before.Forward(x), inputs, recomputes));
     }
 
     private protected override void OnDispose() => Positions.Dispose();

@@ -4,20 +4,36 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Models;
 
-/// <summary>Classifies a picture by its class token, or by the class token and the mean of its patches (DINOv2); or predicts a number for
-/// it.</summary>
-/// <param name="withPatches">Whether the mean of the patches follows the class token.</param>
+/// <summary>The states of a picture that its class is told by.</summary>
+internal enum PicturePooling
+{
+    /// <summary>The class token.</summary>
+    First,
+
+    /// <summary>The mean of the patches (CLIP).</summary>
+    Patches,
+
+    /// <summary>The class token, and beside it the mean of the patches (DINOv2).</summary>
+    FirstAndPatches,
+}
+
+/// <summary>Classifies a picture by its class token, by the mean of its patches, or by both; or predicts a number for it.</summary>
+/// <param name="pooling">Which.</param>
 /// <param name="classify">(B, C) or (B, 2C) to (B, classes).</param>
 /// <param name="problem">What the head learns.</param>
-internal sealed class ImageClassificationHead(bool withPatches, Func<Tensor, Tensor> classify, ClassificationProblem problem)
+internal sealed class ImageClassificationHead(PicturePooling pooling, Func<Tensor, Tensor> classify, ClassificationProblem problem)
     : SequenceClassificationHead(PoolingMode.First, classify, problem)
 {
     public override ModelTask Task => ModelTask.ImageClassification;
 
     private protected override Tensor Pool(Tensor hidden, ModelInputs inputs)
     {
-        var first = hidden.FirstTokens();
-        return withPatches ? first.ConcatColumns(MeanOfPatches(hidden)) : first;
+        return pooling switch
+        {
+            PicturePooling.First => hidden.FirstTokens(),
+            PicturePooling.Patches => MeanOfPatches(hidden),
+            _ => hidden.FirstTokens().ConcatColumns(MeanOfPatches(hidden)),
+        };
     }
 
     /// <summary>(B, 1 + N, C) to (B, C).</summary>

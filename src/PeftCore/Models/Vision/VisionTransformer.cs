@@ -40,7 +40,8 @@ internal sealed class VisionTransformer : TransformerModel
         if (task.Task == ModelTask.ImageClassification)
         {
             _classifier = Add("classifier", new Linear(spec.PoolsPatches ? 2 * c : c, task.LabelCount, bias: true));
-            _head = new ImageClassificationHead(spec.PoolsPatches, _classifier.Forward, task.Problem);
+            _head = new ImageClassificationHead(spec.PoolsPatches ? PicturePooling.FirstAndPatches : PicturePooling.First,
+                _classifier.Forward, task.Problem);
             return;
         }
         _pooler = spec.PoolerSize > 0 ? AddPath("pooler.dense", new Linear(c, spec.PoolerSize, bias: true)) : null;
