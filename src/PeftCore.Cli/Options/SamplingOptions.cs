@@ -22,6 +22,10 @@ internal sealed record SamplingOptions : VerbOptions, ISettings<SamplingOptions>
         .Text("prompt", o => o.Prompt, (o, v) => o with { Prompt = v }, "text to go on from; chat: what the system says")
         .Text("image", o => o.Image, (o, v) => o with { Image = v }, "a picture (PNG or JPEG) to classify, instead of a prompt",
             value: "FILE")
+        .Text("labels", o => o.Labels, (o, v) => o with { Labels = v },
+            "with --image, for models that compare pictures and texts: what the picture may show", value: "TEXT,…", isList: true)
+        .Text("page", o => o.Page, (o, v) => o with { Page = v },
+            "words to tag (JSON: words and boxes, or tokens), instead of a prompt", value: "FILE")
         .Text("audio", o => o.Audio, (o, v) => o with { Audio = v }, "a recording (WAV) to transcribe, instead of a prompt", value: "FILE")
         .Text("language", o => o.Language, (o, v) => o with { Language = v }, SequenceOptions.LanguageHelp, value: "CODE",
             fallback: "what the model hears")
@@ -79,6 +83,10 @@ internal sealed record SamplingOptions : VerbOptions, ISettings<SamplingOptions>
     public string? Prompt { get; init; }
 
     public string? Image { get; init; }
+
+    public string? Labels { get; init; }
+
+    public string? Page { get; init; }
 
     public string? Audio { get; init; }
 

@@ -75,15 +75,20 @@ internal static class SettingRules
     private static readonly string[] OfSpeech = ["language", "translate", "timestamps", "spectrogram"];
 
     public static NoEffect<SamplingOptions>[] Chat { get; } =
-        [.. OfGeneration, new(["image"], _ => "in chat, which reads text; generate classifies pictures"),
+        [.. OfGeneration, new(["image", "labels"], _ => "in chat, which reads text; generate classifies pictures"),
+            new(["page"], _ => "in chat, which reads text; generate tags words"),
             new(["audio", .. OfSpeech], _ => "in chat, which reads text; generate transcribes"),
             new(["num-return-sequences"], _ => "in chat, which goes on from the best answer")];
 
     public static NoEffect<SamplingOptions>[] Generate { get; } =
         [.. OfGeneration, new([.. OfSpeech], options => options.Audio is null ? "without --audio" : null),
-            new(["prompt"], options => options.Audio is not null ? "beside --audio" : options.Image is not null ? "beside --image" : null),
-            new(["audio"], options => options.Image is not null ? "beside --image" : null),
-            new(OfText, options => options.Image is not null ? "on a picture, of which the classes are told" : null),
+            new(["labels"], options => options.Image is null ? "without --image" : null),
+            new(["prompt"], options => options.Image is not null ? "beside --image" : options.Page is not null ? "beside --page"
+                : options.Audio is not null ? "beside --audio" : null),
+            new(["audio", "page"], options => options.Image is not null ? "beside --image" : null),
+            new(["audio"], options => options.Image is null && options.Page is not null ? "beside --page" : null),
+            new(OfText, options => options.Image is not null ? "on a picture, of which the classes are told"
+                : options.Page is not null ? "on a page, of which the tags are told" : null),
             new(["chat-template"], _ => "in generate, which goes on from the prompt as it is written; chat uses it")];
 
     public static NoEffect<DecodingOptions>[] BenchGenerate { get; } =

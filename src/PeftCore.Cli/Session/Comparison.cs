@@ -42,7 +42,8 @@ internal sealed class Comparison
     /// <summary>Held-out loss of the base model.</summary>
     public double HeldLoss { get; }
 
-    /// <summary>Loss of the base model on text sampled from it; null for a model that reads no text.</summary>
+    /// <summary>Loss of the base model on text sampled from it, or on --base-text; null for a model that writes no text if none is
+    /// given.</summary>
     public double? BaseLoss { get; }
 
     /// <summary>Trains one method with each learning rate and keeps the result with the lowest held-out loss. The adapter is written below
@@ -109,7 +110,8 @@ internal sealed class Comparison
     {
         if (_session.ReadsText)
         {
-            return _options.BaseText is { } file ? _setup.Encode(_setup.ReadFile(file, call), call) : Written();
+            return _options.BaseText is { } file ? _setup.Encode(_setup.ReadFile(file, call), call)
+                : _session.Declared.Task is ModelTask.CausalLm or ModelTask.Seq2SeqLm ? Written() : null;
         }
         return _options.BaseText is null ? null : throw new BadInputException(
             $"--base-text is for models that read text, but this {_session.Declared.ModelType} model reads none; leave it out.");
@@ -154,7 +156,7 @@ internal sealed class Comparison
 /// <param name="Method">The method as the user wrote it.</param>
 /// <param name="LearningRate">The learning rate with the lowest held-out loss.</param>
 /// <param name="HeldLoss">Loss on held-out data after training.</param>
-/// <param name="Forgetting">Rise of the loss on text sampled from the base; null for a model that reads no text.</param>
+/// <param name="Forgetting">Rise of the loss on text sampled from the base; null without such text.</param>
 /// <param name="Trainable">Number of trainable parameters.</param>
 /// <param name="AdapterBytes">Bytes of the saved adapter.</param>
 /// <param name="PeakBytes">Peak memory of training in bytes, including the model.</param>

@@ -188,6 +188,21 @@ internal sealed class DataSetup
     public List<LabelledSample> EncodeClasses(IReadOnlyList<DataRow> rows) =>
         Classification.Encode(new ExampleEncoder(_tokenizer, _encoding with { MaskPrompt = true }), rows, LabelMap.From(rows));
 
+    /// <summary>The most likely tag of each word of a row.</summary>
+    /// <param name="row">The row.</param>
+    /// <param name="call">Receives the warnings.</param>
+    /// <param name="model">The model; null for that of the session.</param>
+    public IReadOnlyList<(string Word, string Tag, double Probability)> TagsOf(DataRow row, Invocation call, TransformerModel? model = null)
+    {
+        var encoder = new ExampleEncoder(_tokenizer, _encoding);
+        var tags = Classification.OfWords(model ?? _session.Model.Base, encoder, row);
+        foreach (string warning in encoder.Warnings)
+        {
+            call.Terminal.Note(warning);
+        }
+        return tags;
+    }
+
     private static T Warned<T>(Invocation call, Func<ICollection<string>, T> read)
     {
         var warnings = new List<string>();

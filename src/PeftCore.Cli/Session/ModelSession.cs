@@ -137,15 +137,30 @@ internal sealed class ModelSession : IDisposable
     }
 
     /// <summary>Refuses a model that classifies no pictures, before its weights are loaded.</summary>
-    public ModelSession RequirePictures()
+    /// <param name="byTexts">Whether the classes are given as texts.</param>
+    public ModelSession RequirePictures(bool byTexts)
     {
-        if (Declared.Task == ModelTask.ImageClassification)
+        if (Declared.Task == (byTexts ? ModelTask.Contrastive : ModelTask.ImageClassification))
         {
             return this;
         }
         Dispose();
-        throw new BadInputException($"{Directory}: this {Declared.ModelType} model is for {TaskNames.Of(Declared.Task)} and classifies " +
-            "no pictures; leave --image out, or choose ViT or DINOv2.");
+        throw new BadInputException($"{Directory}: this {Declared.ModelType} model is for {TaskNames.Of(Declared.Task)} and " +
+            (Declared.Task == ModelTask.Contrastive ? "has no classes of its own; give --labels, texts that say what the picture may show."
+            : Declared.Task == ModelTask.ImageClassification ? "classifies pictures by its own classes; leave --labels out."
+            : "classifies no pictures; leave --image out, or choose ViT, DINOv2 or CLIP."));
+    }
+
+    /// <summary>Refuses a model that tags no words, before its weights are loaded.</summary>
+    public ModelSession RequireTags()
+    {
+        if (Declared.Task == ModelTask.TokenClassification)
+        {
+            return this;
+        }
+        Dispose();
+        throw new BadInputException($"{Directory}: this {Declared.ModelType} model is for {TaskNames.Of(Declared.Task)} and tags no words; " +
+            "leave --page out, or train the model with --task token-cls.");
     }
 
     /// <summary>Refuses a model that does not generate text, before its weights are loaded.</summary>
@@ -158,6 +173,8 @@ internal sealed class ModelSession : IDisposable
         Dispose();
         throw new BadInputException(HearsSpeech ? "expected --audio FILE, the recording to transcribe."
             : Declared.Task == ModelTask.ImageClassification ? "expected --image FILE, the picture to classify."
+            : Declared.Task == ModelTask.Contrastive ? "expected --image FILE, a picture, and --labels, texts to compare it with."
+            : Declared.Task == ModelTask.TokenClassification ? "expected --page FILE, the words to tag."
             : $"{Directory}: this {Declared.ModelType} model is for {TaskNames.Of(Declared.Task)} and writes no " +
             "text; measure it with peftcore eval, or choose a decoder or an encoder-decoder.");
     }

@@ -21,6 +21,10 @@ internal sealed class DemoVerb : Verb
     public override VerbResult Run(Invocation call)
     {
         var options = _settings.Read(call);
+        if (options is { Vision: true, Documents: true })
+        {
+            throw new BadInputException("--vision and --documents are two demos; leave one of them out.");
+        }
         if (options.OutputDir is { } kept)
         {
             OutputDirectory.RefuseFile(kept);
@@ -34,6 +38,10 @@ internal sealed class DemoVerb : Verb
         {
             return Vision(options, output, temporary is null, call);
         }
+        if (options.Documents)
+        {
+            return Documents(options, output, temporary is null, call);
+        }
         var outcome = new DemoRun(options, output, call).Run();
         double seconds = clock.Elapsed.TotalSeconds;
         bool agree = outcome.Disagreement <= LargestDisagreement;
@@ -41,6 +49,21 @@ internal sealed class DemoVerb : Verb
             $"{(agree ? "all three agree" : "they DISAGREE")}; done in {seconds:0.0} s{(temporary is null ? ", see " + output : "")}"));
         var report = new JsonReport().Add("eval_loss_before", outcome.LossBefore).Add("eval_loss_after", outcome.LossAfter)
             .Add("seconds", seconds)
+            .Add("adapter_bytes", outcome.AdapterBytes).Add("model_bytes", outcome.ModelBytes).Add("planned_bytes", outcome.PlannedBytes)
+            .Add("peak_bytes", outcome.PeakBytes).Add("max_disagreement", outcome.Disagreement);
+        return agree && outcome.LossAfter < outcome.LossBefore ? VerbResult.Done(report) : VerbResult.Failed(report);
+    }
+
+    private static VerbResult Documents(DemoOptions options, string output, bool isKept, Invocation call)
+    {
+        var clock = Stopwatch.StartNew();
+        var outcome = new DocumentDemo(options, output, call).Run();
+        double seconds = clock.Elapsed.TotalSeconds;
+        bool agree = outcome.Disagreement <= LargestDisagreement;
+        call.Say(string.Create(CultureInfo.InvariantCulture,
+            $"{(agree ? "all three agree" : "they DISAGREE")}; done in {seconds:0.0} s{(isKept ? ", see " + output : "")}"));
+        var report = new JsonReport().Add("f1_before", outcome.F1Before).Add("f1_after", outcome.F1After)
+            .Add("eval_loss_before", outcome.LossBefore).Add("eval_loss_after", outcome.LossAfter).Add("seconds", seconds)
             .Add("adapter_bytes", outcome.AdapterBytes).Add("model_bytes", outcome.ModelBytes).Add("planned_bytes", outcome.PlannedBytes)
             .Add("peak_bytes", outcome.PeakBytes).Add("max_disagreement", outcome.Disagreement);
         return agree && outcome.LossAfter < outcome.LossBefore ? VerbResult.Done(report) : VerbResult.Failed(report);

@@ -9,13 +9,13 @@ using PeftCore.Models.Generation;
 
 namespace PeftCore.Cli.Verbs;
 
-/// <summary>Generates the continuation of a text.</summary>
+/// <summary>Generates the continuation of a text, or what else a model makes of one input.</summary>
 internal sealed class GenerateVerb : Verb
 {
     private readonly Settings<SamplingOptions> _settings = new(SettingRules.Generate);
 
-    public GenerateVerb() : base("generate", "Continue a text, write the target of a source text, transcribe a recording, or classify a " +
-        "picture.") => _settings.AddTo(this);
+    public GenerateVerb() : base("generate", "Continue a text, write the target of a source text, transcribe a recording, classify a " +
+        "picture, or tag the words of a page.") => _settings.AddTo(this);
 
     public override VerbResult Run(Invocation call)
     {
@@ -23,6 +23,10 @@ internal sealed class GenerateVerb : Verb
         if (options.Image is { } picture)
         {
             return PictureClasses.Of(picture, options, call);
+        }
+        if (options.Page is { } page)
+        {
+            return PageTags.Of(page, options, call);
         }
         if (options.Audio is { } recording)
         {

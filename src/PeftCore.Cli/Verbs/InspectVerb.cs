@@ -17,10 +17,13 @@ internal sealed class InspectVerb : Verb
     [
         "hidden_size", "n_embd", "d_model", "intermediate_size", "num_hidden_layers", "n_layer", "num_layers", "num_attention_heads",
         "n_head", "num_key_value_heads",
-        "head_dim", "image_size", "patch_size",
+        "head_dim", "projection_dim", "image_size", "input_size", "patch_size", "max_2d_position_embeddings",
         "vocab_size", "max_position_embeddings", "n_positions", "rope_theta", "sliding_window", "tie_word_embeddings",
         "torch_dtype", "dtype",
     ];
+
+    // Parts of models that have a configuration of their own.
+    private static readonly string[] Parts = ["text", "vision"];
 
     private static readonly string[] AdapterFields =
     [
@@ -60,7 +63,8 @@ internal sealed class InspectVerb : Verb
         var model = quantised is null ? Declared(call, config, weights) : null;
         bool? tied = model is { Task: ModelTask.CausalLm or ModelTask.MaskedLm or ModelTask.Seq2SeqLm } ? model.IsTied : null;
 
-        List<string[]> rows = [["model", path], ["architecture", architecture], .. Fields(config, ModelFields)];
+        List<string[]> rows = [["model", path], ["architecture", architecture], .. Fields(config, ModelFields),
+            .. Parts.SelectMany(part => PartFields(config, part))];
         if (quantised is not null)
         {
             rows.Add(["quantised", $"{quantised}, which is not supported: such a model cannot be loaded"]);
@@ -136,6 +140,10 @@ internal sealed class InspectVerb : Verb
 
     private static IEnumerable<string[]> Fields(ConfigReader config, string[] names) =>
         names.Where(config.Has).Select(name => new[] { name.Replace('_', ' '), Text(config.Raw(name)!.Value) });
+
+    private static IEnumerable<string[]> PartFields(ConfigReader config, string part) =>
+        config.Raw(part + "_config") is { ValueKind: JsonValueKind.Object } own ? ModelFields.Where(name => own.TryGetProperty(name, out _))
+            .Select(name => new[] { $"{part}: {name.Replace('_', ' ')}", Text(own.GetProperty(name)) }) : [];
 
     private static string Text(JsonElement value) => value.ValueKind switch
     {

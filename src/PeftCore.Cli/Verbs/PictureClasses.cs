@@ -4,7 +4,7 @@ using PeftCore.Cli.Session;
 
 namespace PeftCore.Cli.Verbs;
 
-/// <summary>The most likely classes of a picture, for generate --image.</summary>
+/// <summary>The most likely classes of a picture, or texts that belong to it, for generate --image.</summary>
 internal static class PictureClasses
 {
     private const int Shown = 5;
@@ -13,8 +13,10 @@ internal static class PictureClasses
     {
         using var session = ModelSession.OpenUnloaded(Devices.Open(options.Device, limit: options.Limits?.For(options.Device),
             compute: options.Dtype), options.Model, warn: call.Terminal.Warn, task: TaskChoice.Of(null, options.Adapters))
-            .RequirePictures().WithAdapters(options.Adapters, call);
-        var classes = session.Pictures.Classify(session.Model.Base, path);
+            .RequirePictures(byTexts: options.Labels is not null).WithAdapters(options.Adapters, call);
+        var classes = options.Labels is { } list
+            ? session.Pictures.Classify(session.Model.Base, path, session.Tokenizer, Texts(list))
+            : session.Pictures.Classify(session.Model.Base, path);
         foreach (string line in TextTable.Lines([.. classes.Take(Shown).Select(found => new[]
             { found.Label, FormattableString.Invariant($"{100 * found.Probability:0.0} %") })], 1))
         {
@@ -22,5 +24,12 @@ internal static class PictureClasses
         }
         return VerbResult.Done(new JsonReport().Add("image", path).Add("label", classes[0].Label)
             .Add("classes", classes.Select(found => new JsonReport().Add("label", found.Label).Add("probability", found.Probability))));
+    }
+
+    private static string[] Texts(string list)
+    {
+        string[] texts = list.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+        return texts.Length >= 2 ? texts
+            : throw new BadInputException($"--labels is \"{list}\", expected at least two texts with commas between.");
     }
 }
