@@ -96,7 +96,7 @@ internal sealed class ClipVisionTower : Module
     {
         using var scope = new TensorScope("vision_model");
         var pixels = inputs.Dense.Pixels!;
-        var x = _tokens.Forward(pixels, new PatchGrid(pixels.Shape[2] / _picture.Patch, pixels.Shape[3] / _picture.Patch));
+        var x = _tokens.Forward(pixels, new PictureGrid(pixels.Shape[2] / _picture.Patch, pixels.Shape[3] / _picture.Patch));
         return scope.Return(ClipTower.Run(Blocks, _before.Forward(x), inputs, recomputes));
     }
 

@@ -42,7 +42,7 @@ internal sealed record LayoutBiasSpec(RelativeBuckets Tokens, int TokenBuckets, 
 /// <param name="Tokens">Tokens of a document.</param>
 /// <param name="Patches">The class token of the picture and its patches; 0 without a picture.</param>
 /// <param name="Grid">The patches.</param>
-internal readonly record struct LayoutPlaces(int[] Boxes, int Batch, int Tokens, int Patches, PatchGrid Grid)
+internal readonly record struct LayoutPlaces(int[] Boxes, int Batch, int Tokens, int Patches, PictureGrid Grid)
 {
     private const int Page = 1000;
 

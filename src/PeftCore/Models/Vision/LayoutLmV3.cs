@@ -131,7 +131,7 @@ internal sealed class LayoutLmV3 : EncoderModel
         if (joined.Dense.Pixels is { } pixels)
         {
             int columns = Spec.HiddenSize, patch = _layout.Picture!.Patch, rows = joined.Batch;
-            var grid = new PatchGrid(pixels.Shape[2] / patch, pixels.Shape[3] / patch);
+            var grid = new PictureGrid(pixels.Shape[2] / patch, pixels.Shape[3] / patch);
             var patches = _patchNorm!.Forward(_patches!.Forward(pixels, grid));
             x = patches.Reshape([rows, patches.Shape[1] * columns]).ConcatColumns(x.Reshape([rows, x.Shape[1] * columns]))
                 .Reshape([rows, joined.Places, columns]);

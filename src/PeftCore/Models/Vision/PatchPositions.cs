@@ -7,24 +7,24 @@ namespace PeftCore.Models;
 /// <summary>Learned positions of patches. For pictures of another size they are interpolated between those of the model's own grid by cubic
 /// convolution (Keys 1981, with a = −0.75 as PyTorch's "bicubic" has it): a linear map, so that they train as ever.</summary>
 /// <param name="grid">The model's own grid.</param>
-internal sealed class PatchPositions(PatchGrid grid) : IDisposable
+internal sealed class PatchPositions(PictureGrid grid) : IDisposable
 {
     private const double A = -0.75;
     private const int MostGrids = 16;
 
-    private readonly Dictionary<PatchGrid, Tensor> _maps = [];
+    private readonly Dictionary<PictureGrid, Tensor> _maps = [];
 
     /// <summary>How many times the maps were freed: a captured pass reads them at their address.</summary>
     public int Version { get; private set; }
 
     /// <summary>Whether a grid is the model's own, whose positions need no interpolation.</summary>
-    public bool IsOwn(PatchGrid wanted) => wanted == grid;
+    public bool IsOwn(PictureGrid wanted) => wanted == grid;
 
     /// <summary>The interpolated positions of a grid's patches.</summary>
     /// <param name="positions">(own patches, C)</param>
     /// <param name="wanted">The grid.</param>
     /// <returns>F32 (patches, C)</returns>
-    public Tensor Of(Tensor positions, PatchGrid wanted)
+    public Tensor Of(Tensor positions, PictureGrid wanted)
     {
         using var scope = new TensorScope();
         return scope.Return(MapTo(wanted, positions.Backend).MatMul(positions.Cast(DType.F32)));
@@ -41,7 +41,7 @@ internal sealed class PatchPositions(PatchGrid grid) : IDisposable
     }
 
     /// <summary>F32 (patches, own patches).</summary>
-    private Tensor MapTo(PatchGrid wanted, Backend backend)
+    private Tensor MapTo(PictureGrid wanted, Backend backend)
     {
         if (!_maps.TryGetValue(wanted, out var map))
         {
@@ -58,7 +58,7 @@ internal sealed class PatchPositions(PatchGrid grid) : IDisposable
     }
 
     /// <summary>The weight of every patch of one grid in every patch of another, row by row.</summary>
-    internal static float[] Weights(PatchGrid from, PatchGrid to)
+    internal static float[] Weights(PictureGrid from, PictureGrid to)
     {
         var (down, across) = (Taps(from.Down, to.Down), Taps(from.Across, to.Across));
         float[] weights = new float[to.Count * from.Count];

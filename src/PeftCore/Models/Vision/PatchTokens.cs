@@ -27,7 +27,7 @@ internal sealed class PatchTokens(Convolution projection, Func<Tensor> classToke
     /// <summary>F32 (B, channels, H, W) to (B, 1 + patches, C).</summary>
     /// <param name="pixels">The pictures.</param>
     /// <param name="grid">Their patches.</param>
-    public Tensor Forward(Tensor pixels, PatchGrid grid)
+    public Tensor Forward(Tensor pixels, PictureGrid grid)
     {
         using var scope = new TensorScope("embeddings");
         var token = classToken();
@@ -56,7 +56,7 @@ internal sealed class PatchTokens(Convolution projection, Func<Tensor> classToke
         return scope.Return(y.Reshape([rows, y.Shape[1] * y.Shape[2], y.Shape[3]]));
     }
 
-    private Tensor PositionsOf(PatchGrid grid, int columns)
+    private Tensor PositionsOf(PictureGrid grid, int columns)
     {
         var all = table();
         int own = (int)(all.Count / columns) - 1;

@@ -15,7 +15,7 @@ internal sealed record PictureSpec(int Height, int Width, int Channels, int Patc
     private const int LargestSide = 1 << 14;
 
     /// <summary>The patches of a picture of the model's own size.</summary>
-    public PatchGrid Grid => new(Height / Patch, Width / Patch);
+    public PictureGrid Grid => new(Height / Patch, Width / Patch);
 
     /// <summary>(channels, height, width).</summary>
     public Shape Shape => [Channels, Height, Width];
@@ -42,7 +42,7 @@ internal sealed record PictureSpec(int Height, int Width, int Channels, int Patc
 
     /// <summary>The patches of a batch's pictures.</summary>
     /// <exception cref="BadInputException">There are no pictures, or they have a size or channels that the model does not read.</exception>
-    public PatchGrid GridOf(InputArrays arrays, string modelType)
+    public PictureGrid GridOf(InputArrays arrays, string modelType)
     {
         var shape = (arrays.Pixels
             ?? throw new BadInputException($"{modelType} models read pictures, but the batch has none (pixel_values)")).Shape;
@@ -58,7 +58,7 @@ internal sealed record PictureSpec(int Height, int Width, int Channels, int Patc
         }
         string size = $"the pictures have {height} × {width} pixels, but this {modelType} model reads {Height} × {Width}";
         return !Interpolates ? throw new BadInputException($"{size}; resize them")
-            : height >= Patch && width >= Patch ? new PatchGrid(height / Patch, width / Patch)
+            : height >= Patch && width >= Patch ? new PictureGrid(height / Patch, width / Patch)
             : throw new BadInputException($"{size}, and no smaller ones than its patches of {Patch} × {Patch}; resize them");
     }
 
@@ -79,7 +79,7 @@ internal sealed record PictureSpec(int Height, int Width, int Channels, int Patc
 /// <summary>The patches of a picture.</summary>
 /// <param name="Down">Patches in a column.</param>
 /// <param name="Across">Patches in a row.</param>
-internal readonly record struct PatchGrid(int Down, int Across)
+internal readonly record struct PictureGrid(int Down, int Across)
 {
     /// <summary>Patches.</summary>
     public int Count => Down * Across;

@@ -82,12 +82,12 @@ public sealed class VisionTests
     [Test]
     public void The_weights_of_interpolation_are_those_of_pytorchs_bicubic()
     {
-        float[] line = PatchPositions.Weights(new PatchGrid(1, 2), new PatchGrid(1, 4));
+        float[] line = PatchPositions.Weights(new PictureGrid(1, 2), new PictureGrid(1, 4));
         // The weight of the second of two points in each of four.
         Assert.That(line.Chunk(2).Select(row => row[1]), Is.EqualTo(new[] { -0.10546875f, 0.2265625f, 0.7734375f, 1.10546875f }));
-        float[] plane = PatchPositions.Weights(new PatchGrid(3, 2), new PatchGrid(5, 4));
+        float[] plane = PatchPositions.Weights(new PictureGrid(3, 2), new PictureGrid(5, 4));
         Assert.That(plane.Chunk(6).Select(row => row.Sum()), Is.All.EqualTo(1).Within(1e-6));
-        Assert.That(PatchPositions.Weights(new PatchGrid(2, 2), new PatchGrid(2, 2)), Is.EqualTo(
+        Assert.That(PatchPositions.Weights(new PictureGrid(2, 2), new PictureGrid(2, 2)), Is.EqualTo(
             new float[] { 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1 }));
     }
 
