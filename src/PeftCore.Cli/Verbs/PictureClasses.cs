@@ -15,7 +15,7 @@ internal static class PictureClasses
             compute: options.Dtype), options.Model, warn: call.Terminal.Warn, task: TaskChoice.Of(null, options.Adapters))
             .RequirePictures(byTexts: options.Labels is not null).WithAdapters(options.Adapters, call);
         var classes = options.Labels is { } list
-            ? session.Pictures.Classify(session.Model.Base, path, session.Tokenizer, Texts(list))
+            ? session.Pictures.Classify(session.Model.Base, path, Texts(list), session.Tokenizer)
             : session.Pictures.Classify(session.Model.Base, path);
         foreach (string line in TextTable.Lines([.. classes.Take(Shown).Select(found => new[]
             { found.Label, FormattableString.Invariant($"{100 * found.Probability:0.0} %") })], 1))

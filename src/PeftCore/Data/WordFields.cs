@@ -17,7 +17,9 @@ internal static class WordFields
             return [.. names];
         }
         string words = names.Any(Boxes.Contains) ? "words" : "tokens";
-        return [.. names.Select(name => Words.Contains(name) ? words : Boxes.Contains(name) ? Boxes[0] : Tags.Contains(name) ? Tags[0] : name)];
+        return [.. names.Select(name => Words.Contains(name) ? words
+            : Boxes.Contains(name) ? Boxes[0]
+            : Tags.Contains(name) ? Tags[0] : name)];
     }
 
     /// <summary>The fields of a row under their names here.</summary>

@@ -65,6 +65,24 @@ public sealed record Family(string Name, string Attention, string MlpOutput, str
         IsTiny = true,
     };
 
+    /// <summary>CLIP's tower of pictures with a classifier.</summary>
+    public static Family ClipClassifier { get; } = new(TinyPictures.ClipClassifier, "q_proj", "fc2", "layers.0.mlp", "",
+        "layers.1.layer_norm2", HasBiases: true)
+    {
+        Head = "classifier",
+        KeyBias = ".k_proj.bias",
+        IsTiny = true,
+    };
+
+    /// <summary>Tokens and boxes.</summary>
+    public static Family LayoutLm { get; } = new("layoutlm", "query", "output.dense", "layer.0.intermediate", "word_embeddings",
+        "layer.1.output.LayerNorm", HasBiases: true)
+    {
+        Head = "classifier",
+        KeyBias = ".key.bias",
+        IsTiny = true,
+    };
+
     /// <summary>Tokens, boxes and pictures.</summary>
     public static Family LayoutLmV3 { get; } = new("layoutlmv3", "query", "output.dense", "layer.0.intermediate", "word_embeddings",
         "layer.1.output.LayerNorm", HasBiases: true)
@@ -78,7 +96,8 @@ public sealed record Family(string Name, string Attention, string MlpOutput, str
     public static IReadOnlyList<Family> All { get; } = [Llama, Gpt2];
 
     /// <summary>A family of each other kind, which one setting of each kind of method is held to.</summary>
-    public static IReadOnlyList<Family> Others { get; } = [GptNeoX, Qwen3Moe, Bert, T5, Bart, Vit, Dinov2, Clip, LayoutLmV3];
+    public static IReadOnlyList<Family> Others { get; } = [GptNeoX, Qwen3Moe, Bert, T5, Bart, Vit, Dinov2, Clip, ClipClassifier,
+        LayoutLm, LayoutLmV3];
 
     /// <summary>The module of the head.</summary>
     public string Head { get; private init; } = "lm_head";

@@ -31,7 +31,7 @@ internal sealed class PageChecks(PictureReader? pictures)
         }
         if (pictures is { ReadsPixels: true } && first is TokensRow other && row.File is null != other.File is null)
         {
-            throw row.Place.Error($"the page has {(row.File is null ? "no" : "a")} \"image\", but that of {first.Place.Unit} " +
+            throw row.Place.Error($"the page has {(row.File is null ? "no" : "an")} \"image\", but that of {first.Place.Unit} " +
                 $"{first.Place.Line} has {(row.File is null ? "one" : "none")}; give every page its picture, or none");
         }
     }

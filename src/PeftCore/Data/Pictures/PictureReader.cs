@@ -77,48 +77,35 @@ public sealed class PictureReader
         return new PictureReader(Model, _preprocessor, _decode, new PictureAugmentation(flip, smallestPart), _kept);
     }
 
-    /// <summary>The probability of each class for a picture, the most likely class first.</summary>
+    /// <summary>The probability of each class for a picture, the most likely class first. Classes of a model that compares pictures and
+    /// texts are given as texts: it needs no training for them (zero-shot classification, Radford et al. 2021).</summary>
     /// <param name="model">The model with its weights and adapters, of the classes that this reader was opened for.</param>
     /// <param name="path">The file.</param>
-    /// <exception cref="BadInputException">The file cannot be read, or the model does not classify pictures.</exception>
-    public IReadOnlyList<(string Label, double Probability)> Classify(TransformerModel model, string path)
+    /// <param name="texts">What the picture may show, such as "a photo of a cat"; null for the classes of the model.</param>
+    /// <param name="tokenizer">The model's tokenizer; null without texts.</param>
+    /// <exception cref="BadInputException">The file cannot be read, a text is too long, or the model does not classify pictures so.</exception>
+    public IReadOnlyList<(string Label, double Probability)> Classify(TransformerModel model, string path,
+        IReadOnlyList<string>? texts = null, Tokenizer? tokenizer = null)
     {
-        if (model.Task != ModelTask.ImageClassification)
+        if (model.Task != (texts is null ? ModelTask.ImageClassification : ModelTask.Contrastive))
         {
-            throw new BadInputException($"this {model.ModelType} model is for {TaskSpec.NameOf(model.Task)} and does not classify pictures");
+            throw new BadInputException($"this {model.ModelType} model is for {TaskSpec.NameOf(model.Task)} and does not " +
+                (texts is null ? "classify pictures" : "compare pictures with texts"));
         }
         using var scope = new TensorScope();
         model.Mode.Training = false;
-        var batch = new Collator(padId: 0).Collate([Example.Unlabelled([]) with { Pixels = SourceOf(path) }]);
-        return Ranked(model.Labels, Tape.NoGrad(() => model.Logits(batch.ToInputs(model))).ToFloats());
-    }
-
-    /// <summary>The probability that each of several texts belongs to a picture, the most likely text first, from a model that compares
-    /// pictures and texts: classes that the model was not trained for (zero-shot classification, Radford et al. 2021).</summary>
-    /// <param name="model">The model with its weights and adapters.</param>
-    /// <param name="path">The file.</param>
-    /// <param name="tokenizer">The model's tokenizer.</param>
-    /// <param name="texts">What the picture may show, such as "a photo of a cat".</param>
-    /// <exception cref="BadInputException">The file cannot be read, a text is too long, or the model does not compare pictures and
-    /// texts.</exception>
-    public IReadOnlyList<(string Label, double Probability)> Classify(TransformerModel model, string path, Tokenizer tokenizer,
-        IReadOnlyList<string> texts)
-    {
-        if (model.Task != ModelTask.Contrastive)
-        {
-            throw new BadInputException($"this {model.ModelType} model is for {TaskSpec.NameOf(model.Task)} and does not compare pictures " +
-                "with texts");
-        }
-        using var scope = new TensorScope();
-        model.Mode.Training = false;
-        var encoder = new PairEncoder(new TokenizerText(tokenizer, null), model.MaxLength - model.VirtualTokenCount, new EncodeReport());
-        var batch = new Collator(tokenizer.PadId ?? tokenizer.EosId ?? 0).Collate([.. texts.Select(encoder.EncodeWhole)]);
+        var batch = texts is null ? new Collator(padId: 0).Collate([Example.Unlabelled([])]) : BatchOf(texts, model, tokenizer!);
         batch.Pixels = DenseBatch.Read([SourceOf(path)], [], null);
-        return Ranked(texts, Tape.NoGrad(() => model.Logits(batch.ToInputs(model))).ToFloats()); // (1, texts)
+        float[] logits = Tape.NoGrad(() => model.Logits(batch.ToInputs(model))).ToFloats(); // (1, classes)
+        return [.. (texts ?? model.Labels).Zip(Probabilities.Of(logits), (label, probability) => (label, probability))
+            .OrderByDescending(item => item.probability)];
     }
 
-    private static List<(string Label, double Probability)> Ranked(IReadOnlyList<string> labels, float[] logits) =>
-        [.. labels.Zip(Probabilities.Of(logits), (label, probability) => (label, probability)).OrderByDescending(item => item.probability)];
+    private static Batch BatchOf(IReadOnlyList<string> texts, TransformerModel model, Tokenizer tokenizer)
+    {
+        var encoder = new PairEncoder(new TokenizerText(tokenizer, null), model.MaxLength - model.VirtualTokenCount, new EncodeReport());
+        return new Collator(tokenizer.PadId ?? tokenizer.EosId ?? 0).Collate([.. texts.Select(encoder.EncodeWhole)]);
+    }
 
     /// <summary>The picture as a part of samples. It is decoded now, so that a bad file is found before training, and again each time it
     /// is drawn if it is not kept in memory.</summary>

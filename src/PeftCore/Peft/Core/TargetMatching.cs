@@ -53,7 +53,7 @@ internal static class TargetMatching
     {
         var found = new List<(string, Layer)>();
         foreach (var (path, module) in model.NamedModules().Where(m => m.Path.Length > 0 && m.Module is not ExpertLinear
-            && Selects(model, targets, m.Path, m.Module) && filter.Passes(m.Path)))
+            && !HoldsBuffersAlone(m.Module) && Selects(model, targets, m.Path, m.Module) && filter.Passes(m.Path)))
         {
             if (module is not Layer layer || !accepts(module))
             {
@@ -68,6 +68,10 @@ internal static class TargetMatching
         }
         return found;
     }
+
+    // Weights that files have and nothing reads, such as a norm whose output a head leaves out.
+    private static bool HoldsBuffersAlone(Module module) =>
+        module.OwnParameters.Count > 0 && module.Children.Count == 0 && module.OwnParameters.All(own => own.Value.IsBuffer);
 
     /// <summary>Whether a module's path ends in this text.</summary>
     public static bool HasEnding(TransformerModel model, string name) =>

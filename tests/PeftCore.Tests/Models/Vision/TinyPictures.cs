@@ -11,7 +11,12 @@ namespace PeftCore.Tests.Models.Vision;
 internal static class TinyPictures
 {
     public const int Side = 8;
+    /// <summary>The name here of CLIP with a classifier.</summary>
+    public const string ClipClassifier = "clip_classifier";
+
     private const int Channels = 3;
+
+    private static readonly string[] OfPicturesAlone = ["vit", "dinov2", ClipClassifier];
 
     private const string Sizes = "\"hidden_size\": 32, \"num_hidden_layers\": 2, \"num_attention_heads\": 4, \"intermediate_size\": 64",
         Picture = "\"image_size\": 8, \"patch_size\": 4",
@@ -25,6 +30,8 @@ internal static class TinyPictures
         ["clip"] = "\"architectures\": [\"CLIPModel\"], \"projection_dim\": 24, " +
             $"\"text_config\": {{{Sizes}, \"vocab_size\": 97, \"max_position_embeddings\": 40, \"eos_token_id\": 9}}, " +
             $"\"vision_config\": {{{Sizes}, {Picture}}}",
+        [ClipClassifier] = "\"architectures\": [\"CLIPForImageClassification\"], \"projection_dim\": 24, \"num_labels\": 3, " +
+            $"\"text_config\": {{{Sizes}, \"vocab_size\": 97}}, \"vision_config\": {{{Sizes}, {Picture}}}",
         ["layoutlm"] = $"\"architectures\": [\"LayoutLMForTokenClassification\"], {Sizes}, {Words}, \"pad_token_id\": 0",
         ["layoutlmv3"] = $"\"architectures\": [\"LayoutLMv3ForTokenClassification\"], {Sizes}, {Words}, \"input_size\": 8, " +
             "\"patch_size\": 4, \"coordinate_size\": 5, \"shape_size\": 6, \"rel_pos_bins\": 8, \"rel_2d_pos_bins\": 8, " +
@@ -37,7 +44,7 @@ internal static class TinyPictures
     /// <summary>A configuration, with some fields added or replaced.</summary>
     public static ConfigReader Config(string type, string further = "")
     {
-        var json = (JsonObject)JsonNode.Parse($"{{\"model_type\": \"{type}\", {Texts[type]}}}")!;
+        var json = (JsonObject)JsonNode.Parse(TextOf(type))!;
         foreach (var (name, value) in (JsonObject)JsonNode.Parse($"{{{further}}}")!)
         {
             json[name] = value?.DeepClone();
@@ -67,7 +74,7 @@ internal static class TinyPictures
     /// <param name="first">Number of the first picture.</param>
     public static InputArrays Batch(string type, int[] ids, int rows, int first = 0)
     {
-        bool reads = type is not ("vit" or "dinov2");
+        bool reads = !OfPicturesAlone.Contains(type);
         return new InputArrays
         {
             Ids = reads ? ids : [],
@@ -87,17 +94,20 @@ internal static class TinyPictures
     /// <summary>A sample of a data set.</summary>
     public static Example Sample(string type, int number, int tokens)
     {
-        int[] ids = type is "vit" or "dinov2" ? [] : [.. Enumerable.Range(0, tokens).Select(t => 2 + (number * 31 + t * 5) % 90)];
+        int[] ids = OfPicturesAlone.Contains(type) ? [] : [.. Enumerable.Range(0, tokens).Select(t => 2 + (number * 31 + t * 5) % 90)];
         bool tags = type.StartsWith("layoutlm", StringComparison.Ordinal);
         return new Example(ids, [.. ids.Select(id => tags ? id % 3 : Example.Masked)])
         {
             LabelsInPlace = tags,
-            ClassLabel = type is "vit" or "dinov2" ? number % 3 : -1,
+            ClassLabel = OfPicturesAlone.Contains(type) ? number % 3 : -1,
             IsPair = type == "clip",
             Boxes = tags ? Boxes(ids) : null,
             Pixels = type == "layoutlm" ? null : new DenseValues(Pixels(1, Side, Side, first: number).Values, [Channels, Side, Side]),
         };
     }
+
+    private static string TextOf(string type) =>
+        $"{{\"model_type\": \"{(type == ClipClassifier ? "clip" : type)}\", {Texts[type]}}}";
 
     private static float Noise(int i) => MathF.Sin(i * 12.9898f + 4.1414f) * 1.3f;
 
@@ -106,7 +116,7 @@ internal static class TinyPictures
         string directory = Path.Combine(TestContext.CurrentContext.WorkDirectory, "tiny-pictures", type);
         System.IO.Directory.CreateDirectory(directory);
         string config = Path.Combine(directory, "config.json");
-        File.WriteAllText(config, $"{{\"model_type\": \"{type}\", {Texts[type]}}}");
+        File.WriteAllText(config, TextOf(type));
         using var backend = new CpuBackend(1);
         using var scope = new TensorScope();
         var model = Model(backend, type);

@@ -16,7 +16,7 @@ public sealed record BitFitConfig : PeftConfig
 
     internal override Adapter AttachTo(AttachContext context)
     {
-        var modules = context.Base.NamedModules().Where(module => module.Module.OwnParameter("bias") is not null).ToList();
+        var modules = context.Base.NamedModules().Where(module => module.Module.OwnParameter("bias") is { IsBuffer: false }).ToList();
         if (modules.Count == 0)
         {
             throw new BadInputException(
