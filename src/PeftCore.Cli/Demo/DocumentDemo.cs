@@ -59,7 +59,8 @@ internal sealed class DocumentDemo(DemoOptions demo, string output, Invocation c
         Show(job, rows[0]);
         var outcome = new DocumentOutcome(before.Metrics["f1"], after.Metrics["f1"], before.Loss, after.Loss,
             new FileInfo(Path.Combine(output, "run", "adapter_model.safetensors")).Length,
-            new FileInfo(Path.Combine(_base, "model.safetensors")).Length, job.Plan.PeakBytes, result.PeakBytes, Disagreement(session, job, rows[0]));
+            new FileInfo(Path.Combine(_base, "model.safetensors")).Length, job.Plan.PeakBytes, result.PeakBytes,
+            Disagreement(session, job, rows[0]));
         call.Say(string.Create(CultureInfo.InvariantCulture,
             $"F1 of the entities of {rows.Count} forms that were held out: {outcome.F1Before:0.000} before, {outcome.F1After:0.000} after; " +
             $"loss {outcome.LossBefore:0.000} before, {outcome.LossAfter:0.000} after"));
@@ -73,8 +74,9 @@ internal sealed class DocumentDemo(DemoOptions demo, string output, Invocation c
     /// <summary>The words of a form that are tagged.</summary>
     private void Show(TrainingJob job, DataRow form)
     {
-        foreach (string line in TextTable.Lines([["word", "tag", "probability"], .. job.Setup.TagsOf(form, call).Where(found => found.Tag != "O")
-            .Select(found => new[] { found.Word, found.Tag, found.Probability.ToString("0.0 %", CultureInfo.InvariantCulture) })], 2))
+        var tagged = job.Setup.TagsOf(form, call).Where(found => found.Tag != "O");
+        foreach (string line in TextTable.Lines([["word", "tag", "probability"], .. tagged.Select(found => new[]
+            { found.Word, found.Tag, found.Probability.ToString("0.0 %", CultureInfo.InvariantCulture) })], 2))
         {
             call.Say(line);
         }

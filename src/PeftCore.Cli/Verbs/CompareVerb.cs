@@ -36,7 +36,8 @@ internal sealed class CompareVerb : Verb
             warn: call.Terminal.Warn, rows: options.ResizeTokenEmbeddings);
         var comparison = new Comparison(session, options, places, call);
         call.Say(Text($"before training: held-out loss {comparison.HeldLoss:0.0000}, ")
-            + (comparison.BaseLoss is { } own ? Text($"loss on the base's kind of text {own:0.0000}") : "there is no text of the base's own to measure forgetting on"));
+            + (comparison.BaseLoss is { } own ? Text($"loss on the base's kind of text {own:0.0000}")
+                : "there is no text of the base's own to measure forgetting on"));
         var results = new List<ComparedMethod>();
         string[][] table = [];
         // The table describes the adapters beside it, so all files are replaced together.

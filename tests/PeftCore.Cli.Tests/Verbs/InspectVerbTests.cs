@@ -44,4 +44,22 @@ public sealed class InspectVerbTests
 
         Assert.That(run.ExitCode, Is.EqualTo(2));
     }
+
+    [TestCase("vit", "ViTForImageClassification", "image-cls")]
+    [TestCase("dinov2", "Dinov2ForImageClassification", "image-cls")]
+    [TestCase("clip", "CLIPModel", "contrastive")]
+    [TestCase("layoutlm", "LayoutLMForTokenClassification", "token-cls")]
+    [TestCase("layoutlmv3", "LayoutLMv3ForTokenClassification", "token-cls")]
+    public void Models_of_pictures_and_pages_are_shown_with_their_task_and_planned(string family, string architecture, string task)
+    {
+        string model = Bundled.Fixture("hf", family, "base");
+        var run = ToolRun.Of("inspect", model);
+        Assert.That((run.ExitCode, run.Error), Is.EqualTo((0, "")));
+        Assert.That(run.Output, Does.Contain(architecture).And.Contain(task).And.Contain("patch size").Or.Contain("max 2d position embeddings"));
+
+        var plan = ToolRun.Of("plan", "--model", model, "--batch-size", "2", "--json");
+        Assert.That(plan.ExitCode, Is.Zero, plan.Error);
+        Assert.That(plan.Json.GetProperty("trainable").GetInt64(), Is.GreaterThan(0));
+        Assert.That(plan.Json.GetProperty("layers").GetArrayLength(), Is.GreaterThan(0));
+    }
 }
