@@ -5,6 +5,27 @@ namespace PeftCore.Tests.Data;
 
 public sealed class AudioPreprocessorTests
 {
+    [TestCase("whisper_80", """{"feature_extractor_type": "WhisperFeatureExtractor"}""")]
+    [TestCase("whisper_128", """{"feature_extractor_type": "WhisperFeatureExtractor", "feature_size": 128}""")]
+    [TestCase("wav2vec2", """{"feature_extractor_type": "Wav2Vec2FeatureExtractor", "return_attention_mask": true}""")]
+    public void Inputs_are_those_of_transformers(string name, string json)
+    {
+        using var file = WeightSource.OpenFile(TestFiles.Fixture("preprocessing", "expected.safetensors"));
+        float[] expected = Fixtures.Floats(file, name);
+        var features = AudioPreprocessor.Of(Config(json), "wav2vec2").Of(Wave(Fixtures.Floats(file, "in.wave_16khz"), 16000), "in.wav");
+
+        // Of spectrograms the fixture has the first frames of each bin.
+        int columns = expected.Length / features.Rows;
+        Assert.That(expected, Has.Length.EqualTo(features.Rows * columns));
+        Assert.That(columns, features.Rows == 1 ? Is.EqualTo(features.Columns) : Is.LessThan(features.Columns));
+        double worst = 0;
+        for (int i = 0; i < expected.Length; i++)
+        {
+            worst = Math.Max(worst, Math.Abs(features.Values[i / columns * features.Columns + i % columns] - expected[i]));
+        }
+        Assert.That(worst, Is.LessThan(1e-4));
+    }
+
     [Test]
     public void Mel_filters_have_the_same_area_and_cover_the_scale_once()
     {
