@@ -9,23 +9,23 @@ namespace PeftCore.Nn;
 /// parameters have the names of PyTorch's parametrizations; older files call g and v <see cref="OldNameOf"/>.</summary>
 internal sealed class WeightNormConvolution : Layer
 {
-    private const string Gain = "parametrizations.weight.original0";
-    private const string Direction = "parametrizations.weight.original1";
+    private const string Group = "parametrizations.weight.", GainName = "original0", DirectionName = "original1";
+    private const string Gain = Group + GainName, Direction = Group + DirectionName;
 
     private readonly ConvolutionSpec _spec;
-    private readonly Parameter _g;
-    private readonly Parameter _v;
+    private readonly Module _group;
 
     /// <summary>Declares the layer, with a bias.</summary>
     public WeightNormConvolution(ConvolutionSpec spec, int channels, int outputs)
     {
         _spec = spec;
-        _g = new Parameter([1, 1, spec.KernelWidth]);
-        _v = new Parameter([outputs, channels / spec.Groups, spec.KernelWidth]);
         Add("bias", new Parameter([outputs]));
-        AddPath(Gain, _g);
-        AddPath(Direction, _v);
+        _group = AddPath(Gain, new Parameter([1, 1, spec.KernelWidth]));
+        AddPath(Direction, new Parameter([outputs, channels / spec.Groups, spec.KernelWidth]));
     }
+
+    /// <summary>Whether a parameter is the gain g.</summary>
+    public static bool IsGain(string path) => path.EndsWith(Gain, StringComparison.Ordinal);
 
     /// <summary>The name of a parameter in files that were written before PyTorch's parametrizations: weight_g, weight_v; null for other
     /// parameters.</summary>
@@ -36,10 +36,13 @@ internal sealed class WeightNormConvolution : Layer
     /// <inheritdoc/>
     protected internal override Tensor Compute(Tensor x)
     {
-        var v = InF32(_v.Value).Reshape([_v.Shape[0] * _v.Shape[1], _v.Shape[2]]); // (out·channels, kernel)
+        // An adapter may have exchanged them.
+        Tensor g = _group.OwnParameter(GainName)!.Value, direction = _group.OwnParameter(DirectionName)!.Value;
+        var shape = direction.Shape;
+        var v = InF32(direction).Reshape([shape[0] * shape[1], shape[2]]); // (out·channels, kernel)
         var norms = (v * v).Sum(0).Activate<InverseSqrt>(); // 1/‖v‖ (kernel)
-        var gain = InF32(_g.Value).Reshape([_v.Shape[2]]) * norms;
-        var weight = v.MultiplyRow(gain).Reshape([_v.Shape[0], _v.Shape[1] * _v.Shape[2]]);
+        var gain = InF32(g).Reshape([shape[2]]) * norms;
+        var weight = v.MultiplyRow(gain).Reshape([shape[0], shape[1] * shape[2]]);
         return x.Convolve(_spec, weight, OwnParameter("bias")!.Value);
     }
 

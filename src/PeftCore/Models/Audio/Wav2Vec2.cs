@@ -18,7 +18,7 @@ internal sealed class Wav2Vec2 : TransformerModel
     private readonly Wav2Vec2Config _config;
     private readonly Wav2Vec2Features _features;
     private readonly Wav2Vec2Projection _projection;
-    private readonly Parameter? _maskVector;
+    private readonly Module? _maskHolder;
     private readonly Wav2Vec2Positions _positions;
     private readonly LayerNorm _norm;
     private readonly Wav2Vec2Block[] _blocks;
@@ -30,7 +30,7 @@ internal sealed class Wav2Vec2 : TransformerModel
         _config = config;
         if (config.HasMaskVector)
         {
-            AddPath(BasePrefix + MaskVector, _maskVector = new Parameter([config.HiddenSize]));
+            _maskHolder = AddPath(BasePrefix + MaskVector, new Parameter([config.HiddenSize]));
         }
         _features = AddPath(BasePrefix + "feature_extractor", new Wav2Vec2Features(config));
         _projection = AddPath(BasePrefix + "feature_projection", new Wav2Vec2Projection(config));
@@ -152,7 +152,8 @@ internal sealed class Wav2Vec2 : TransformerModel
         var x = _projection.Forward(_features.Forward(inputs.Dense.Sound!));
         if (inputs.MaskedFrames is { } masked)
         {
-            var vectors = masked.Reshape([(int)masked.Count, 1]).MatMul(_maskVector!.Value.Cast(DType.F32).Reshape([1, HiddenSize]));
+            var vector = _maskHolder!.OwnParameter(MaskVector)!.Value; // An adapter may have exchanged it.
+            var vectors = masked.Reshape([(int)masked.Count, 1]).MatMul(vector.Cast(DType.F32).Reshape([1, HiddenSize]));
             x = x.MultiplyColumn(1 - masked) + vectors.Reshape(x.Shape).AsActivation();
         }
         if (inputs.KeptFeatures is { } features)
