@@ -51,6 +51,9 @@ internal sealed class Whisper : Seq2SeqModel
 
     public override int PadToken => _config.Stacks.PadToken;
 
+    // The frames of a window fill all positions of the encoder.
+    internal override bool TakesPrompts => false;
+
     internal override IReadOnlyList<Module> FinalNorms => [_encoder.FinalNorm, _decoder.FinalNorm];
 
     internal override BlockResiduals ResidualsOf(int block) =>

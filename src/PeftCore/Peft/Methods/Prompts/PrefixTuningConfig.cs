@@ -25,6 +25,8 @@ public sealed record PrefixTuningConfig : PromptLearningConfig
     /// <summary>Whether the prefix starts at zero; otherwise it is random.</summary>
     internal bool InitZero { get; init; }
 
+    private protected override bool PutsTokens => false;
+
     private protected override int ColumnsIn(TransformerModel model) => model.KeyColumns;
 
     private protected override int HeadsIn(TransformerModel model) => model.KeyHeadCount;

@@ -36,6 +36,9 @@ public abstract record PromptLearningConfig : PeftConfig
     /// encoder reads the first and the decoder none.</summary>
     private protected int TokenRows => NumVirtualTokens * NumTransformerSubmodules!.Value;
 
+    /// <summary>Whether the method puts vectors before those of the tokens, rather than keys and values before theirs.</summary>
+    private protected virtual bool PutsTokens => true;
+
     private static int StacksOf(TransformerModel model) => model.Task == ModelTask.Seq2SeqLm ? 2 : 1;
 
     private protected override bool NamesSavedModules => true;
@@ -66,10 +69,11 @@ public abstract record PromptLearningConfig : PeftConfig
 
     internal override Adapter AttachTo(AttachContext context)
     {
-        if (!context.Base.TakesPrompts)
+        var model = context.Base;
+        if (!model.ReadsTokens || !(model.TakesPrompts || (!PutsTokens && model.TakesPrefix)))
         {
-            throw new BadInputException($"{PeftType} puts virtual tokens before those of a text, which {context.Base.ModelType} models " +
-                $"{(context.Base.ReadsTokens ? "have no place for" : "do not read")}; choose a method that changes layers, such as LoRA");
+            throw new BadInputException($"{PeftType} puts virtual tokens before those of a text, which {model.ModelType} models " +
+                $"{(model.ReadsTokens ? "have no place for" : "do not read")}; choose a method that changes layers, such as LoRA");
         }
         var resolved = Resolved(context);
         resolved.Check(context.Base);
