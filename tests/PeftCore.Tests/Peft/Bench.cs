@@ -5,6 +5,7 @@ using PeftCore.Models;
 using PeftCore.Nn;
 using PeftCore.Peft;
 using PeftCore.Tensors;
+using PeftCore.Tests.Models.Audio;
 using PeftCore.Tests.Models.Vision;
 
 namespace PeftCore.Tests.Peft;
@@ -64,7 +65,8 @@ internal sealed class Bench : IDisposable
                 Base.ToTargets((int[])(Base.Task == ModelTask.Contrastive ? [0, 1, 2] : [0, 2, 1]), Rows, parts == 1 ? null : parts * Rows),
             ModelTask.TokenClassification => Base.ToTargets(Array.ConvertAll(Ids, id => id % 3), Rows,
                 parts == 1 ? null : parts * Ids.Length),
-            ModelTask.Seq2SeqLm => Base.ToTargets(TargetsOf(Ids), Rows, parts == 1 ? null : parts * Ids.Length),
+            ModelTask.Ctc => Base.ToTargets(Array.ConvertAll(Ids, id => 1 + id % 19), Rows, parts == 1 ? null : parts * Rows),
+            ModelTask.Seq2SeqLm or ModelTask.SpeechToText => Base.ToTargets(TargetsOf(Ids), Rows, parts == 1 ? null : parts * Ids.Length),
             _ => Targets.FromLabels(Backend, labels, Rows, parts == 1 ? null
                 : parts * LabelShift.Shift(labels, Rows, new int[labels.Length])),
         });
@@ -97,10 +99,14 @@ internal sealed class Bench : IDisposable
         Assert.That(ours.Keys.Where(name => !ours[name].AsSpan().SequenceEqual(reference[name])), Is.Empty, "differ");
     }
 
-    public Dictionary<string, byte[]> AdapterBytes() => Model.Parameters.ToDictionary(p => p.Name, p => p.Parameter.Value.ToBytes());
+    public Dictionary<string, byte[]> AdapterBytes() => Used.ToDictionary(p => p.Name, p => p.Parameter.Value.ToBytes());
 
     public Dictionary<string, float[]> Gradients() =>
-        Model.Parameters.ToDictionary(p => p.Name, p => p.Parameter.Gradient?.ToArray<float>() ?? []);
+        Used.ToDictionary(p => p.Name, p => p.Parameter.Gradient?.ToArray<float>() ?? []);
+
+    /// <summary>The parameters of the adapter that a pass uses.</summary>
+    private IEnumerable<(string Name, Parameter Parameter)> Used => Model.Parameters
+        .Where(p => Family.Unused is not { } unused || !p.Name.EndsWith(unused, StringComparison.Ordinal)).Select(p => (p.Name, p.Parameter));
 
     public static void Set(Parameter parameter, float[] values) =>
         ((Backend)parameter.Value.Device).Upload(MemoryMarshal.AsBytes<float>(values), parameter.Value);
@@ -142,6 +148,8 @@ internal sealed class Bench : IDisposable
     private ModelInputs Inputs(ReadOnlySpan<int> ids, int rows, int first = 0) => Base.Task == ModelTask.CausalLm
         ? ModelInputs.From(Backend, ids, rows) : Family.IsTiny
         ? Base.ToInputs(TinyPictures.Batch(Family.Name, ids.ToArray(), rows, first))
+        : Base.Task is ModelTask.Ctc or ModelTask.SpeechToText
+        ? Base.ToInputs(TinySpeech.Arrays(Base, rows, first) with { Labels = TargetsOf(ids) })
         : Base.ToInputs(new InputArrays { Ids = ids.ToArray(), BatchSize = rows, Labels = TargetsOf(ids) });
 
     /// <summary>The tokens that an encoder-decoder writes.</summary>

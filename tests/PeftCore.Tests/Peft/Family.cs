@@ -92,12 +92,27 @@ public sealed record Family(string Name, string Attention, string MlpOutput, str
         IsTiny = true,
     };
 
+    /// <summary>Recordings, from which a decoder writes text.</summary>
+    public static Family Whisper { get; } = new("whisper", "q_proj", "fc2", "decoder.layers.0.fc1", "embed_tokens", "decoder.layer_norm",
+        HasBiases: true)
+    {
+        Head = "proj_out",
+    };
+
+    /// <summary>Recordings, of which each frame is a symbol.</summary>
+    public static Family Wav2Vec2 { get; } = new("wav2vec2_ctc", "q_proj", "output_dense", "layers.0.feed_forward", "",
+        "encoder.layer_norm", HasBiases: true)
+    {
+        KeyBias = ".k_proj.bias",
+        Unused = "masked_spec_embed",
+    };
+
     /// <summary>The families of all properties with all settings.</summary>
     public static IReadOnlyList<Family> All { get; } = [Llama, Gpt2];
 
     /// <summary>A family of each other kind, which one setting of each kind of method is held to.</summary>
     public static IReadOnlyList<Family> Others { get; } = [GptNeoX, Qwen3Moe, Bert, T5, Bart, Vit, Dinov2, Clip, ClipClassifier,
-        LayoutLm, LayoutLmV3];
+        LayoutLm, LayoutLmV3, Whisper, Wav2Vec2];
 
     /// <summary>The module of the head.</summary>
     public string Head { get; private init; } = "lm_head";
@@ -105,6 +120,12 @@ public sealed record Family(string Name, string Attention, string MlpOutput, str
     /// <summary>The end of the names of the keys' biases, where they are parameters of their own and positions do not rotate the keys; null
     /// for families without. Their true gradient is zero.</summary>
     public string? KeyBias { get; private init; }
+
+    /// <summary>The end of the names of parameters that a pass without SpecAugment does not use; null for families without.</summary>
+    public string? Unused { get; private init; }
+
+    /// <summary>Whether virtual tokens have a place before those of the model.</summary>
+    public bool TakesPrompts => ReadsTokens && this != LayoutLmV3 && this != Whisper;
 
     /// <summary>Whether the model is made for these tests, and no fixture.</summary>
     public bool IsTiny { get; private init; }

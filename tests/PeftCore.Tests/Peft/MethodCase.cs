@@ -54,12 +54,14 @@ internal static partial class MethodCases
         where method.Fits(family) && Applies(method.Name, family)
         select (method, family);
 
-    // Prompts and trained rows need tokens, and documents have no place for prompts.
-    private static readonly string[] OfTokens = ["embedding", "prompt from the vocabulary", "prefix from zeros", "trainable tokens alone"];
-
-    private static bool Applies(string method, Family family) => !OfTokens.Contains(method) || (family.ReadsTokens
-        && (family != Family.LayoutLmV3 || !method.StartsWith("pre", StringComparison.Ordinal)
-            && !method.StartsWith("prompt", StringComparison.Ordinal)));
+    /// <summary>Whether a family has what the setting changes: tokens, a place for virtual ones, or one for keys before theirs.</summary>
+    private static bool Applies(string method, Family family) => method switch
+    {
+        "embedding" or "trainable tokens alone" => family.ReadsTokens,
+        "prompt from the vocabulary" => family.TakesPrompts,
+        "prefix from zeros" => family.ReadsTokens && family != Family.LayoutLmV3,
+        _ => true,
+    };
 
     private static readonly string[] Written =
     [

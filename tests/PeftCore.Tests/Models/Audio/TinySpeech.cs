@@ -28,6 +28,22 @@ internal static class TinySpeech
         return model;
     }
 
+    /// <summary>Recordings of one length.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="rows">Rows.</param>
+    /// <param name="first">Number of the first recording.</param>
+    public static InputArrays Arrays(TransformerModel model, int rows, int first = 0)
+    {
+        var shape = model.InputsOf(0).Sound is { Rank: 2 } spectrogram ? spectrogram : Shape.Of([400]);
+        float[] values = [.. Enumerable.Range(first, rows).SelectMany(row => Enumerable.Range(0, (int)shape.Count)
+            .Select(i => MathF.Sin(0.37f * i * (1 + row)) + 0.3f * MathF.Cos(1.7f * i)))];
+        return new InputArrays
+        {
+            BatchSize = rows,
+            Sound = new DenseArray(values, shape.Rank == 2 ? [rows, shape[0], shape[1]] : [rows, shape[0]]),
+        };
+    }
+
     /// <summary>A batch of recordings of the given lengths, in samples; of spectrograms the lengths do not count.</summary>
     public static Batch BatchOf(TransformerModel model, int step = 0, params int[] lengths) => new Collator(0).Collate([.. lengths
         .Select((length, row) =>
