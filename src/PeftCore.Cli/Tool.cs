@@ -26,6 +26,7 @@ internal static class Tool
     private static Command[] Verbs() =>
     [
         new DemoVerb(),
+        new InitVerb(),
         new TrainVerb(),
         new EvalVerb(),
         new GenerateVerb(),

@@ -93,6 +93,14 @@ internal sealed record TrainOptions : SequenceOptions, ISettings<TrainOptions>
         .Number("random-crop", o => o.RandomCrop, (o, v) => o with { RandomCrop = v },
             "show a random part of each training picture: at least this share of its area", min: 0.01, max: 1,
             fallback: "the whole picture")
+        .Number("speed-change", o => o.SpeedChange, (o, v) => o with { SpeedChange = v },
+            "play each training recording faster or slower, by at most this share, other each time", min: 0, max: 1)
+        .Number("random-filter", o => o.RandomFilter, (o, v) => o with { RandomFilter = v },
+            "filter each training recording at random: the greatest weight of the four samples before each", min: 0, max: 1)
+        .Number("add-noise", o => o.AddNoise, (o, v) => o with { AddNoise = v },
+            "add white noise to each training recording: its greatest deviation, as a share of the recording's", min: 0, max: 10)
+        .Number("shift", o => o.Shift, (o, v) => o with { Shift = v }, "seconds of silence before each training recording, at most",
+            min: 0, max: 60)
         .Bool("gradient-checkpointing", o => o.GradientCheckpointing, (o, v) => o with { GradientCheckpointing = v },
             "keep less for the backward pass and compute it again")
         .Number("weight-decay", o => o.WeightDecay, (o, v) => o with { WeightDecay = v }, "AdamW's weight decay", min: 0)
@@ -210,6 +218,17 @@ internal sealed record TrainOptions : SequenceOptions, ISettings<TrainOptions>
     public bool Flip { get; init; }
 
     public double? RandomCrop { get; init; }
+
+    public double SpeedChange { get; init; }
+
+    public double RandomFilter { get; init; }
+
+    public double AddNoise { get; init; }
+
+    public double Shift { get; init; }
+
+    /// <summary>Whether training recordings are changed at random.</summary>
+    public bool AugmentsSound => SpeedChange > 0 || RandomFilter > 0 || AddNoise > 0 || Shift > 0;
 
     /// <summary>Whether training pictures are changed at random.</summary>
     public bool Augments => Flip || RandomCrop < 1;

@@ -22,6 +22,7 @@ internal sealed class DataSetup
     private readonly ulong _seed;
     private readonly bool _packing;
     private readonly string? _maskPromptPlace;
+    private readonly string? _lengthPlace;
 
     /// <param name="session">The model and its tokenizer.</param>
     /// <param name="options">The flags.</param>
@@ -48,8 +49,11 @@ internal sealed class DataSetup
         Refuse(session.HearsSpeech, options.Language is null ? null : "--language", "recordings");
         Refuse(session.ReadsPictures, options is TrainOptions { Flip: true } ? "--flip" : null, "pictures");
         Refuse(session.ReadsPictures, options is TrainOptions { RandomCrop: not null } ? "--random-crop" : null, "pictures");
+        Refuse(session.HearsSpeech, options is TrainOptions { AugmentsSound: true } sounds ? FlagOf(sounds) : null, "recordings");
         Refuse(session.HearsSpeech || session.ReadsPictures, options.SkipBad ? "--skip-bad" : null, "recordings and pictures");
         _maskPromptPlace = options.Given.IsMeant("mask-prompt") ? options.Given.PlaceOf("mask-prompt") : null;
+        _lengthPlace = _encoding.Task is ModelTask.Ctc or ModelTask.ImageClassification && options.Given.IsMeant("max-seq-length")
+            ? options.Given.PlaceOf("max-seq-length") : null;
         if (options is TrainOptions { Packing: true } && _encoding.Task != ModelTask.CausalLm)
         {
             throw new BadInputException("--packing puts several texts into one row, which models for " +
@@ -57,6 +61,9 @@ internal sealed class DataSetup
         }
         (_batchSize, _seed, _packing) = (options.BatchSize, options.Seed, options is TrainOptions { Packing: true });
     }
+
+    private static string FlagOf(TrainOptions options) => options.SpeedChange > 0 ? "--speed-change"
+        : options.RandomFilter > 0 ? "--random-filter" : options.AddNoise > 0 ? "--add-noise" : "--shift";
 
     private void Refuse(bool reads, string? flag, string files)
     {
@@ -157,7 +164,7 @@ internal sealed class DataSetup
     /// <summary>Encodes rows as samples and prints the warnings.</summary>
     /// <param name="rows">The rows.</param>
     /// <param name="call">Receives the warnings.</param>
-    /// <param name="train">Whether pictures are changed at random each time they are drawn, if the flags say so.</param>
+    /// <param name="train">Whether pictures and recordings are changed at random each time they are drawn, if the flags say so.</param>
     public List<Example> Encode(IReadOnlyList<DataRow> rows, Invocation call, bool train = false)
     {
         _session.TellOfTokenizer(call);
@@ -169,11 +176,22 @@ internal sealed class DataSetup
         {
             call.Terminal.Note($"{idle} has no effect for {TaskNames.Of(_encoding.Task)}, where prompts are not learned.");
         }
+        if (_lengthPlace is { } length)
+        {
+            call.Terminal.Note($"{length} has no effect for {TaskNames.Of(_encoding.Task)}, where no tokens are read.");
+        }
         // Labels are written whole: the longest gives the length of targets.
         var encoding = rows.All(row => row.HasLabel) ? _encoding with { MaxTargetLength = _options.MaxTargetLength } : _encoding;
         if (train && _options is TrainOptions { Augments: true } options)
         {
             encoding = encoding with { Pictures = encoding.Pictures!.Augmented(options.Flip, options.RandomCrop ?? 1) };
+        }
+        if (train && _options is TrainOptions { AugmentsSound: true } sound)
+        {
+            encoding = encoding with
+            {
+                Sound = encoding.Sound!.Augmented(sound.SpeedChange, sound.RandomFilter, sound.AddNoise, sound.Shift),
+            };
         }
         var encoder = new ExampleEncoder(_tokenizer, encoding);
         var examples = encoder.Encode(rows);

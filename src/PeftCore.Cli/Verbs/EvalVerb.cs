@@ -118,6 +118,7 @@ internal sealed class EvalVerb : Verb
             Language = call.Value(_language),
         };
         NoteGiven(call, _maskPrompt, options);
+        NoteGiven(call, _length, options);
         var setup = new DataSetup(session, options, session.Model.Base.VirtualTokenCount);
         var rows = setup.OpenForEvaluation(data, call);
         var examples = setup.Encode(rows, call);

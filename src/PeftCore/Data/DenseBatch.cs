@@ -33,22 +33,23 @@ internal sealed class DenseBatch
     {
         var first = rows[0].Shape;
         int longest = 0;
-        foreach (var row in rows)
+        int[] lengths = new int[rows.Count];
+        for (int i = 0; i < rows.Count; i++)
         {
+            var row = rows[i];
             if (row.Shape.Rank != first.Rank || row.Shape.Count / row.Shape.Columns != first.Count / first.Columns)
             {
                 throw new BadInputException($"a batch has a sample of shape {first} and one of shape {row.Shape}, which do not fit together");
             }
-            longest = Math.Max(longest, row.Shape.Columns);
+            lengths[i] = row.ColumnsIn(draws.IsEmpty ? default : draws[i]);
+            longest = Math.Max(longest, lengths[i]);
         }
         int lines = (int)(first.Count / first.Columns);
         float[] values = spare?.Values is { } before && before.Length == (long)rows.Count * lines * longest ? before
             : new float[rows.Count * lines * longest];
-        int[] lengths = new int[rows.Count];
         for (int i = 0; i < rows.Count; i++)
         {
-            lengths[i] = rows[i].Shape.Columns;
-            Read(rows[i], values.AsSpan(i * lines * longest, lines * longest), longest, draws.IsEmpty ? default : draws[i]);
+            Read(rows[i], values.AsSpan(i * lines * longest, lines * longest), lengths[i], longest, draws.IsEmpty ? default : draws[i]);
         }
         return new DenseBatch(values, Batched(rows.Count, first, longest), lengths, rows[0].MarksPadding);
     }
@@ -68,16 +69,15 @@ internal sealed class DenseBatch
         return new DenseBatch(alone, Shape.Of(extents), [length], MarksPadding);
     }
 
-    private static void Read(DenseSource source, Span<float> target, int longest, SampleDraw draw)
+    private static void Read(DenseSource source, Span<float> target, int length, int longest, SampleDraw draw)
     {
-        int length = source.Shape.Columns;
         if (length == longest)
         {
             source.Read(target, draw);
             return;
         }
         target.Clear();
-        float[] own = new float[source.Shape.Count];
+        float[] own = new float[target.Length / longest * length];
         source.Read(own, draw);
         for (int line = 0; line < own.Length / length; line++)
         {

@@ -6,8 +6,12 @@ namespace PeftCore.Data;
 /// memory and augmentation can differ between epochs.</summary>
 internal abstract class DenseSource
 {
-    /// <summary>The extents of the sample: (channels, height, width), (bins, frames) or (samples).</summary>
+    /// <summary>The extents of the sample: (channels, height, width), (bins, frames) or (samples). Where draws differ in length, those of
+    /// the longest.</summary>
     public abstract Shape Shape { get; }
+
+    /// <summary>The last extent of the sample in one draw.</summary>
+    public virtual int ColumnsIn(SampleDraw draw) => Shape.Columns;
 
     /// <summary>A number that differs between different data, for <see cref="DataFingerprint"/>.</summary>
     public abstract long Fingerprint { get; }
@@ -16,7 +20,7 @@ internal abstract class DenseSource
     public virtual bool MarksPadding => true;
 
     /// <summary>Writes the values, row-major.</summary>
-    /// <param name="target">As many numbers as <see cref="Shape"/> has.</param>
+    /// <param name="target">As many numbers as <see cref="Shape"/> has with the columns of the draw.</param>
     /// <param name="draw">What random augmentation is seeded with.</param>
     public abstract void Read(Span<float> target, SampleDraw draw);
 }

@@ -18,6 +18,9 @@ internal interface ITextEncoder
     /// <summary>The token for unknown text; null without one.</summary>
     int? UnkId => null;
 
+    /// <summary>The padding token; null without one.</summary>
+    int? PadId => null;
+
     /// <summary>Number of tokens.</summary>
     int VocabularySize { get; }
 

@@ -14,6 +14,8 @@ internal sealed class TokenizerText(Tokenizer tokenizer, ChatTemplate? chosen) :
 
     public int? UnkId => tokenizer.UnkId;
 
+    public int? PadId => tokenizer.PadId;
+
     public int VocabularySize => tokenizer.VocabularySize;
 
     public EncodedText Encode(string text, bool addSpecialTokens) => Of(tokenizer.Encode(text, addSpecialTokens));

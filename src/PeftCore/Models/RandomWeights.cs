@@ -4,7 +4,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Models;
 
-/// <summary>Random initial weights: matrices normal with deviation 0.02, norms and factors of columns one, biases zero.
+/// <summary>Random initial weights: matrices normal with deviation 0.02, norms, gains and factors of columns one, biases zero.
 /// A parameter that is not F32 is drawn in
 /// pieces, so that no F32 copy of it is in memory as a whole; the values do not depend on the pieces.</summary>
 /// <param name="backend">The device.</param>
@@ -18,11 +18,11 @@ internal sealed class RandomWeights(Backend backend, DType dtype, ulong seed)
     public void Fill(string path, Parameter parameter, ulong stream)
     {
         var value = parameter.Materialize(backend, dtype);
-        if (parameter.Shape.Rank > 1)
+        if (parameter.Shape.Rank > 1 && !WeightNormConvolution.IsGain(path))
         {
             Draw(value, (piece, first) => backend.FillNormal(piece, 0, Deviation, seed, stream, first));
         }
-        else if (path.EndsWith("weight", StringComparison.Ordinal) || path.EndsWith(LayerScale.Factors, StringComparison.Ordinal))
+        else if (parameter.Shape.Rank > 1 || path.EndsWith("weight", StringComparison.Ordinal) || path.EndsWith(LayerScale.Factors, StringComparison.Ordinal))
         {
             Draw(value, (piece, _) => backend.Fill(piece, 1));
         }

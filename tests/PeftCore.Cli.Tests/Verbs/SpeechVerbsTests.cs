@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using PeftCore.Cli.Session;
 
 namespace PeftCore.Cli.Tests.Verbs;
@@ -91,6 +90,60 @@ public sealed class SpeechVerbsTests
     }
 
     [Test]
+    public void What_a_ctc_model_does_not_have_is_refused_or_noted()
+    {
+        string model = Model(), data = Data();
+        Assert.That(ToolRun.Of("eval", "--model", model, "--data", data, "--language", "en").Error,
+            Does.Contain("has no tokens of languages, so \"en\" cannot be chosen"));
+        Assert.That(ToolRun.Of("eval", "--model", model, "--data", data, "--max-seq-length", "10").Error,
+            Does.Contain("--max-seq-length has no effect for ctc"));
+        File.WriteAllText(Path.Combine(model, "vocab.json"), Letters.Replace("\"<pad>\": 0, \"<s>\": 1", "\"<s>\": 0, \"<pad>\": 1"));
+        string[] verbs = ["eval --data " + data, "generate --audio " + Path.Combine(data, "a", "0.wav")];
+        foreach (string verb in verbs)
+        {
+            Assert.That(ToolRun.Of([.. verb.Split(' '), "--model", model]).Error,
+                Does.Contain("pad_token_id in config.json is 0").And.Contain("at 1; make both the same"));
+        }
+    }
+
+    [Test]
+    public void A_recording_whose_channels_are_silent_or_cancel_out_is_named()
+    {
+        string model = Model(), data = Data(), path = Path.Combine(data, "a", "1.wav");
+        TestWav.Write(path, new double[2000], rate: 8000, channels: 2);
+        var refused = ToolRun.Of("eval", "--model", model, "--data", data);
+        Assert.That(refused.ExitCode, Is.EqualTo(2));
+        Assert.That(refused.Error, Does.Contain($"{path}: the recording is silent"));
+        Assert.That(ToolRun.Of("eval", "--model", model, "--data", data, "--skip-bad").Error, Does.Contain("1 of 4 files were left out"));
+    }
+
+    [Test]
+    public void A_fast_draw_of_a_recording_must_have_frames_for_its_transcript()
+    {
+        string model = Model(), data = Data(), output = Path.Combine(_directory.FullPath, "out");
+        // 8,000 Hz make 500 samples of 1,000: 24 frames, and half of them at twice the speed.
+        File.WriteAllText(Path.Combine(data, "metadata.csv"), $"file_name,text\na/0.wav,{string.Concat(Enumerable.Repeat("ab", 9))}\n");
+        string[] train = ["train", "--model", model, "--data", data, "--output-dir", output, "--max-steps", "1"];
+        Assert.That(ToolRun.Of(train).ExitCode, Is.Zero);
+        Assert.That(ToolRun.Of([.. train, "--speed-change", "1"]).Error, Does.Contain("0.wav: the transcript").And.Contain("takes 18 frames"));
+    }
+
+    [Test]
+    public void Changes_of_recordings_are_refused_for_models_that_do_not_hear() => Assert.That(
+        ToolRun.Of("train", "--model", Bundled.BaseLlama, "--data", Bundled.DemoData, "--output-dir",
+            Path.Combine(_directory.FullPath, "out"), "--add-noise", "0.1").Error, Does.Contain("--add-noise is for recordings"));
+
+    [Test]
+    public void A_header_that_a_pipe_wrote_names_no_length()
+    {
+        string path = Wav("pipe.wav", [.. Enumerable.Range(0, 4000).Select(i => Math.Sin(0.1 * i))]);
+        byte[] bytes = File.ReadAllBytes(path);
+        bytes.AsSpan(40, 4).Fill(0xff);
+        File.WriteAllBytes(path, bytes);
+        Assert.That(WavFile.Read(path).Seconds, Is.EqualTo(0.5).Within(1e-9));
+    }
+
+    [Test]
     public void Recordings_are_refused_for_models_that_do_not_hear()
     {
         Assert.That(ToolRun.Of("generate", "--model", Bundled.BaseLlama, "--audio", "x.wav").Error, Does.Contain("hears no recordings"));
@@ -126,38 +179,7 @@ public sealed class SpeechVerbsTests
         return data;
     }
 
-    private string Wav(string name, double[] samples, int channels = 1, int rate = 8000, int format = 1, int bits = 16)
-    {
-        // As many samples for each channel, half of them silent, so that the mean of two channels is half as loud.
-        byte[] sound = [.. samples.Take(samples.Length / channels).SelectMany(sample => Enumerable.Range(0, channels)
-            .SelectMany(channel => Bytes(channel == 0 ? sample : 0, format, bits)))];
-        byte[] header = new byte[44];
-        "RIFF"u8.CopyTo(header);
-        BinaryPrimitives.WriteInt32LittleEndian(header.AsSpan(4), 36 + sound.Length);
-        "WAVEfmt "u8.CopyTo(header.AsSpan(8));
-        BinaryPrimitives.WriteInt32LittleEndian(header.AsSpan(16), 16);
-        BinaryPrimitives.WriteInt16LittleEndian(header.AsSpan(20), (short)format);
-        BinaryPrimitives.WriteInt16LittleEndian(header.AsSpan(22), (short)channels);
-        BinaryPrimitives.WriteInt32LittleEndian(header.AsSpan(24), rate);
-        BinaryPrimitives.WriteInt32LittleEndian(header.AsSpan(28), rate * channels * bits / 8);
-        BinaryPrimitives.WriteInt16LittleEndian(header.AsSpan(32), (short)(channels * bits / 8));
-        BinaryPrimitives.WriteInt16LittleEndian(header.AsSpan(34), (short)bits);
-        "data"u8.CopyTo(header.AsSpan(36));
-        BinaryPrimitives.WriteInt32LittleEndian(header.AsSpan(40), sound.Length);
-        string path = Path.Combine(_directory.FullPath, name);
-        File.WriteAllBytes(path, [.. header, .. sound]);
-        return path;
-    }
-
-    private static byte[] Bytes(double sample, int format, int bits)
-    {
-        byte[] bytes = (format, bits) switch
-        {
-            (3, 32) => BitConverter.GetBytes((float)sample),
-            (3, _) => BitConverter.GetBytes(sample),
-            (_, 8) => [(byte)(128 + 127 * sample)],
-            _ => BitConverter.GetBytes((int)(sample * int.MaxValue))[(4 - bits / 8)..],
-        };
-        return bytes;
-    }
+    // As many samples for each channel, half of them silent, so that the mean of two channels is half as loud.
+    private string Wav(string name, double[] samples, int channels = 1, int rate = 8000, int format = 1, int bits = 16) => TestWav.Write(
+        Path.Combine(_directory.FullPath, name), [.. samples.Take(samples.Length / channels)], rate, channels, format, bits);
 }

@@ -17,6 +17,7 @@ internal sealed class SoundEncoder(ITextEncoder tokenizer, EncodeOptions options
     public List<Example> Encode(IReadOnlyList<DataRow> rows)
     {
         CheckLanguage();
+        _sound.CheckBlank(tokenizer.PadId);
         var examples = new List<Example>(rows.Count);
         var bad = new BadFiles(options.SkipBadFiles);
         foreach (var row in rows)
@@ -33,9 +34,14 @@ internal sealed class SoundEncoder(ITextEncoder tokenizer, EncodeOptions options
         return report.Finish(rows, examples);
     }
 
-    /// <summary>Refuses transcripts of an unnamed language before a file is read.</summary>
+    /// <summary>Refuses transcripts of an unnamed language, or a language where the model has none, before a file is read.</summary>
     private void CheckLanguage()
     {
+        if (_sound.Prompt is null && options.Speech?.Language is { } named)
+        {
+            throw new BadInputException($"a {_sound.Model.ModelType} model hears symbols of one vocabulary and has no tokens of languages, so " +
+                $"\"{named}\" cannot be chosen; leave the language out.");
+        }
         if (_sound.Prompt is { Languages.Count: > 0 } prompt && options.Speech?.Language is null)
         {
             throw new BadInputException($"{prompt.Source}: the model writes {prompt.Languages.Count} languages; name that of the " +
@@ -51,9 +57,9 @@ internal sealed class SoundEncoder(ITextEncoder tokenizer, EncodeOptions options
         {
             throw new BadInputException($"{row.File}: the transcript in {row.Place} is empty; leave the recording out.");
         }
-        var features = _sound.Read(row.File);
-        var example = Example.Unlabelled([]) with { Sound = _sound.SourceOf(row.File, features) };
-        return _sound.Model is Wav2Vec2 frames ? Transcript(row, example, text, frames.FramesOf(features.Columns))
+        var (sound, columns) = _sound.Open(row.File);
+        var example = Example.Unlabelled([]) with { Sound = sound };
+        return _sound.Model is Wav2Vec2 frames ? Transcript(row, example, text, frames.FramesOf(columns))
             : WithTarget(row, example, text);
     }
 

@@ -28,6 +28,7 @@ public sealed class Transcriber(TransformerModel model, SoundReader sound, Token
         {
             throw new BadInputException($"a {model.ModelType} model has one language and task and no timestamps; leave these options out.");
         }
+        sound.CheckBlank(tokenizer.PadId);
         var texts = new List<string>();
         double start = 0;
         foreach (var part in sound.Parts(sound.Decode(path), path))

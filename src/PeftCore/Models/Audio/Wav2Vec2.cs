@@ -66,6 +66,9 @@ internal sealed class Wav2Vec2 : TransformerModel
 
     internal override BlockResiduals ResidualsOf(int block) => _blocks[block].Residuals;
 
+    /// <summary>The convolution over samples.</summary>
+    internal Convolution FirstConvolution => _features.First;
+
     /// <summary>The symbol between labels.</summary>
     internal int Blank => _config.Ctc.Blank;
 

@@ -21,6 +21,9 @@ internal sealed class Wav2Vec2Features : Module
         _layers = [.. c.Convolutions.Select((_, i) => layers.Append(new FeatureLayer(c, i)))];
     }
 
+    /// <summary>The convolution over samples.</summary>
+    public Convolution First => _layers[0].Convolution;
+
     /// <summary>(B, samples) to (B, frames, channels).</summary>
     public Tensor Forward(Tensor sound)
     {
@@ -35,22 +38,23 @@ internal sealed class Wav2Vec2Features : Module
 
     private sealed class FeatureLayer : Module
     {
-        private readonly Convolution _convolution;
         private readonly Layer? _norm;
 
         public FeatureLayer(Wav2Vec2Config c, int index)
         {
             var (channels, kernel, stride) = c.Convolutions[index];
             int inputs = index == 0 ? 1 : c.Convolutions[index - 1].Channels;
-            _convolution = Add("conv", new Convolution(ConvolutionSpec.Over1(kernel, stride), inputs, channels, c.ConvolutionBias));
+            Convolution = Add("conv", new Convolution(ConvolutionSpec.Over1(kernel, stride), inputs, channels, c.ConvolutionBias));
             _norm = c.NormsEachConvolution ? Add("layer_norm", new LayerNorm(channels, Epsilon))
                 : index == 0 ? Add("layer_norm", new GroupNorm(channels, channels, Epsilon)) : null;
         }
 
+        public Convolution Convolution { get; }
+
         public Tensor Forward(Tensor x)
         {
             using var scope = new TensorScope("conv_layers." + Name);
-            x = _convolution.Forward(x);
+            x = Convolution.Forward(x);
             return scope.Return(_norm?.Forward(x) ?? x);
         }
     }
