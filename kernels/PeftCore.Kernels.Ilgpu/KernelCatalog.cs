@@ -112,20 +112,15 @@ internal static class KernelCatalog
         visitor.Visit<ScaleByDevice, PointwiseArgs>();
         visitor.Visit<Dropout, DropoutArgs>();
         visitor.Visit<SgdStep, SgdArgs>();
-        visitor.Visit<MultiplyRow, RowWiseArgs<float>>();
-        visitor.Visit<MultiplyColumn, RowWiseArgs<float>>();
-        visitor.Visit<CopyColumns, CopyColumnsArgs>();
         visitor.Visit<ScatterAdd, ScatterAddArgs>();
-        visitor.Visit<ColumnSums<EntryTerm>, ColumnSumArgs>();
-        visitor.Visit<ColumnSums<ProductTerm>, ColumnSumArgs>();
-        visitor.Visit<ColumnSums<RmsTerm>, ColumnSumArgs>();
-        visitor.Visit<ColumnSums<LayerTerm>, ColumnSumArgs>();
         visitor.Visit<RowDots, RowDotsArgs>();
         visitor.Visit<SoftmaxForward, SoftmaxArgs>();
         visitor.Visit<SoftmaxBackward, SoftmaxArgs>();
         visitor.Visit<CtcRows, CtcArgs>();
         Unaligned<Float32>(visitor);
         Unaligned<BFloat16>(visitor);
+        Rows<Float32>(visitor);
+        Rows<BFloat16>(visitor);
         visitor.Visit<Portable.Rows.Rope, RopeArgs>();
         visitor.Visit<Portable.Attention.AttentionSinkGradient, AttentionSinkArgs>();
         visitor.Visit<RelativeBias, RelativeBiasArgs>();
@@ -173,6 +168,20 @@ internal static class KernelCatalog
     {
         visitor.Visit<CrossEntropyRows<TElement>, CrossEntropyArgs<TElement>>();
         visitor.Visit<PadRows<TElement>, PadRowsArgs<TElement>>();
+    }
+
+    private static void Rows<TElement>(IKernelVisitor visitor) where TElement : unmanaged, IElement<TElement>
+    {
+        visitor.Visit<MultiplyRow<TElement>, RowWiseArgs<TElement, float>>();
+        visitor.Visit<MultiplyColumn<TElement>, RowWiseArgs<TElement, float>>();
+        visitor.Visit<AddRow<TElement, Float32>, RowWiseArgs<TElement, Float32>>();
+        visitor.Visit<AddRow<TElement, BFloat16>, RowWiseArgs<TElement, BFloat16>>();
+        visitor.Visit<AddRow<TElement, Float16>, RowWiseArgs<TElement, Float16>>();
+        visitor.Visit<CopyColumns<TElement>, CopyColumnsArgs<TElement>>();
+        visitor.Visit<ColumnSums<TElement, EntryTerm<TElement>>, ColumnSumArgs<TElement>>();
+        visitor.Visit<ColumnSums<TElement, ProductTerm<TElement>>, ColumnSumArgs<TElement>>();
+        visitor.Visit<ColumnSums<TElement, RmsTerm<TElement>>, ColumnSumArgs<TElement>>();
+        visitor.Visit<ColumnSums<TElement, LayerTerm<TElement>>, ColumnSumArgs<TElement>>();
     }
 
     private static void Structured(IKernelVisitor visitor)
@@ -244,7 +253,6 @@ internal static class KernelCatalog
     {
         visitor.Visit<CastToFloat<TElement>, CastArgs<TElement>>();
         visitor.Visit<CastFromFloat<TElement>, CastArgs<TElement>>();
-        visitor.Visit<AddRow<TElement>, RowWiseArgs<TElement>>();
         visitor.Visit<Gather<TElement>, GatherArgs<TElement>>();
         visitor.Visit<GatherRelative<TElement>, GatherRelativeArgs<TElement>>();
         visitor.Visit<GatherRelativeGradient<TElement>, GatherRelativeArgs<TElement>>();

@@ -37,7 +37,7 @@ internal struct AddRowBf16x8Args<TRow> where TRow : unmanaged
     public int Vectors, BlocksPerRow;
 }
 
-/// <summary><see cref="AddRow{TRow}"/> on BF16.</summary>
+/// <summary><see cref="AddRow{TElement, TRow}"/> on BF16.</summary>
 internal readonly struct AddRowBf16x8<TRow> : IKernel<AddRowBf16x8Args<TRow>> where TRow : unmanaged, IVector8<TRow>
 {
     public static void Run(AddRowBf16x8Args<TRow> args)

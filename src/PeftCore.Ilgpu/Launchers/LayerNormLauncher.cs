@@ -32,10 +32,7 @@ internal sealed class LayerNormLauncher(LaunchContext gpu, RowLauncher rows)
     {
         if (dWeight is not null)
         {
-            using Float32Staging from = gpu.StageIn(x), gradient = gpu.StageIn(dy);
-            rows.SumColumns<LayerTerm>(
-                new ColumnSumArgs { X = from.View, Y = gradient.View, Mean = gpu.F32(mean), Rstd = gpu.F32(rstd) }, x, dWeight,
-                accumulateDWeight);
+            rows.SumColumns(ColumnTerm.Layer, x, dy, mean, rstd, dWeight, accumulateDWeight);
         }
         if (dBias is not null)
         {

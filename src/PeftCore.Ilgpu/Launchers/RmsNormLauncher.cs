@@ -23,10 +23,7 @@ internal sealed class RmsNormLauncher(LaunchContext gpu, RowLauncher rows)
     {
         if (dWeight is not null)
         {
-            using Float32Staging from = gpu.StageIn(x), gradient = gpu.StageIn(dy);
-            rows.SumColumns<RmsTerm>(
-                new ColumnSumArgs { X = from.View, Y = gradient.View, Mean = gpu.None<float>(), Rstd = gpu.F32(rstd) }, x, dWeight,
-                accumulateDWeight);
+            rows.SumColumns(ColumnTerm.Rms, x, dy, null, rstd, dWeight, accumulateDWeight);
         }
         if (dx is not null)
         {

@@ -2,23 +2,26 @@ using ILGPU;
 
 namespace PeftCore.Kernels.Ilgpu.Portable.Rows;
 
-internal struct ColumnSumArgs
+internal struct ColumnSumArgs<TElement> where TElement : unmanaged
 {
-    public ArrayView<float> X, Y, Mean, Rstd, Sums;
+    public ArrayView<TElement> X, Y;
+    public ArrayView<float> Mean, Rstd, Sums;
     public int Rows, Columns, BlocksPerRow, Run, Accumulate;
 }
 
 /// <summary>The term of a sum over rows.</summary>
-internal interface IColumnTerm
+internal interface IColumnTerm<TElement> where TElement : unmanaged, IElement<TElement>
 {
-    static abstract float At(ColumnSumArgs args, int row, long at);
+    static abstract float At(ColumnSumArgs<TElement> args, int row, long at);
 }
 
 /// <summary>sums[run, c] (+)= Σ over a run of rows of term(r, c). A second launch adds up the runs in order, so that the
 /// sum does not depend on timing.</summary>
-internal readonly struct ColumnSums<TTerm> : IKernel<ColumnSumArgs> where TTerm : struct, IColumnTerm
+internal readonly struct ColumnSums<TElement, TTerm> : IKernel<ColumnSumArgs<TElement>>
+    where TElement : unmanaged, IElement<TElement>
+    where TTerm : struct, IColumnTerm<TElement>
 {
-    public static void Run(ColumnSumArgs args)
+    public static void Run(ColumnSumArgs<TElement> args)
     {
         int run = Grid.IdxX / args.BlocksPerRow, c = (Grid.IdxX % args.BlocksPerRow * Group.DimX) + Group.IdxX;
         if (c < args.Columns)
@@ -36,24 +39,27 @@ internal readonly struct ColumnSums<TTerm> : IKernel<ColumnSumArgs> where TTerm 
     }
 }
 
-internal readonly struct EntryTerm : IColumnTerm
+internal readonly struct EntryTerm<TElement> : IColumnTerm<TElement> where TElement : unmanaged, IElement<TElement>
 {
-    public static float At(ColumnSumArgs args, int row, long at) => args.X[at];
+    public static float At(ColumnSumArgs<TElement> args, int row, long at) => TElement.ToFloat(args.X[at]);
 }
 
-internal readonly struct ProductTerm : IColumnTerm
+internal readonly struct ProductTerm<TElement> : IColumnTerm<TElement> where TElement : unmanaged, IElement<TElement>
 {
-    public static float At(ColumnSumArgs args, int row, long at) => args.X[at] * args.Y[at];
+    public static float At(ColumnSumArgs<TElement> args, int row, long at) =>
+        TElement.ToFloat(args.X[at]) * TElement.ToFloat(args.Y[at]);
 }
 
 /// <summary>x·rstd·dy: the gradient of an RMS norm's weight.</summary>
-internal readonly struct RmsTerm : IColumnTerm
+internal readonly struct RmsTerm<TElement> : IColumnTerm<TElement> where TElement : unmanaged, IElement<TElement>
 {
-    public static float At(ColumnSumArgs args, int row, long at) => args.X[at] * args.Rstd[row] * args.Y[at];
+    public static float At(ColumnSumArgs<TElement> args, int row, long at) =>
+        TElement.ToFloat(args.X[at]) * args.Rstd[row] * TElement.ToFloat(args.Y[at]);
 }
 
 /// <summary>(x − mean)·rstd·dy: the gradient of a layer norm's weight.</summary>
-internal readonly struct LayerTerm : IColumnTerm
+internal readonly struct LayerTerm<TElement> : IColumnTerm<TElement> where TElement : unmanaged, IElement<TElement>
 {
-    public static float At(ColumnSumArgs args, int row, long at) => (args.X[at] - args.Mean[row]) * args.Rstd[row] * args.Y[at];
+    public static float At(ColumnSumArgs<TElement> args, int row, long at) =>
+        (TElement.ToFloat(args.X[at]) - args.Mean[row]) * args.Rstd[row] * TElement.ToFloat(args.Y[at]);
 }
