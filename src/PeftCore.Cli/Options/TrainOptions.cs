@@ -278,4 +278,7 @@ internal sealed record TrainOptions : SequenceOptions, ISettings<TrainOptions>
 
     /// <summary>Dtype of activations on the device.</summary>
     public DType Activations => Device == "cpu" ? DType.F32 : Dtype;
+
+    /// <summary>Whether the device has tensor cores, which read BF16.</summary>
+    public bool TensorCores => Device != "ilgpu-cpu";
 }

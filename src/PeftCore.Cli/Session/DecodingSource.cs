@@ -30,7 +30,7 @@ internal sealed record DecodingSource(DecodingOptions Options)
     public long PlannedPeak()
     {
         var options = Options.ForTraining;
-        using var backend = new MetaBackend(options.Activations, options.UsePackedWeights);
+        using var backend = new MetaBackend(options.Activations, options.UsePackedWeights, tensorCores: options.TensorCores);
         using var scope = new TensorScope();
         var model = Build(backend);
         // The first run also allocates tensors that later runs reuse, such as tables of positions.

@@ -60,7 +60,7 @@ internal sealed record ModelSource(TrainOptions Options, string? Config, PeftCon
     /// <summary>Plans a step without allocating weights.</summary>
     public MemoryPlan Plan() => MemoryPlan.Of(Build, Options.BatchSize, Length(), Trainer(),
         Options.Activations, Options.UsePackedWeights, Options.MaxMemory?.Bytes ?? long.MaxValue, Options.ChunkBytes,
-        TargetLength());
+        TargetLength(), Options.TensorCores);
 
     /// <summary>The sequence length: --max-seq-length, or the default for the model.</summary>
     public int Length() =>

@@ -103,7 +103,8 @@ internal sealed class TrainingJob
         var plan = MemoryPlan.Of(source.Build,
             [.. Enumerable.Repeat(largest, Math.Min(2, _options.GradientAccumulationSteps))],
             ToTrainer(_options, Train.BatchesPerEpoch), _options.Activations, _options.UsePackedWeights,
-            _options.MaxMemory is { } limit ? Math.Max(0, limit.Bytes - ownBytes) : long.MaxValue, _options.ChunkBytes);
+            _options.MaxMemory is { } limit ? Math.Max(0, limit.Bytes - ownBytes) : long.MaxValue, _options.ChunkBytes,
+            _options.TensorCores);
         return MemoryRefusal.Of(plan, _options.MaxMemory, ownBytes) is { } refusal ? throw new BadInputException(refusal + ".") : plan;
     }
 

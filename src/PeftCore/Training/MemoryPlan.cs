@@ -62,19 +62,20 @@ public sealed class MemoryPlan
     /// run fits only so, <see cref="ReservedBytes"/> is what it then takes. It is larger than the limit if the run does not fit.</param>
     /// <param name="chunkBytes">Bytes of a chunk of the device's arena.</param>
     /// <param name="targetLength">Tokens of a target of an encoder-decoder; 0 for <paramref name="length"/>.</param>
+    /// <param name="tensorCores">Whether the planned device multiplies BF16 activations on tensor cores.</param>
     public static MemoryPlan Of(Func<Backend, PeftModel> build, int batchSize, int length, TrainerOptions? options = null,
         DType activations = DType.F32, bool packWeights = false, long memoryLimit = long.MaxValue, long chunkBytes = Arena.DefaultChunk,
-        int targetLength = 0) =>
+        int targetLength = 0, bool tensorCores = true) =>
         Of(backend => new TrainableAdapter(build(backend)), batchSize, length, options, activations, packWeights, memoryLimit, chunkBytes,
-            targetLength);
+            targetLength, tensorCores);
 
     internal static MemoryPlan Of(Func<Backend, ITrainable> build, int batchSize, int length, TrainerOptions? options = null,
         DType activations = DType.F32, bool packWeights = false, long memoryLimit = long.MaxValue, long chunkBytes = Arena.DefaultChunk,
-        int targetLength = 0) =>
+        int targetLength = 0, bool tensorCores = true) =>
         // The second micro batch runs while the first one's gradients are live; a third needs no more than the second.
         Of(build, trainable => [.. Enumerable.Repeat(FullBatch(trainable.Model, batchSize, length, targetLength: targetLength),
             Math.Min(2, options?.GradientAccumulationSteps ?? 1))],
-            options, new PlannedDevice(activations, packWeights, memoryLimit, chunkBytes));
+            options, new PlannedDevice(activations, packWeights, memoryLimit, chunkBytes, tensorCores));
 
     /// <summary>Plans a step over given batches, such as the largest of a data set.</summary>
     /// <param name="build">Builds the model on a backend; its active adapter is trained.</param>
@@ -84,11 +85,13 @@ public sealed class MemoryPlan
     /// <param name="packWeights">Whether the planned device is a <see cref="CpuBackend"/> that keeps frozen weights packed.</param>
     /// <param name="memoryLimit">The most bytes that the device's arena may reserve; see the other overload.</param>
     /// <param name="chunkBytes">Bytes of a chunk of the device's arena.</param>
+    /// <param name="tensorCores">Whether the planned device multiplies BF16 activations on tensor cores.</param>
     public static MemoryPlan Of(Func<Backend, PeftModel> build, IReadOnlyList<Batch> microBatches, TrainerOptions? options = null,
-        DType activations = DType.F32, bool packWeights = false, long memoryLimit = long.MaxValue, long chunkBytes = Arena.DefaultChunk) =>
+        DType activations = DType.F32, bool packWeights = false, long memoryLimit = long.MaxValue, long chunkBytes = Arena.DefaultChunk,
+        bool tensorCores = true) =>
         Of(backend => new TrainableAdapter(build(backend)), _ => microBatches,
             (options ?? new()) with { GradientAccumulationSteps = microBatches.Count },
-            new PlannedDevice(activations, packWeights, memoryLimit, chunkBytes));
+            new PlannedDevice(activations, packWeights, memoryLimit, chunkBytes, tensorCores));
 
     /// <summary>A batch without padding, in which everything has a target that can have one: the worst case of its size. Of masked language
     /// modelling 15 % of the tokens have one, as in training. Benchmarks run it too.</summary>
@@ -155,7 +158,8 @@ public sealed class MemoryPlan
     private static MemoryPlan Measure(Func<Backend, ITrainable> build, Func<ITrainable, IReadOnlyList<Batch>> microBatches,
         TrainerOptions options, PlannedDevice device)
     {
-        using var backend = new MetaBackend(device.Activations, device.PackWeights, device.MemoryLimit, device.ChunkBytes);
+        using var backend = new MetaBackend(device.Activations, device.PackWeights, device.MemoryLimit, device.ChunkBytes,
+            device.TensorCores);
         using var scope = new TensorScope();
         var trainable = build(backend);
         using var optimizer = options.NewOptimizer(trainable);
@@ -176,7 +180,8 @@ public sealed class MemoryPlan
     }
 
     /// <summary>What a plan needs to know of the device.</summary>
-    private readonly record struct PlannedDevice(DType Activations, bool PackWeights, long MemoryLimit, long ChunkBytes);
+    private readonly record struct PlannedDevice(DType Activations, bool PackWeights, long MemoryLimit, long ChunkBytes,
+        bool TensorCores);
 
     /// <summary>A peak of memory, by category.</summary>
     private sealed class MemoryPeak(MemoryLedger memory)

@@ -10,6 +10,7 @@ public sealed partial class MetaBackend
     internal override void MatMul(Tensor a, bool transposeA, Tensor b, bool transposeB, Tensor c, float alpha = 1, bool accumulate = false)
     {
         ReadOperands(a, b);
+        StageProduct(c);
         int k = transposeA ? a.Shape.Rows : a.Shape.Columns;
         _packed?.Of(c.Shape.Rows, k, a, b, transposeB);
         Flops += 2.0 * c.Count * k;
@@ -43,12 +44,51 @@ public sealed partial class MetaBackend
         ? this.NewTensor([operand.Shape.Rows, (operand.Shape.Columns + 7) / 8 * 8], DType.BF16, MemoryKind.Workspace)
         : null;
 
-    private bool ReadsInBf16(Tensor operand) => ActivationDType == DType.BF16 && operand.DType is DType.F32 or DType.BF16;
+    private bool ReadsInBf16(Tensor operand) => _tensorCores && ActivationDType == DType.BF16 && operand.DType is DType.F32 or DType.BF16;
 
     private static bool NeedsPadding(Tensor operand) => operand.Shape.Columns % 8 != 0;
 
-    internal override void MatMulBatched(in BatchedProduct product, Tensor a, Tensor b, Tensor c) =>
+    // Without tensor cores a product is written in F32 and rounded by a second launch.
+    private void StageProduct(Tensor c)
+    {
+        if (!_tensorCores)
+        {
+            Stage(c);
+        }
+    }
+
+    /// <summary>Allocates the F32 copies, until all are made, that a device with BF16 activations gives to a kernel that has no BF16
+    /// form.</summary>
+    private void Stage(params ReadOnlySpan<Tensor> tensors)
+    {
+        if (ActivationDType != DType.BF16 || tensors.IsEmpty)
+        {
+            return;
+        }
+        using (tensors[0].DType == DType.F32 ? null : this.NewTensor(tensors[0].Shape, DType.F32, MemoryKind.Workspace))
+        {
+            Stage(tensors[1..]);
+        }
+    }
+
+    /// <summary>Allocates the copies unless vectorized kernels, which read eight BF16 elements at a time, take the tensors.</summary>
+    private void StageUnlessVectorized(params ReadOnlySpan<Tensor> tensors)
+    {
+        foreach (var tensor in tensors)
+        {
+            if (tensor.DType != DType.BF16 || NeedsPadding(tensor))
+            {
+                Stage(tensors);
+                return;
+            }
+        }
+    }
+
+    internal override void MatMulBatched(in BatchedProduct product, Tensor a, Tensor b, Tensor c)
+    {
+        Stage(a, b, c);
         Flops += 2.0 * product.Count * product.M * product.K * product.N;
+    }
 
     // ---- Rows, columns and tables ----
 
@@ -62,37 +102,46 @@ public sealed partial class MetaBackend
 
     internal override void MultiplyColumn(Tensor x, Tensor column, Tensor y, bool accumulate) { }
 
-    internal override void RowDots(Tensor x, Tensor y, Tensor dots, bool accumulate) { }
+    internal override void RowDots(Tensor x, Tensor y, Tensor dots, bool accumulate) =>
+        Stage(x, y, dots);
 
     internal override void CopyColumns(Tensor from, int fromColumn, Tensor to, int toColumn, int columns, bool accumulate) { }
 
     internal override void Gather(Tensor ids, Tensor table, Tensor y) { }
 
-    internal override void ScatterAdd(Tensor ids, Tensor dy, Tensor table) { }
+    internal override void ScatterAdd(Tensor ids, Tensor dy, Tensor table) =>
+        Stage(dy, table);
 
     // ---- Elementwise ----
 
-    internal override void Map<TFormula>(Tensor x, Tensor y) { }
+    internal override void Map<TFormula>(Tensor x, Tensor y) =>
+        StageUnlessVectorized(x, x, y);
 
-    internal override void MapGradient<TFormula>(Tensor x, Tensor dy, Tensor dx, bool accumulate) { }
+    internal override void MapGradient<TFormula>(Tensor x, Tensor dy, Tensor dx, bool accumulate) =>
+        StageUnlessVectorized(x, dy, dx);
 
-    internal override void Gated<TFormula>(Tensor gate, Tensor up, Tensor h) { }
+    internal override void Gated<TFormula>(Tensor gate, Tensor up, Tensor h) =>
+        StageUnlessVectorized(gate, up, h);
 
-    internal override void GatedGradient<TFormula>(Tensor gate, Tensor up, Tensor dh, Tensor dgate, Tensor dup)
+    internal override void GatedGradient<TFormula>(Tensor gate, Tensor up, Tensor dh, Tensor dgate, Tensor dup) =>
+        StageUnlessVectorized(gate, up, dh, dgate, dup);
 
-    { }
+    internal override void Add(Tensor a, Tensor b, Tensor y) =>
+        StageUnlessVectorized(a, b, y);
 
-    internal override void Add(Tensor a, Tensor b, Tensor y) { }
+    internal override void Multiply(Tensor a, Tensor b, Tensor y, bool accumulate) =>
+        StageUnlessVectorized(a, b, y);
 
-    internal override void Multiply(Tensor a, Tensor b, Tensor y, bool accumulate) { }
+    internal override void Scale(Tensor x, float factor, Tensor y, bool accumulate) =>
+        StageUnlessVectorized(x, x, y);
 
-    internal override void Scale(Tensor x, float factor, Tensor y, bool accumulate) { }
-
-    internal override void ScaleBy(Tensor x, Tensor scalar, Tensor y, bool accumulate) { }
+    internal override void ScaleBy(Tensor x, Tensor scalar, Tensor y, bool accumulate) =>
+        StageUnlessVectorized(x, y);
 
     // ---- Random numbers ----
 
-    internal override void Dropout(Tensor x, Tensor y, float probability, ulong seed, ulong stream, bool accumulate) { }
+    internal override void Dropout(Tensor x, Tensor y, float probability, ulong seed, ulong stream, bool accumulate) =>
+        StageUnlessVectorized(x, y);
 
     internal override void FillUniform(Tensor y, float low, float high, ulong seed, ulong stream, long first = 0) { }
 
@@ -100,17 +149,29 @@ public sealed partial class MetaBackend
 
     // ---- Norms ----
 
-    internal override void RmsNorm(Tensor x, Tensor weight, float weightOffset, Tensor y, Tensor rstd, float epsilon) { }
+    internal override void RmsNorm(Tensor x, Tensor weight, float weightOffset, Tensor y, Tensor rstd, float epsilon) =>
+        StageUnlessVectorized(x, y);
 
     internal override void RmsNormGradient(Tensor x, Tensor weight, float weightOffset, Tensor rstd, Tensor dy,
         Tensor? dx, bool accumulateDx, Tensor? dWeight, bool accumulateDWeight)
-    { }
+    {
+        if (dx is not null)
+        {
+            StageUnlessVectorized(x, dy, dx);
+        }
+    }
 
-    internal override void LayerNorm(Tensor x, Tensor weight, Tensor? bias, Tensor y, Tensor mean, Tensor rstd, float epsilon) { }
+    internal override void LayerNorm(Tensor x, Tensor weight, Tensor? bias, Tensor y, Tensor mean, Tensor rstd, float epsilon) =>
+        StageUnlessVectorized(x, y);
 
     internal override void LayerNormGradient(Tensor x, Tensor weight, Tensor mean, Tensor rstd, Tensor dy,
         Tensor? dx, bool accumulateDx, Tensor? dWeight, bool accumulateDWeight, Tensor? dBias, bool accumulateDBias)
-    { }
+    {
+        if (dx is not null)
+        {
+            StageUnlessVectorized(x, dy, dx);
+        }
+    }
 
     // ---- Attention ----
 
@@ -132,11 +193,14 @@ public sealed partial class MetaBackend
 
     // ---- Softmax and losses ----
 
-    internal override void Softmax(Tensor x, Tensor y) { }
+    internal override void Softmax(Tensor x, Tensor y) =>
+        Stage(x, y);
 
-    internal override void SoftmaxGradient(Tensor y, Tensor dy, Tensor dx, bool accumulate) { }
+    internal override void SoftmaxGradient(Tensor y, Tensor dy, Tensor dx, bool accumulate) =>
+        Stage(y, dy, dx);
 
-    internal override void TopKSoftmax(Tensor x, int k, Tensor y) { }
+    internal override void TopKSoftmax(Tensor x, int k, Tensor y) =>
+        Stage(x, y);
 
     internal override void CrossEntropy(Tensor logits, Tensor labels, int ignoreLabel, float scale, Tensor losses, bool writeGradient) { }
 
@@ -146,14 +210,24 @@ public sealed partial class MetaBackend
 
     // ---- Structured matrices ----
 
-    internal override void InvertBlocks(Tensor x, Tensor y) => Flops += 2.0 * x.Count * x.Shape.Columns;
+    internal override void InvertBlocks(Tensor x, Tensor y)
+    {
+        Stage(y);
+        Flops += 2.0 * x.Count * x.Shape.Columns;
+    }
 
     internal override void SparseProduct(Tensor x, Tensor values, Tensor offsets, Tensor columns, Tensor order, Tensor y,
-        bool accumulate) =>
+        bool accumulate)
+    {
+        Stage(x, values, y);
         Flops += 2.0 * x.Shape.Rows * columns.Count;
+    }
 
-    internal override void SparseGradient(Tensor dy, Tensor x, Tensor rows, Tensor columns, Tensor dValues, bool accumulate) =>
+    internal override void SparseGradient(Tensor dy, Tensor x, Tensor rows, Tensor columns, Tensor dValues, bool accumulate)
+    {
+        Stage(dy, x, dValues);
         Flops += 2.0 * dy.Shape.Rows * rows.Count;
+    }
 
     // ---- Optimizers ----
 

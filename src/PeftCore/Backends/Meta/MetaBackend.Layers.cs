@@ -29,6 +29,7 @@ public sealed partial class MetaBackend
         bool accumulate = false)
     {
         ReadOperands(a, b);
+        StageProduct(c);
         Flops += 2.0 * c.Count * a.Shape.Columns;
     }
 
@@ -37,11 +38,14 @@ public sealed partial class MetaBackend
 
     // ---- Linear attention ----
 
-    internal override void CausalConvolution(Tensor x, Tensor taps, Tensor positions, Tensor y) { }
+    internal override void CausalConvolution(Tensor x, Tensor taps, Tensor positions, Tensor y) =>
+        Stage(x, y);
 
-    internal override void CausalConvolutionGradient(Tensor dy, Tensor taps, Tensor positions, Tensor dx, bool accumulate) { }
+    internal override void CausalConvolutionGradient(Tensor dy, Tensor taps, Tensor positions, Tensor dx, bool accumulate) =>
+        Stage(dy, dx);
 
-    internal override void CausalConvolutionTaps(Tensor dy, Tensor x, Tensor positions, Tensor dTaps) { }
+    internal override void CausalConvolutionTaps(Tensor dy, Tensor x, Tensor positions, Tensor dTaps) =>
+        Stage(dy, x, dTaps);
 
     internal override void GatedDelta(DeltaShape shape, in DeltaTensors t, Tensor o, Tensor? state) =>
         Flops += 8.0 * shape.Batch * shape.Length * shape.ValueHeads * shape.StateCount;
@@ -61,10 +65,10 @@ public sealed partial class MetaBackend
     internal override void AddPatches(Tensor dp, in PatchGrid grid, int group, int first, Tensor dx) { }
 
     internal override void GroupNorm(GroupShape shape, Tensor x, Tensor weight, Tensor bias, Tensor y, Tensor mean, Tensor rstd,
-        float epsilon)
-    { }
+        float epsilon) =>
+        Stage(weight, bias);
 
     internal override void GroupNormGradient(GroupShape shape, Tensor x, Tensor weight, Tensor mean, Tensor rstd, Tensor dy,
-        Tensor? dx, bool accumulateDx, Tensor? dWeight, bool accumulateDWeight, Tensor? dBias, bool accumulateDBias)
-    { }
+        Tensor? dx, bool accumulateDx, Tensor? dWeight, bool accumulateDWeight, Tensor? dBias, bool accumulateDBias) =>
+        Stage(weight);
 }

@@ -10,17 +10,21 @@ public sealed partial class MetaBackend : Backend
     private readonly Arena _arena;
     private readonly Dictionary<Storage, Storage> _rounded = [];
     private readonly PackedWeights? _packed;
+    private readonly bool _tensorCores;
 
     /// <summary>Opens a device that counts as another one would.</summary>
     /// <param name="activations">The dtype of activations on that device.</param>
     /// <param name="packWeights">Whether it keeps frozen weights packed, as <see cref="CpuBackend"/> can.</param>
     /// <param name="memoryLimit">The most bytes that its arena may reserve.</param>
     /// <param name="chunkBytes">Bytes of its arena's chunks.</param>
+    /// <param name="tensorCores">Whether it multiplies BF16 activations on tensor cores, as cards do; ILGPU's CPU accelerator does
+    /// not.</param>
     public MetaBackend(DType activations = DType.F32, bool packWeights = false, long memoryLimit = long.MaxValue,
-        long chunkBytes = Arena.DefaultChunk)
+        long chunkBytes = Arena.DefaultChunk, bool tensorCores = true)
         : base("meta", activations)
     {
         _arena = new Arena(new NoMemory(memoryLimit), chunkBytes);
+        _tensorCores = tensorCores;
         _packed = packWeights ? new PackedWeights(this) : null;
     }
 
