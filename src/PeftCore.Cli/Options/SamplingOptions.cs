@@ -33,6 +33,15 @@ internal sealed record SamplingOptions : VerbOptions, ISettings<SamplingOptions>
         .Bool("timestamps", o => o.Timestamps, (o, v) => o with { Timestamps = v }, "with --audio: write when each piece is said")
         .Text("spectrogram", o => o.Spectrogram, (o, v) => o with { Spectrogram = v },
             "with --audio: where to draw the recording's log-mel spectrogram (SVG)", value: "FILE")
+        .Text("output-dir", o => o.OutputDir, (o, v) => o with { OutputDir = v },
+            "where the pictures go that a diffusion model draws (PNG), instead of text", value: "DIR")
+        .Whole("num-images", o => o.NumImages, (o, v) => o with { NumImages = v }, "with --output-dir: pictures to draw", min: 1,
+            aliases: ["num-images-per-prompt"])
+        .Whole("num-inference-steps", o => o.NumInferenceSteps, (o, v) => o with { NumInferenceSteps = v },
+            "with --output-dir: steps of DDIM from noise to a picture", min: 1)
+        .Number("guidance-scale", o => o.GuidanceScale, (o, v) => o with { GuidanceScale = v },
+            "with --output-dir: how much the prompt counts; 1 for no guidance", min: 0, max: 100,
+            fallback: "7.5 with a prompt, else 1")
         .Whole("max-new-tokens", o => o.MaxNewTokens, (o, v) => o with { MaxNewTokens = v }, "most tokens to generate", min: 1)
         .Number("temperature", o => o.Temperature, (o, v) => o with { Temperature = v },
             "0 takes the likeliest token; higher draws more boldly", min: 0, max: 100)
@@ -97,6 +106,14 @@ internal sealed record SamplingOptions : VerbOptions, ISettings<SamplingOptions>
     public bool Timestamps { get; init; }
 
     public string? Spectrogram { get; init; }
+
+    public string? OutputDir { get; init; }
+
+    public int NumImages { get; init; } = 1;
+
+    public int NumInferenceSteps { get; init; } = 50;
+
+    public double? GuidanceScale { get; init; }
 
     public int MaxNewTokens { get; init; } = 128;
 

@@ -60,7 +60,9 @@ internal static class SettingRules
 
     private static readonly NoEffect<SamplingOptions>[] OfGeneration =
     [
-        new(["top-k", "top-p", "min-p", "seed"], options => options.Temperature == 0
+        new(["top-k", "top-p", "min-p"], options => options.Temperature == 0
+            ? "while --temperature is 0, which takes the likeliest token" : null),
+        new(["seed"], options => options.Temperature == 0 && options.OutputDir is null
             ? "while --temperature is 0, which takes the likeliest token" : null),
         new(["dtype"], options => options is { Device: "cpu", Dtype: DType.BF16 } ? OnCpu : null),
         new(["max-memory"], options => options.Limits?.Idle(options.Device), Wholly: false),
@@ -72,12 +74,15 @@ internal static class SettingRules
         "no-repeat-ngram-size", "min-length", "min-new-tokens", "forced-bos-token-id", "forced-eos-token-id", "stop", "kv-cache-dtype",
     ];
 
+    private static readonly string[] OfDrawing = ["num-images", "num-inference-steps", "guidance-scale"];
+
     private static readonly string[] OfSpeech = ["language", "translate", "timestamps", "spectrogram"];
 
     public static NoEffect<SamplingOptions>[] Chat { get; } =
         [.. OfGeneration, new(["image", "labels"], _ => "in chat, which reads text; generate classifies pictures"),
             new(["page"], _ => "in chat, which reads text; generate tags words"),
             new(["audio", .. OfSpeech], _ => "in chat, which reads text; generate transcribes"),
+            new(["output-dir", .. OfDrawing], _ => "in chat, which writes text; generate draws"),
             new(["num-return-sequences"], _ => "in chat, which goes on from the best answer")];
 
     public static NoEffect<SamplingOptions>[] Generate { get; } =
@@ -87,8 +92,12 @@ internal static class SettingRules
                 : options.Audio is not null ? "beside --audio" : null),
             new(["audio", "page"], options => options.Image is not null ? "beside --image" : null),
             new(["audio"], options => options.Image is null && options.Page is not null ? "beside --page" : null),
+            new(["output-dir"], options => options.Image is not null ? "beside --image" : options.Page is not null ? "beside --page"
+                : options.Audio is not null ? "beside --audio" : null),
+            new(OfDrawing, options => options.OutputDir is null ? "without --output-dir" : null),
             new(OfText, options => options.Image is not null ? "on a picture, of which the classes are told"
-                : options.Page is not null ? "on a page, of which the tags are told" : null),
+                : options.Page is not null ? "on a page, of which the tags are told"
+                : options.OutputDir is not null ? "beside --output-dir, where pictures go" : null),
             new(["chat-template"], _ => "in generate, which goes on from the prompt as it is written; chat uses it")];
 
     public static NoEffect<DecodingOptions>[] BenchGenerate { get; } =

@@ -26,7 +26,7 @@ internal static class MetricsText
         ModelTask.TokenClassification => "tags",
         ModelTask.QuestionAnswering => "ends of answers",
         ModelTask.FeatureExtraction => "pairs of texts",
-        ModelTask.ImageClassification => "pictures",
+        ModelTask.ImageClassification or ModelTask.NoisePrediction => "pictures",
         ModelTask.Contrastive => "pictures with texts",
         ModelTask.Ctc => "recordings",
         _ => "tokens",

@@ -76,6 +76,9 @@ internal sealed class DataSetup
     /// <summary>The maximum sequence length in tokens.</summary>
     public int MaxLength { get; }
 
+    /// <summary>The model's task.</summary>
+    public ModelTask Task => _encoding.Task;
+
     public static int LengthOf(TransformerModel model, int? asked, int places = 0)
     {
         int most = model.MaxLength - places;
@@ -107,8 +110,14 @@ internal sealed class DataSetup
     }
 
     /// <summary>Reads a file or a directory and prints the warnings.</summary>
-    public DataSplits Open(string path, Invocation call) =>
-        Warned(call, warnings => DataFiles.Open(path, Reading(_options, warnings)));
+    public DataSplits Open(string path, Invocation call)
+    {
+        foreach (string warning in _encoding.Pictures?.Warnings ?? [])
+        {
+            call.Terminal.Note(warning);
+        }
+        return Warned(call, warnings => DataFiles.Open(path, Reading(_options, warnings)));
+    }
 
     /// <summary>Reads the rows to measure a model on, and says which they are if a directory has no test data.</summary>
     public IReadOnlyList<DataRow> OpenForEvaluation(string path, Invocation call)
@@ -132,7 +141,8 @@ internal sealed class DataSetup
         Fields = FieldNames.Fields(options.Fields),
         LabelNames = FieldNames.Labels(options.LabelNames),
         LabelSpaces = options.LabelSpaces,
-        MediaEndings = _session.HearsSpeech ? WavFile.Endings : _session.ReadsPictures ? PictureFile.Endings : [],
+        MediaEndings = _session.MediaEndings,
+        BareFiles = _encoding.Task == ModelTask.NoisePrediction,
         Readers = ParquetRows.Readers(warnings, named: options.LabelNames is not null),
         Warnings = warnings,
     };

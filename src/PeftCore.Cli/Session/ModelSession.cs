@@ -62,11 +62,16 @@ internal sealed class ModelSession : IDisposable
     public SoundReader Sound => field ??= SoundReader.Open(Declared, Directory, WavFile.Read);
 
     /// <summary>Whether the model reads pictures, or pages of words with boxes.</summary>
-    public bool ReadsPictures => Declared.Task is ModelTask.ImageClassification or ModelTask.Contrastive
+    public bool ReadsPictures => Declared.Task is ModelTask.ImageClassification or ModelTask.Contrastive or ModelTask.NoisePrediction
         || Declared.ModelType is "layoutlm" or "layoutlmv3";
 
     /// <summary>Whether the model reads text.</summary>
-    public bool ReadsText => Declared.Task != ModelTask.ImageClassification;
+    public bool ReadsText => Declared.Task is not (ModelTask.ImageClassification or ModelTask.NoisePrediction);
+
+    /// <summary>The endings of files that the model reads; none for models of text.</summary>
+    public IReadOnlyList<string> MediaEndings => HearsSpeech ? WavFile.Endings
+        : Declared.Task == ModelTask.NoisePrediction ? [.. PictureFile.Endings, ".safetensors"]
+        : ReadsPictures ? PictureFile.Endings : [];
 
     /// <summary>Reads pictures for the model.</summary>
     public PictureReader Pictures => field ??= PictureReader.Open(Declared, Directory, PictureFile.Read);
@@ -163,6 +168,18 @@ internal sealed class ModelSession : IDisposable
             "leave --page out, or train the model with --task token-cls.");
     }
 
+    /// <summary>Refuses a model that draws no pictures, before its weights are loaded.</summary>
+    public ModelSession RequireDrawing()
+    {
+        if (Declared.Task == ModelTask.NoisePrediction)
+        {
+            return this;
+        }
+        Dispose();
+        throw new BadInputException($"{Directory}: this {Declared.ModelType} model is for {TaskNames.Of(Declared.Task)} and draws no " +
+            "pictures; leave --output-dir out, or choose a UNet.");
+    }
+
     /// <summary>Refuses a model that does not generate text, before its weights are loaded.</summary>
     public ModelSession RequireText()
     {
@@ -175,6 +192,7 @@ internal sealed class ModelSession : IDisposable
             : Declared.Task == ModelTask.ImageClassification ? "expected --image FILE, the picture to classify."
             : Declared.Task == ModelTask.Contrastive ? "expected --image FILE, a picture, and --labels, texts to compare it with."
             : Declared.Task == ModelTask.TokenClassification ? "expected --page FILE, the words to tag."
+            : Declared.Task == ModelTask.NoisePrediction ? "expected --output-dir DIR, where the pictures go that the model draws."
             : $"{Directory}: this {Declared.ModelType} model is for {TaskNames.Of(Declared.Task)} and writes no " +
             "text; measure it with peftcore eval, or choose a decoder or an encoder-decoder.");
     }

@@ -123,6 +123,24 @@ internal sealed class TrainingJob
         }
     }
 
+    /// <summary>Saves a UNet's LoRA in diffusers' layout too, in the file that its load_lora_weights reads of a directory.</summary>
+    public void SaveForPipeline(TrainingResult result)
+    {
+        if (_options.OutputDir is not { } output || result.Interrupted || Setup.Task != ModelTask.NoisePrediction
+            || AdapterSetup.ConfigOf(_options) is not LoraConfig)
+        {
+            return;
+        }
+        try
+        {
+            DiffusionLora.Export(output, Path.Combine(output, DiffusionLora.FileName), kohya: false);
+        }
+        catch (BadInputException e)
+        {
+            _call.Terminal.Note($"diffusers has no file for this adapter: {e.Message}");
+        }
+    }
+
     /// <summary>Saves the settings of this run as a file for -c. It is called after all checks, so that a run that is refused keeps the
     /// file of the run before.</summary>
     public void SaveSettings(JsonObject settings)

@@ -81,7 +81,7 @@ internal sealed class BenchStepVerb : Verb
 
     private static string SamplesOf(ModelTask task) => task switch
     {
-        ModelTask.ImageClassification => "pictures",
+        ModelTask.ImageClassification or ModelTask.NoisePrediction => "pictures",
         ModelTask.Ctc or ModelTask.SpeechToText => "clips",
         _ => "samples",
     };

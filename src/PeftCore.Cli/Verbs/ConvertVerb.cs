@@ -96,7 +96,7 @@ internal sealed class ConvertVerb : Verb
         {
             throw new BadInputException($"--layout: \"{layout}\" is no layout of a pipeline's file; choose diffusers or kohya.");
         }
-        string file = Path.Combine(output, "pytorch_lora_weights.safetensors");
+        string file = Path.Combine(output, DiffusionLora.FileName);
         DiffusionLora.Export(adapter, file, layout == "kohya");
         call.Say($"{file}: LoRA in the layout of {layout}");
         return VerbResult.Done(new JsonReport().Add("output_dir", output).Add("layout", layout));

@@ -15,7 +15,7 @@ internal sealed class GenerateVerb : Verb
     private readonly Settings<SamplingOptions> _settings = new(SettingRules.Generate);
 
     public GenerateVerb() : base("generate", "Continue a text, write the target of a source text, transcribe a recording, classify a " +
-        "picture, or tag the words of a page.") => _settings.AddTo(this);
+        "picture or draw one, or tag the words of a page.") => _settings.AddTo(this);
 
     public override VerbResult Run(Invocation call)
     {
@@ -31,6 +31,10 @@ internal sealed class GenerateVerb : Verb
         if (options.Audio is { } recording)
         {
             return Transcribe(recording, options, call);
+        }
+        if (options.OutputDir is { } output)
+        {
+            return DrawnPictures.To(output, options, call);
         }
         string prompt = options.Prompt ?? throw new BadInputException("expected --prompt TEXT, the text to go on from.");
         using var session = ModelSession.OpenUnloaded(Devices.Open(options.Device, limit: options.Limits?.For(options.Device),

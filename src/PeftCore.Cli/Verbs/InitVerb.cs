@@ -12,9 +12,10 @@ namespace PeftCore.Cli.Verbs;
 /// <summary>Writes a model directory with random weights, to train a model of one's own from nothing.</summary>
 internal sealed class InitVerb : Verb
 {
-    private readonly Option<string> _source = new("--config")
+    private readonly Option<string> _config = new("--config")
     {
-        Description = "directory with config.json and, for what the model reads, tokenizer and preprocessor files", HelpName = "DIR",
+        Description = "config.json, or its directory; files of a tokenizer, a preprocessor or a schedule beside it are copied",
+        HelpName = "FILE|DIR",
         Required = true,
     };
     private readonly Option<string> _output = new("--output-dir")
@@ -30,7 +31,7 @@ internal sealed class InitVerb : Verb
 
     public InitVerb() : base("init", "Write a model with random weights.")
     {
-        Add(_source);
+        Add(_config);
         Add(_output);
         Add(_seed);
         Add(_filters);
@@ -38,7 +39,8 @@ internal sealed class InitVerb : Verb
 
     public override VerbResult Run(Invocation call)
     {
-        string source = call.Value(_source)!, output = call.Value(_output)!;
+        string config = Path.GetFullPath(call.Value(_config)!), output = call.Value(_output)!;
+        string source = Path.GetFileName(config) == "config.json" ? Path.GetDirectoryName(config)! : config;
         OutputDirectory.Check(output, OutputKind.Model, (source, "the configuration"));
         OutputDirectory.RefuseOtherWeights(output);
         OutputDirectory.SayReplaced(output, OutputKind.Model, call);

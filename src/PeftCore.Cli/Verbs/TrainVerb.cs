@@ -34,6 +34,7 @@ internal sealed class TrainVerb : Verb
         try
         {
             var result = job.Run();
+            job.SaveForPipeline(result);
             return Report(call, options, result, job.Final);
         }
         catch (TrainingDivergedException e)

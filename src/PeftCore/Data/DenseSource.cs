@@ -36,6 +36,9 @@ internal readonly record struct SampleDraw(ulong Seed, int Epoch, int Sample);
 /// <param name="shape">The extents of the sample.</param>
 internal sealed class DenseValues(float[] values, Shape shape) : DenseSource
 {
+    /// <summary>The values.</summary>
+    public float[] Values => values;
+
     public override Shape Shape => shape;
 
     public override long Fingerprint

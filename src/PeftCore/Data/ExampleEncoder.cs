@@ -49,6 +49,7 @@ public sealed class ExampleEncoder
             ModelTask.QuestionAnswering => new QuestionEncoder(_tokenizer, _options, Report).Encode(rows),
             ModelTask.ImageClassification => new PictureEncoder(_tokenizer, _options, Report).Encode(rows, Labels),
             ModelTask.Contrastive => new PictureEncoder(_tokenizer, _options, Report).Encode(rows, null),
+            ModelTask.NoisePrediction => new NoiseEncoder(_options, Report).Encode(rows),
             ModelTask.Ctc or ModelTask.SpeechToText => new SoundEncoder(_tokenizer, _options, Report).Encode(rows),
             ModelTask.MaskedLm => new MaskedTextEncoder(_tokenizer, _options, Report).Encode(rows),
             _ => new ContrastEncoder(_tokenizer, _options, Report).Encode(rows),

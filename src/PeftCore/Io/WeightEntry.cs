@@ -80,6 +80,17 @@ public sealed class WeightEntry
         return values;
     }
 
+    /// <summary>The elements of a floating-point tensor as F32.</summary>
+    /// <exception cref="BadInputException">It has another element type.</exception>
+    internal float[] ToFloats() => DType switch
+    {
+        "F32" => ToArray<float>(),
+        "F16" => Array.ConvertAll(ToArray<Half>(), value => (float)value),
+        "BF16" => Array.ConvertAll(ToArray<ushort>(), bits => BitConverter.UInt32BitsToSingle((uint)bits << 16)),
+        "F64" => Array.ConvertAll(ToArray<double>(), value => (float)value),
+        _ => throw Error($"is {DType}, expected floating-point numbers"),
+    };
+
     /// <summary>Whether two tensors have the same dtype, shape and bytes.</summary>
     internal bool IsCopyOf(WeightEntry other)
     {

@@ -18,7 +18,7 @@ public static partial class ModelWriter
     [
         "generation_config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja",
         "chat_template.json",
-        "vocab.json", "merges.txt", "tokenizer.model", "added_tokens.json",
+        "vocab.json", "merges.txt", "tokenizer.model", "added_tokens.json", "scheduler_config.json",
     ];
 
     [GeneratedRegex(@"^model-\d+-of-\d+\.safetensors$")]

@@ -128,7 +128,7 @@ public sealed class MemoryPlan
         int[] Tokens(int row, int first, int count) => [.. Enumerable.Range(first, count)
             .Select(i => (int)(Kernels.Philox.Next(seed, (ulong)row, (ulong)i).X % (uint)symbols))];
 
-        NoisedPicture Noised(int row, Shape shape) => new(Values(row, shape), shape, NoiseSchedule.StableDiffusion);
+        NoisedPicture Noised(int row, Shape shape) => new(new DenseValues(Values(row, shape), shape), NoiseSchedule.StableDiffusion);
 
         DenseValues? Numbers(int row, Shape? shape) => shape is not { } extents ? null : new(Values(row, extents), extents);
 

@@ -45,7 +45,7 @@ public sealed class NoiseScheduleTests
     [Test]
     public void The_noise_of_a_picture_depends_on_the_draw_alone()
     {
-        var picture = new NoisedPicture(Kernels.Numbers.Random(1, 12), [3, 2, 2], NoiseSchedule.StableDiffusion);
+        var picture = new NoisedPicture(new DenseValues(Kernels.Numbers.Random(1, 12), [3, 2, 2]), NoiseSchedule.StableDiffusion);
         var draws = Enumerable.Range(0, 200).Select(epoch => new SampleDraw(7, epoch, 3)).ToArray();
         float[] once = new float[12], again = new float[12], other = new float[12];
         picture.Read(once, draws[0]);

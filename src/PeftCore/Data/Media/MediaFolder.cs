@@ -47,6 +47,10 @@ internal static class MediaFolder
         string endings = string.Join(", ", options.MediaEndings);
         if (FilesOf(directory, options) is { Length: > 0 } loose)
         {
+            if (options.BareFiles)
+            {
+                return [.. loose.Select((file, i) => new MediaRow(new RowPlace(directory, i + 1, "file"), file, null, null))];
+            }
             throw new BadInputException($"{directory}: {loose.Length} files, such as {Path.GetFileName(loose[0])}, have neither a class nor " +
                 "a text; put them into one directory for each class, or add a metadata.csv with the columns file_name and text.");
         }

@@ -83,6 +83,12 @@ internal sealed class PicturePreprocessor
     public static PicturePreprocessor Read(string directory, string modelType) =>
         Of(ProcessorConfig.Open(directory, "image_processor", "a picture"), modelType);
 
+    /// <summary>The pictures of diffusion models, which have no file for them, as diffusers' training scripts make them: the shorter side
+    /// resized (bilinear), the center cropped, pixels in [−1, 1].</summary>
+    public static PicturePreprocessor OfSide(int side) => new(ConfigReader.Parse(
+        $$"""{"size": {"shortest_edge": {{side}}}, "do_center_crop": true, "crop_size": {{side}}}""", "the size of the model's pictures"),
+        Square);
+
     internal static PicturePreprocessor Of(ConfigReader config, string modelType)
     {
         string usual = modelType is "clip" or "dinov2" ? "CLIPImageProcessor" : "ViTImageProcessor";

@@ -7,9 +7,13 @@ using PeftCore.Tokenizers;
 namespace PeftCore.Data;
 
 /// <summary>Reads pictures as the inputs of a model: decodes a file, resizes it and normalizes its pixels, as the model's
-/// preprocessor_config.json says. Of models that read pages it also knows that words have boxes.</summary>
+/// preprocessor_config.json says. Of models that read pages it also knows that words have boxes, and of diffusion models what noise and
+/// texts they learn with.</summary>
 public sealed class PictureReader
 {
+    /// <summary>The ending of files of latents, which diffusion models may learn instead of pictures.</summary>
+    internal const string LatentsEnding = ".safetensors";
+
     private readonly PicturePreprocessor? _preprocessor;
     private readonly Func<string, Picture> _decode;
     private readonly PictureAugmentation? _augmentation;
@@ -21,6 +25,12 @@ public sealed class PictureReader
 
     /// <summary>The model, which may have no weights yet.</summary>
     internal TransformerModel Model { get; }
+
+    /// <summary>The noise and the texts of a diffusion model; null for other models.</summary>
+    internal NoiseSetup? Noise { get; private init; }
+
+    /// <summary>Sentences for the user about files that a diffusion model lacks, and what is used instead.</summary>
+    public IReadOnlyList<string> Warnings => Noise?.Warnings ?? [];
 
     /// <summary>Whether the model reads pixels.</summary>
     internal bool ReadsPixels => _preprocessor is not null;
@@ -43,6 +53,12 @@ public sealed class PictureReader
         {
             return sizes.HasBoxes ? new PictureReader(model, null, decode, null, new KeptPictures())
                 : throw new BadInputException($"{directory}: this {model.ModelType} model reads no pictures.");
+        }
+        if (model is UNet unet)
+        {
+            // Other numbers of channels are those of latents.
+            var square = pixels[0] == Picture.Channels ? PicturePreprocessor.OfSide(pixels[1]) : null;
+            return new PictureReader(model, square, decode, null, new KeptPictures()) { Noise = NoiseSetup.Open(unet, directory) };
         }
         var preprocessor = PicturePreprocessor.Read(directory, model.ModelType);
         if (pixels[0] != Picture.Channels)
@@ -69,12 +85,16 @@ public sealed class PictureReader
         {
             throw new BadInputException($"the smallest part of a picture to show is {smallestPart}, expected a share above 0 and up to 1");
         }
+        if (Noise is not null && _preprocessor is null)
+        {
+            throw new BadInputException("random changes are for pictures, but this model learns latents; leave them out.");
+        }
         if (smallestPart < 1 && _preprocessor?.FixedSize is null)
         {
             throw new BadInputException($"{_preprocessor?.Source ?? Model.ModelType}: random parts of pictures need a fixed size, such as " +
                 "crop_size with do_center_crop.");
         }
-        return new PictureReader(Model, _preprocessor, _decode, new PictureAugmentation(flip, smallestPart), _kept);
+        return new PictureReader(Model, _preprocessor, _decode, new PictureAugmentation(flip, smallestPart), _kept) { Noise = Noise };
     }
 
     /// <summary>The probability of each class for a picture, the most likely class first. Classes of a model that compares pictures and
@@ -107,13 +127,30 @@ public sealed class PictureReader
         return new Collator(tokenizer.PadId ?? tokenizer.EosId ?? 0).Collate([.. texts.Select(encoder.EncodeWhole)]);
     }
 
+    /// <summary>Draws pictures with a diffusion model, from noise that only the seed decides (<see cref="DdimSampler"/>).</summary>
+    /// <param name="model">The model with its weights and adapters.</param>
+    /// <param name="prompt">The text; null for none.</param>
+    /// <param name="count">Pictures.</param>
+    /// <param name="steps">Steps of sampling.</param>
+    /// <param name="seed">Seed of the noise.</param>
+    /// <param name="guidance">The scale of classifier-free guidance; 1 for none.</param>
+    /// <exception cref="BadInputException">The model predicts no pictures, or there is no text encoder for the prompt.</exception>
+    public IReadOnlyList<Picture> Draw(TransformerModel model, string? prompt, int count, int steps, ulong seed, double guidance = 1) =>
+        PictureDrawing.Draw(Noise ?? throw new BadInputException($"{Model.ModelType} models predict no noise, so they draw no pictures"),
+            model, prompt, count, steps, seed, guidance);
+
     /// <summary>The picture as a part of samples. It is decoded now, so that a bad file is found before training, and again each time it
     /// is drawn if it is not kept in memory.</summary>
     /// <exception cref="BadInputException">The file cannot be read; the message names it.</exception>
     internal DenseSource SourceOf(string path)
     {
+        if (_preprocessor is null)
+        {
+            throw new BadInputException($"{path}: this model reads {Model.InputsOf(0).Pixels?[0]} channels, the latents of a variational " +
+                $"autoencoder, which is not supported; store latents as {LatentsEnding} files with a tensor \"latents\".");
+        }
         var decoded = _decode(path);
-        var sized = _preprocessor!.Sized(decoded);
+        var sized = _preprocessor.Sized(decoded);
         return new PictureSource(this, path, sized, _kept.Keeps(_augmentation is { Crops: true } ? decoded : sized));
     }
 

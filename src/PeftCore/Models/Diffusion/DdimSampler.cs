@@ -21,7 +21,12 @@ public static class DdimSampler
     /// <returns>(count, channels, height, width), row-major.</returns>
     /// <exception cref="BadInputException">The model is no diffusion model, or the text does not fit it.</exception>
     public static float[] Sample(TransformerModel model, NoiseSchedule schedule, ReadOnlySpan<float> textStates, int tokens, int count,
-        int steps, ulong seed)
+        int steps, ulong seed) => Sample(model, schedule, textStates, tokens, count, steps, seed, [], 1);
+
+    /// <summary>Draws pictures with classifier-free guidance (Ho and Salimans 2022): the prediction is u + g·(c − u), with the prediction c
+    /// for the text and u for the hidden states (tokens, columns) of no text; without those there is no guidance.</summary>
+    internal static float[] Sample(TransformerModel model, NoiseSchedule schedule, ReadOnlySpan<float> textStates, int tokens, int count,
+        int steps, ulong seed, ReadOnlySpan<float> without, double guidance)
     {
         if (model is not UNet unet || count < 1)
         {
@@ -36,6 +41,7 @@ public static class DdimSampler
                 $"the model reads {config.InChannels} channels and predicts {config.OutChannels}; a sampler needs as many");
         }
         float[] text = TextOf(textStates, tokens, columns, count), pictures = new float[count * each];
+        float[]? noText = without.IsEmpty ? null : TextOf(without, tokens, columns, count);
         for (int i = 0; i < count; i++)
         {
             Philox.FillNormal(pictures.AsSpan(i * each, each), 0, 1, seed, (ulong)i);
@@ -47,6 +53,10 @@ public static class DdimSampler
             foreach (int t in schedule.SamplingSteps(steps))
             {
                 float[] prediction = Predict(model, config, pictures, text, tokens, count, t);
+                if (noText is not null)
+                {
+                    Guide(prediction, Predict(model, config, pictures, noText, tokens, count, t), guidance);
+                }
                 schedule.Denoise(pictures, prediction, t, schedule.Steps / steps);
             }
         }
@@ -66,6 +76,14 @@ public static class DdimSampler
             .With("sample", pictures, count, config.InChannels, config.SampleSize, config.SampleSize)
             .With("timestep", steps, count).With("encoder_hidden_states", text, count, tokens, config.CrossChannels);
         return Tape.NoGrad(() => model.Logits(model.ToInputs(arrays))).ToArray<float>();
+    }
+
+    private static void Guide(float[] prediction, float[] without, double guidance)
+    {
+        for (int i = 0; i < prediction.Length; i++)
+        {
+            prediction[i] = (float)(without[i] + guidance * (prediction[i] - without[i]));
+        }
     }
 
     private static float[] TextOf(ReadOnlySpan<float> states, int tokens, int columns, int count)

@@ -10,7 +10,7 @@ namespace PeftCore.Peft;
 public static class DiffusionLora
 {
     /// <summary>Name of the file that diffusers writes.</summary>
-    internal const string FileName = "pytorch_lora_weights.safetensors";
+    public const string FileName = "pytorch_lora_weights.safetensors";
 
     /// <summary>Subdirectory of the text encoder's adapter.</summary>
     internal const string TextEncoderDirectory = "text_encoder";
@@ -75,7 +75,7 @@ public static class DiffusionLora
             switch (key.Tensor)
             {
                 case "alpha":
-                    alphas[key.Module] = ToFloats(entry) is [var alpha] ? alpha : throw entry.Error("is no single number");
+                    alphas[key.Module] = entry.ToFloats() is [var alpha] ? alpha : throw entry.Error("is no single number");
                     continue;
                 case "lora_A.weight":
                     ranks[key.Module] = (int)entry.Shape[0];
@@ -184,7 +184,7 @@ public static class DiffusionLora
             else if (scale != 1 && key.Tensor is "lora_B.weight" or "lora_B.bias")
             {
                 tensors.Add(SafetensorsTensor.Of(DiffusionKeys.ToDiffusers(key), "F32", entry.Shape,
-                    Array.ConvertAll(ToFloats(entry), value => (float)(value * scale))));
+                    Array.ConvertAll(entry.ToFloats(), value => (float)(value * scale))));
             }
             else
             {
@@ -200,13 +200,4 @@ public static class DiffusionLora
         alpha = TargetMatching.Lookup(lora.AlphaPattern, module, lora.Alpha, "alpha_pattern");
         return alpha / rank;
     }
-
-    private static float[] ToFloats(WeightEntry entry) => entry.DType switch
-    {
-        "F32" => entry.ToArray<float>(),
-        "F16" => Array.ConvertAll(entry.ToArray<Half>(), value => (float)value),
-        "BF16" => Array.ConvertAll(entry.ToArray<ushort>(), bits => BitConverter.UInt32BitsToSingle((uint)bits << 16)),
-        "F64" => Array.ConvertAll(entry.ToArray<double>(), value => (float)value),
-        _ => throw entry.Error($"is {entry.DType}, expected floating-point numbers"),
-    };
 }

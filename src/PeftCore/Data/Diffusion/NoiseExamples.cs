@@ -29,7 +29,7 @@ public static class NoiseExamples
         Shape shape = [channels, height, picture.Length / channels / height], text = [tokens, textStates.Length / tokens];
         return Example.Unlabelled([]) with
         {
-            Pixels = new NoisedPicture(picture.ToArray(), shape, schedule),
+            Pixels = new NoisedPicture(new DenseValues(picture.ToArray(), shape), schedule),
             EncoderStates = new DenseValues(textStates.ToArray(), text),
         };
     }

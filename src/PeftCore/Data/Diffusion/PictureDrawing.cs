@@ -1,0 +1,41 @@
+using PeftCore.Models;
+
+namespace PeftCore.Data;
+
+/// <summary>Draws pictures with a diffusion model for a text.</summary>
+internal static class PictureDrawing
+{
+    /// <summary>Draws pictures; <see cref="PictureReader.Draw"/> explains the arguments.</summary>
+    public static IReadOnlyList<Picture> Draw(NoiseSetup setup, TransformerModel model, string? prompt, int count, int steps, ulong seed,
+        double guidance)
+    {
+        if (model is not UNet { Config: { OutChannels: Picture.Channels } config })
+        {
+            throw new BadInputException($"this model predicts latents of {(model as UNet)?.Config.OutChannels ?? 0} channels, and what turns " +
+                "them into a picture, a variational autoencoder, is not supported; sample with diffusers, or in the library with DdimSampler.");
+        }
+        if (setup.Texts is null && (prompt is not null || guidance != 1))
+        {
+            throw new BadInputException(
+                "a prompt or a guidance scale needs text_encoder and tokenizer beside the model's directory; leave them out.");
+        }
+        var textOf = setup.StatesOf([prompt ?? "", ""]);
+        DenseValues text = textOf(prompt ?? ""), without = textOf("");
+        float[] pictures = DdimSampler.Sample(model, setup.Schedule, text.Values, text.Shape[0], count, steps, seed,
+            guidance == 1 ? [] : without.Values, guidance);
+        int side = config.SampleSize, each = pictures.Length / count;
+        return [.. Enumerable.Range(0, count).Select(i => ToPicture(pictures.AsSpan(i * each, each), side))];
+    }
+
+    /// <summary>(3, side, side) in [−1, 1] as levels of 0 to 255.</summary>
+    private static Picture ToPicture(ReadOnlySpan<float> values, int side)
+    {
+        byte[] pixels = new byte[values.Length];
+        int count = side * side;
+        for (int i = 0; i < values.Length; i++)
+        {
+            pixels[i % count * Picture.Channels + i / count] = (byte)Math.Clamp(Math.Round((values[i] + 1) / 2 * 255), 0, 255);
+        }
+        return new Picture(pixels, side, side);
+    }
+}
