@@ -6,11 +6,16 @@ using StbImageSharp;
 namespace PeftCore.Cli.Session;
 
 /// <summary>Reads PNG and JPEG files as Pillow's convert("RGB") does: grey becomes three equal colors, palettes their colors,
-/// transparency is dropped, and of 16-bit colors the upper 8 bits are taken.</summary>
+/// transparency is dropped, and of 16-bit colors the upper 8 bits are taken; levels of 16-bit grey are cut at 255.</summary>
 internal static class PictureFile
 {
     // Pillow refuses more as a file made to fill the memory.
     private const long MostPixels = 178_956_970;
+
+    // Of a PNG file: bits of a sample, followed by the kind of colors.
+    private const int DepthAt = 24;
+    private const byte Grey = 0;
+    private const byte GreyWithAlpha = 4;
 
     private static readonly byte[] PngStart = [0x89, (byte)'P', (byte)'N', (byte)'G', 0x0D, 0x0A, 0x1A, 0x0A];
     private static readonly byte[] JpegStart = [0xFF, 0xD8, 0xFF];
@@ -22,22 +27,23 @@ internal static class PictureFile
     /// <exception cref="BadInputException">The file is missing, no picture, truncated, or has a format that is not read.</exception>
     public static Picture Read(string path)
     {
-        var image = Decode(path);
-        return Picture.FromRgb(path, image.Data, image.Height, image.Width);
+        var (colors, height, width) = Decode(path);
+        return Picture.FromRgb(path, colors, height, width);
     }
 
     /// <summary>Reads a file as bytes of colors, row by row.</summary>
     /// <exception cref="BadInputException">As <see cref="Read"/>.</exception>
-    public static ImageResult Decode(string path)
+    public static (byte[] Colors, int Height, int Width) Decode(string path)
     {
         byte[] bytes = BytesOf(path);
-        if (bytes.AsSpan().StartsWith(PngStart))
-        {
-            CheckPng(path, bytes);
-        }
-        else if (bytes.AsSpan().StartsWith(JpegStart))
+        bool isJpeg = bytes.AsSpan().StartsWith(JpegStart);
+        if (isJpeg)
         {
             CheckJpeg(path, bytes);
+        }
+        else if (bytes.AsSpan().StartsWith(PngStart))
+        {
+            CheckPng(path, bytes);
         }
         else
         {
@@ -46,13 +52,45 @@ internal static class PictureFile
         }
         try
         {
-            return ImageResult.FromMemory(bytes, ColorComponents.RedGreenBlue);
+            return isJpeg ? JpegFile.Decode(bytes) : DecodePng(bytes);
         }
-        // The package throws exceptions of several types for damaged files.
+        // The packages throw exceptions of several types for damaged files.
         catch (Exception e) when (e is not (BadInputException or OutOfMemoryException))
         {
             throw Damaged(path, e.Message.TrimEnd('.'), e);
         }
+    }
+
+    private static (byte[] Colors, int Height, int Width) DecodePng(byte[] bytes)
+    {
+        if (bytes[DepthAt] == 16 && bytes[DepthAt + 1] == Grey)
+        {
+            return DecodeDeepGrey([.. bytes]);
+        }
+        var image = ImageResult.FromMemory(bytes, ColorComponents.RedGreenBlue);
+        return (image.Data, image.Height, image.Width);
+    }
+
+    /// <summary>Grey of 16 bits as Pillow converts it: levels above 255 become 255. The file is read as grey with alpha of 8 bits, whose
+    /// bytes and filters are the same; so the grey is the upper half of a level, and the alpha the lower.</summary>
+    private static (byte[] Colors, int Height, int Width) DecodeDeepGrey(byte[] bytes)
+    {
+        (bytes[DepthAt], bytes[DepthAt + 1]) = (8, GreyWithAlpha);
+        for (int at = PngStart.Length; at + 12 <= bytes.Length; at += 12 + (int)BinaryPrimitives.ReadUInt32BigEndian(bytes.AsSpan(at)))
+        {
+            // The level that is transparent has no place in a file with alpha; a chunk of another name is passed over.
+            if (bytes.AsSpan(at + 4).StartsWith("tRNS"u8))
+            {
+                bytes[at + 7] = (byte)'s';
+            }
+        }
+        var image = ImageResult.FromMemory(bytes, ColorComponents.GreyAlpha);
+        byte[] colors = new byte[3 * image.Width * image.Height];
+        for (int i = 0; i < image.Width * image.Height; i++)
+        {
+            colors.AsSpan(3 * i, 3).Fill(image.Data[2 * i] > 0 ? (byte)255 : image.Data[2 * i + 1]);
+        }
+        return (colors, image.Height, image.Width);
     }
 
     private static byte[] BytesOf(string path)
@@ -90,11 +128,6 @@ internal static class PictureFile
             if (body.StartsWith("IHDR"u8) && length == 13)
             {
                 CheckSize(path, BinaryPrimitives.ReadUInt32BigEndian(body[4..]), BinaryPrimitives.ReadUInt32BigEndian(body[8..]));
-                if (body[12] == 16 && body[13] == 0)
-                {
-                    throw new BadInputException($"{path}: the picture has 16-bit grey levels, of which Pillow would keep 0 to 255 " +
-                        "alone; save it with 8 bits.");
-                }
             }
             if (body.StartsWith("IEND"u8))
             {

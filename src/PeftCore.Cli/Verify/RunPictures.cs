@@ -10,9 +10,6 @@ internal sealed class RunPictures
     private const string Data = "../../../data/vehicles";
     private const int Channels = 3;
 
-    // Of the colours of two pictures, StbImageSharp and Pillow round 4 % to another number.
-    private const int ColoursPerNudge = 25;
-
     private readonly List<(float[] Pixels, int Label)> _train;
     private readonly List<(float[] Pixels, int Label)> _test;
     private readonly int _side;
@@ -26,14 +23,12 @@ internal sealed class RunPictures
     /// <summary>Reads the pictures beside a fixture.</summary>
     /// <param name="fixture">The fixture's directory.</param>
     /// <param name="side">Rows and columns of pixels.</param>
-    /// <param name="nudge">Seed of a change of some colours by one; null for none.</param>
     /// <exception cref="BadInputException">They are not there, or one is damaged or of another size.</exception>
-    public static RunPictures Load(string fixture, int side, int? nudge)
+    public static RunPictures Load(string fixture, int side)
     {
         string data = Path.GetFullPath(Path.Combine(fixture, Data));
-        var random = nudge is { } seed ? new Random(seed) : null;
         return Directory.Exists(data)
-            ? new(Read(Path.Combine(data, "train"), side, random), Read(Path.Combine(data, "test"), side, random), side)
+            ? new(Read(Path.Combine(data, "train"), side), Read(Path.Combine(data, "test"), side), side)
             : throw new BadInputException($"{fixture}: the pictures of this run are not at {data}");
     }
 
@@ -49,31 +44,23 @@ internal sealed class RunPictures
         return (inputs, [.. rows.Select(row => row.Label)]);
     }
 
-    /// <summary>One grey level more or less for one colour in <see cref="ColoursPerNudge"/>, as decoders of JPEG differ.</summary>
-    private static int Nudged(Random? random) => random?.Next(2 * ColoursPerNudge) switch
-    {
-        0 => -1,
-        1 => 1,
-        _ => 0,
-    };
-
-    private static List<(float[] Pixels, int Label)> Read(string folder, int side, Random? random) =>
+    private static List<(float[] Pixels, int Label)> Read(string folder, int side) =>
         [.. Directory.GetDirectories(folder).Order(StringComparer.Ordinal).Index().SelectMany(found =>
-            Directory.GetFiles(found.Item).Order(StringComparer.Ordinal).Select(file => (PixelsOf(file, side, random), found.Index)))];
+            Directory.GetFiles(found.Item).Order(StringComparer.Ordinal).Select(file => (PixelsOf(file, side), found.Index)))];
 
-    private static float[] PixelsOf(string file, int side, Random? random)
+    private static float[] PixelsOf(string file, int side)
     {
-        var image = PictureFile.Decode(file);
-        if (image.Width != side || image.Height != side)
+        var (colors, height, width) = PictureFile.Decode(file);
+        if (width != side || height != side)
         {
-            throw new BadInputException($"{file}: has {image.Height} × {image.Width} pixels, expected {side} × {side}");
+            throw new BadInputException($"{file}: has {height} × {width} pixels, expected {side} × {side}");
         }
         float[] pixels = new float[Channels * side * side];
         for (int i = 0; i < side * side; i++)
         {
             for (int c = 0; c < Channels; c++)
             {
-                pixels[c * side * side + i] = ((image.Data[i * Channels + c] + Nudged(random)) / 255f - 0.5f) / 0.5f;
+                pixels[c * side * side + i] = (colors[i * Channels + c] / 255f - 0.5f) / 0.5f;
             }
         }
         return pixels;

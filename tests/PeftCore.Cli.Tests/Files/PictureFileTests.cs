@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using PeftCore.Cli.Session;
-using StbImageSharp;
 
 namespace PeftCore.Cli.Tests.Files;
 
@@ -30,17 +29,22 @@ public sealed class PictureFileTests
         string path = Path.Combine(directory.FullPath, "a.png");
         File.WriteAllBytes(path, Png(depth, kind, rows, palette));
 
-        Assert.That(() => PictureFile.Read(path), Throws.Nothing);
-        Assert.That(ImageResult.FromMemory(File.ReadAllBytes(path), ColorComponents.RedGreenBlue).Data, Is.EqualTo(rgb));
+        var (colors, height, width) = PictureFile.Decode(path);
+        Assert.That((height, width), Is.EqualTo((2, 2)));
+        Assert.That(colors, Is.EqualTo(rgb));
     }
 
-    [Test]
-    public void Grey_of_16_bits_is_refused_with_a_way_out()
+    [TestCase(false)]
+    [TestCase(true)]
+    public void Levels_of_16_bit_grey_are_cut_at_255_as_by_Pillow(bool withTransparentLevel)
     {
         using var directory = new TemporaryDirectory();
         string path = Path.Combine(directory.FullPath, "a.png");
-        File.WriteAllBytes(path, Png(16, 0, [0, 1, 0, 2, 0, 0, 3, 0, 4, 0], null));
-        Assert.That(() => PictureFile.Read(path), Throws.TypeOf<BadInputException>().With.Message.Contains("save it with 8 bits"));
+        // Levels 7 and 255, 256 and 65535; the second row is stored as differences from the first.
+        byte[] bytes = Png(16, 0, [0, 0, 7, 0, 255, 2, 1, 249, 255, 0], palette: null);
+        int picture = bytes.AsSpan().IndexOf("IDAT"u8) - 4;
+        File.WriteAllBytes(path, withTransparentLevel ? [.. bytes[..picture], .. Chunk("tRNS", [0, 7]), .. bytes[picture..]] : bytes);
+        Assert.That(PictureFile.Decode(path).Colors, Is.EqualTo(new byte[] { 7, 7, 7, 255, 255, 255, 255, 255, 255, 255, 255, 255 }));
     }
 
     [Test]
@@ -50,9 +54,9 @@ public sealed class PictureFileTests
         string path = Path.Combine(directory.FullPath, "a.png");
         byte[] pixels = [.. Enumerable.Range(0, 5 * 7 * 3).Select(i => (byte)(11 * i))];
         PngFile.Write(path, pixels, 5, 7);
-        var image = ImageResult.FromMemory(File.ReadAllBytes(path), ColorComponents.RedGreenBlue);
-        Assert.That((image.Height, image.Width), Is.EqualTo((5, 7)));
-        Assert.That(image.Data, Is.EqualTo(pixels));
+        var (colors, height, width) = PictureFile.Decode(path);
+        Assert.That((height, width), Is.EqualTo((5, 7)));
+        Assert.That(colors, Is.EqualTo(pixels));
     }
 
     [Test]
@@ -87,15 +91,16 @@ public sealed class PictureFileTests
         {
             zlib.Write(rows);
         }
-        byte[] Chunk(string name, byte[] bytes)
-        {
-            byte[] body = [.. System.Text.Encoding.ASCII.GetBytes(name), .. bytes], number = new byte[4], check = new byte[4];
-            BinaryPrimitives.WriteInt32BigEndian(number, bytes.Length);
-            BinaryPrimitives.WriteUInt32BigEndian(check, PngFile.Checksum(body));
-            return [.. number, .. body, .. check];
-        }
         return [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, .. Chunk("IHDR", header),
             .. palette is null ? [] : Chunk("PLTE", palette), .. palette is null ? [] : Chunk("tRNS", [0, 128]),
             .. Chunk("IDAT", packed.ToArray()), .. Chunk("IEND", [])];
+    }
+
+    private static byte[] Chunk(string name, byte[] bytes)
+    {
+        byte[] body = [.. System.Text.Encoding.ASCII.GetBytes(name), .. bytes], number = new byte[4], check = new byte[4];
+        BinaryPrimitives.WriteInt32BigEndian(number, bytes.Length);
+        BinaryPrimitives.WriteUInt32BigEndian(check, PngFile.Checksum(body));
+        return [.. number, .. body, .. check];
     }
 }
