@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Times `peftcore bench step` and TorchSharp (tuned) in turns: turns.sh PEFTCORE bert-base|t5-base BATCH STEPS TURNS [WARMUP]; prints both and the ratio.
+# Times `peftcore bench step` and TorchSharp (tuned) in turns: turns.sh PEFTCORE bert-base|t5-base|vit-base BATCH STEPS TURNS [WARMUP]; prints both and the ratio.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 program=$1 model=$2 batch=$3 steps=$4 turns=$5 warmup=${6:-2}
 if [ "$model" = t5-base ]; then
   ours="--target-modules q,v --max-seq-length 512 --max-target-length 128" peers="--length 512 --target-length 128"
+elif [ "$model" = vit-base ]; then
+  ours="--target-modules q_proj,v_proj --modules-to-save classifier" peers=
 else
   ours="--target-modules query,value --max-seq-length 128" peers="--length 128"
 fi

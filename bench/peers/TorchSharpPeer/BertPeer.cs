@@ -57,8 +57,8 @@ internal sealed class BertPeer : IPeer
 
     public Tensor Loss(PeerBatch batch)
     {
-        long rows = batch.Ids.shape[0], length = batch.Ids.shape[1];
-        var x = _words.index_select(0, batch.Ids.view(-1)).view(rows, length, _hidden)
+        long rows = batch.Inputs.shape[0], length = batch.Inputs.shape[1];
+        var x = _words.index_select(0, batch.Inputs.view(-1)).view(rows, length, _hidden)
             .add_(_positions.slice(0, 0, length, 1)).add_(_types[0]).view(-1, _hidden);
         x = Normalized(x, _norm); // (B·T, C)
         foreach (var block in _blocks)

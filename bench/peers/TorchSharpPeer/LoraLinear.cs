@@ -14,19 +14,28 @@ internal sealed class LoraLinear
     private readonly Tensor? _b;
     private readonly float _scale;
 
-    /// <summary>Creates the layer, with an adapter if <paramref name="rank"/> is positive.</summary>
-    public LoraLinear(Weights weights, string name, long inputs, long outputs, bool bias, int rank = 0, float alpha = 8)
+    /// <summary>Creates the layer, with an adapter if <paramref name="rank"/> is positive, under the base's name unless
+    /// <paramref name="adapter"/> is another.</summary>
+    public LoraLinear(Weights weights, string name, long inputs, long outputs, bool bias, int rank = 0, float alpha = 8,
+        string? adapter = null)
     {
         _weight = weights.Frozen(name + ".weight", outputs, inputs);
         _bias = bias ? weights.Frozen(name + ".bias", outputs) : null;
         if (rank > 0)
         {
-            string adapter = "base_model.model." + name;
+            adapter = "base_model.model." + (adapter ?? name);
             _a = weights.Trainable(adapter + ".lora_A.weight", zero: false, rank, inputs);
             _b = weights.Trainable(adapter + ".lora_B.weight", zero: true, outputs, rank);
             _scale = alpha / rank;
         }
     }
+
+    private LoraLinear(Tensor weight, Tensor bias) => (_weight, _bias) = (weight, bias);
+
+    /// <summary>A layer without an adapter whose weight and bias train.</summary>
+    public static LoraLinear Trained(Weights weights, string name, long inputs, long outputs) =>
+        new(weights.Trainable($"base_model.model.{name}.weight", zero: false, outputs, inputs),
+            weights.Trainable($"base_model.model.{name}.bias", zero: true, outputs));
 
     /// <summary>(rows, inputs) to (rows, outputs).</summary>
     public Tensor Forward(Tensor x)

@@ -1,5 +1,6 @@
-// The step of `peftcore bench step` in TorchSharp: BERT (sequence classification) or T5, random weights, LoRA, clipping, AdamW, float32.
+// The step of `peftcore bench step` in TorchSharp: BERT (sequence classification), T5 or ViT, random weights, LoRA, clipping, AdamW, float32.
 //   TorchSharpPeer config.json --batch 4 --length 128 [--target-length 128] [--rank 8] [--threads 2] [--steps 10] [--warmup 2]
+//   TorchSharpPeer vit-base.json --batch 4
 //   TorchSharpPeer --check fixtures/hf/bert     compares the loss, and the losses of five steps, with Hugging Face PEFT's
 using System.Diagnostics;
 using System.Globalization;
@@ -17,9 +18,9 @@ if (args[0] == "--check")
 }
 using var config = JsonDocument.Parse(File.ReadAllText(args[0]));
 var weights = new Weights();
-var peer = Create(config.RootElement, weights, Number("--rank", 8));
+var peer = Create(config.RootElement, weights, Number("--rank", 8), ["q_proj", "v_proj"]);
 int rows = Number("--batch", 1), length = Number("--length", 128), target = Number("--target-length", 128);
-var batch = new PeerBatch(randint(peer.Vocabulary, [rows, length]),
+var batch = new PeerBatch(peer.Side > 0 ? randn([rows, 3, peer.Side, peer.Side]) : randint(peer.Vocabulary, [rows, length]),
     peer.Labels > 0 ? arange(rows, ScalarType.Int64) % peer.Labels : randint(peer.Vocabulary, [rows, target]));
 var optimizer = optim.AdamW(weights.Trained, 1e-4, weight_decay: 0);
 var times = new List<double>();
@@ -35,22 +36,23 @@ for (int i = -Number("--warmup", 2); i < Number("--steps", 10); i++)
     first = first == 0 ? last : first;
 }
 double median = times.Order().ElementAt(times.Count / 2);
-long tokens = rows * (length + (peer.Labels > 0 ? 0 : target));
+long samples = peer.Side > 0 ? rows : rows * (length + (peer.Labels > 0 ? 0 : target));
 string resident = File.ReadLines("/proc/self/status").First(line => line.StartsWith("VmHWM", StringComparison.Ordinal));
 long trained = weights.Trained.Sum(p => p.numel()), mebibytes = long.Parse(resident.Split(' ')[^2], CultureInfo.InvariantCulture) >> 10;
 Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-    $"{1000 * tokens / median:N0} tok/s, {median:0.0} ms a step (best {times.Min():0.0}), loss {first:0.0000} to {last:0.0000}, " +
+    $"{1000 * samples / median:N1} {(peer.Side > 0 ? "pictures" : "tok")}/s, {median:0.0} ms a step (best {times.Min():0.0}), loss {first:0.0000} to {last:0.0000}, " +
     $"{trained:N0} trained, resident {mebibytes} MiB"));
 return 0;
 
 int Number(string name, int otherwise) =>
     Array.IndexOf(args, name) is var at and >= 0 ? int.Parse(args[at + 1], CultureInfo.InvariantCulture) : otherwise;
 
-static IPeer Create(JsonElement config, Weights weights, int rank) => config.GetProperty("model_type").GetString() switch
+static IPeer Create(JsonElement config, Weights weights, int rank, IReadOnlyCollection<string> targets) => config.GetProperty("model_type").GetString() switch
 {
     "bert" => new BertPeer(config, weights, rank),
     "t5" => new T5Peer(config, weights, rank),
-    var other => throw new NotSupportedException($"model_type {other}: bert and t5 are written here"),
+    "vit" => new VitPeer(config, weights, rank, targets),
+    var other => throw new NotSupportedException($"model_type {other}: bert, t5 and vit are written here"),
 };
 
 static double Step(IPeer peer, PeerBatch batch, Weights weights, optim.Optimizer optimizer, double maxNorm)
@@ -73,10 +75,12 @@ static int Check(string directory)
     using var adapter = JsonDocument.Parse(File.ReadAllText(Path.Combine(directory, "lora", "adapter_config.json")));
     var weights = new Weights(Path.Combine(directory, "base", "model.safetensors"),
         Path.Combine(directory, "lora", "adapter_model.safetensors"));
-    var peer = Create(config.RootElement, weights, adapter.RootElement.GetProperty("r").GetInt32());
+    string[] targets = [.. adapter.RootElement.GetProperty("target_modules").EnumerateArray().Select(name => name.GetString()!)];
+    var peer = Create(config.RootElement, weights, adapter.RootElement.GetProperty("r").GetInt32(), targets);
     var expected = Weights.Read(Path.Combine(directory, "lora", "expected.safetensors"));
-    var mask = (1 - expected["in.attention_mask"].to(ScalarType.Float32)).unsqueeze(1).unsqueeze(1) * -1e9f;
-    var batch = new PeerBatch(expected["in.input_ids"], expected["in.labels"], mask);
+    var batch = peer.Side > 0 ? new PeerBatch(expected["in.pixel_values"], expected["in.labels"])
+        : new PeerBatch(expected["in.input_ids"], expected["in.labels"],
+            (1 - expected["in.attention_mask"].to(ScalarType.Float32)).unsqueeze(1).unsqueeze(1) * -1e9f);
     var optimizer = optim.AdamW(weights.Trained, 1e-2, weight_decay: 0.01);
     float[] losses = expected["adamw.losses"].data<float>().ToArray();
     double worst = 0;

@@ -60,9 +60,9 @@ internal sealed class T5Peer : IPeer
 
     public Tensor Loss(PeerBatch batch)
     {
-        long rows = batch.Ids.shape[0], source = batch.Ids.shape[1], target = batch.Labels.shape[1];
+        long rows = batch.Inputs.shape[0], source = batch.Inputs.shape[1], target = batch.Labels.shape[1];
         var bias = Bias(decoder: false, source);
-        var x = Run(_encoder, Embedded(batch.Ids), null, batch.Mask is null ? bias : bias + batch.Mask, rows, source);
+        var x = Run(_encoder, Embedded(batch.Inputs), null, batch.Mask is null ? bias : bias + batch.Mask, rows, source);
         var written = cat([zeros([rows, 1], ScalarType.Int64), batch.Labels.slice(1, 0, target - 1, 1).clamp_min(0)], 1);
         var y = Run(_decoder, Embedded(written), x, Bias(decoder: true, target), rows, target, batch.Mask);
         return functional.cross_entropy(functional.linear(y.mul_(1 / MathF.Sqrt(_hidden)), _table), batch.Labels.view(-1));
