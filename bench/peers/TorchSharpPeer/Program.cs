@@ -1,4 +1,4 @@
-// The step of `peftcore bench step` in TorchSharp: BERT (sequence classification), T5 or ViT, random weights, LoRA, clipping, AdamW, float32.
+// The step of `peftcore bench step` in TorchSharp: BERT (sequence classification), T5 or ViT, random weights, LoRA, clipping, AdamW, F32.
 //   TorchSharpPeer config.json --batch 4 --length 128 [--target-length 128] [--rank 8] [--threads 2] [--steps 10] [--warmup 2]
 //   TorchSharpPeer vit-base.json --batch 4
 //   TorchSharpPeer --check fixtures/hf/bert     compares the loss, and the losses of five steps, with Hugging Face PEFT's
@@ -40,20 +40,21 @@ long samples = peer.Side > 0 ? rows : rows * (length + (peer.Labels > 0 ? 0 : ta
 string resident = File.ReadLines("/proc/self/status").First(line => line.StartsWith("VmHWM", StringComparison.Ordinal));
 long trained = weights.Trained.Sum(p => p.numel()), mebibytes = long.Parse(resident.Split(' ')[^2], CultureInfo.InvariantCulture) >> 10;
 Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-    $"{1000 * samples / median:N1} {(peer.Side > 0 ? "pictures" : "tok")}/s, {median:0.0} ms a step (best {times.Min():0.0}), loss {first:0.0000} to {last:0.0000}, " +
-    $"{trained:N0} trained, resident {mebibytes} MiB"));
+    $"{1000 * samples / median:N1} {(peer.Side > 0 ? "pictures" : "tok")}/s, {median:0.0} ms a step (best {times.Min():0.0}), " +
+    $"loss {first:0.0000} to {last:0.0000}, {trained:N0} trained, resident {mebibytes} MiB"));
 return 0;
 
 int Number(string name, int otherwise) =>
     Array.IndexOf(args, name) is var at and >= 0 ? int.Parse(args[at + 1], CultureInfo.InvariantCulture) : otherwise;
 
-static IPeer Create(JsonElement config, Weights weights, int rank, IReadOnlyCollection<string> targets) => config.GetProperty("model_type").GetString() switch
-{
-    "bert" => new BertPeer(config, weights, rank),
-    "t5" => new T5Peer(config, weights, rank),
-    "vit" => new VitPeer(config, weights, rank, targets),
-    var other => throw new NotSupportedException($"model_type {other}: bert, t5 and vit are written here"),
-};
+static IPeer Create(JsonElement config, Weights weights, int rank, IReadOnlyCollection<string> targets) =>
+    config.GetProperty("model_type").GetString() switch
+    {
+        "bert" => new BertPeer(config, weights, rank),
+        "t5" => new T5Peer(config, weights, rank),
+        "vit" => new VitPeer(config, weights, rank, targets),
+        var other => throw new NotSupportedException($"model_type {other}: bert, t5 and vit are written here"),
+    };
 
 static double Step(IPeer peer, PeerBatch batch, Weights weights, optim.Optimizer optimizer, double maxNorm)
 {

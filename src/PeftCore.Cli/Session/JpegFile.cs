@@ -58,14 +58,15 @@ internal static class JpegFile
     {
         int width = file.Image_width, height = file.Image_height;
         int columns = (width - 1) / (across * BlockSide) + 1, lines = (height - 1) / (down * BlockSide) + 1;
-        byte[][][] rows = [.. file.Comp_info.Take(file.Num_components).Select(part => Enumerable.Range(0, lines * part.V_samp_factor * BlockSide)
-            .Select(_ => new byte[columns * part.H_samp_factor * BlockSide]).ToArray())];
+        byte[][][] rows = [.. file.Comp_info.Take(file.Num_components).Select(part =>
+            Enumerable.Range(0, lines * part.V_samp_factor * BlockSide)
+                .Select(_ => new byte[columns * part.H_samp_factor * BlockSide]).ToArray())];
         for (int line = 0; line < lines; line++)
         {
             byte[][][] band = [.. rows.Select(all => all.AsSpan(line * (all.Length / lines), all.Length / lines).ToArray())];
             file.jpeg_read_raw_data(band, down * BlockSide);
         }
-        // Of each component's own size; a last sample that covers no whole pixel counts.
+        // Each component's own size; a last sample that covers less than its pixels counts.
         JpegPlane[] planes = [.. rows.Zip(file.Comp_info, (all, part) => new JpegPlane(all,
             (width * part.H_samp_factor + across - 1) / across, (height * part.V_samp_factor + down - 1) / down))];
         file.jpeg_finish_decompress();

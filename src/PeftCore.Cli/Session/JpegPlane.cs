@@ -10,7 +10,8 @@ internal sealed class JpegPlane(byte[][] rows, int width, int height)
     private const int LeastFancyWidth = 3;
 
     /// <summary>One row of the picture at full resolution, as libjpeg-turbo's "fancy upsampling" makes it: where a component has half the
-    /// resolution, a new sample is 3/4 of the nearer stored one and 1/4 of the further one, in each direction; otherwise the nearest.</summary>
+    /// resolution, a new sample is 3/4 of the nearer stored one and 1/4 of the further one, in each direction; otherwise the
+    /// nearest.</summary>
     /// <param name="y">The row.</param>
     /// <param name="across">Columns of the picture for each stored column.</param>
     /// <param name="down">Rows of the picture for each stored row.</param>

@@ -9,7 +9,8 @@ public sealed class JpegFileTests
     private static readonly byte[] StartOfScan = [0xFF, 0xDA];
 
     // APP1, its length, "Exif", a big-endian TIFF with one field: 0x0112, orientation, short, 1 value, 6 (to be turned right).
-    private const string TurnedRight = "FFE1002245786966" + "0000" + "4D4D002A00000008" + "0001" + "0112000300000001" + "00060000" + "00000000";
+    private const string TurnedRight = "FFE1002245786966" + "0000" + "4D4D002A00000008" + "0001" + "0112000300000001" + "00060000" +
+        "00000000";
 
     [TestCaseSource(nameof(Names))]
     public void Every_kind_of_jpeg_gets_the_colors_of_libjpeg_turbo(string name)
