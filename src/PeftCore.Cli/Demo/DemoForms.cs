@@ -41,6 +41,10 @@ internal static class DemoForms
         }
     }
 
+    /// <summary>The boxes of the first form of a file.</summary>
+    public static IReadOnlyList<int[]> FirstBoxes(string path) =>
+        [.. JsonNode.Parse(File.ReadLines(path).First())!["boxes"]!.AsArray().Select(box => box!.AsArray().Select(side => (int)side!).ToArray())];
+
     /// <summary>{"words", "boxes", "tags"}: a form. Its parts come in a random order, as a program that reads pictures may write
     /// them.</summary>
     private static JsonObject Form(Random random)

@@ -71,10 +71,14 @@ internal sealed class DocumentDemo(DemoOptions demo, string output, Invocation c
         return outcome;
     }
 
-    /// <summary>The words of a form that are tagged.</summary>
+    /// <summary>The words of a form that are tagged, as a table and as a drawing.</summary>
     private void Show(TrainingJob job, DataRow form)
     {
-        var tagged = job.Setup.TagsOf(form, call).Where(found => found.Tag != "O");
+        var tags = job.Setup.TagsOf(form, call);
+        var boxes = DemoForms.FirstBoxes(Path.Combine(_forms, "test.jsonl"));
+        File.WriteAllText(Path.Combine(output, "form.svg"),
+            PagePlot.Svg([.. tags.Select((found, i) => (found.Word, boxes[i], found.Tag))]));
+        var tagged = tags.Where(found => found.Tag != "O");
         foreach (string line in TextTable.Lines([["word", "tag", "probability"], .. tagged.Select(found => new[]
             { found.Word, found.Tag, found.Probability.ToString("0.0 %", CultureInfo.InvariantCulture) })], 2))
         {
