@@ -106,7 +106,8 @@ internal sealed class Bench : IDisposable
 
     /// <summary>The parameters of the adapter that a pass uses.</summary>
     private IEnumerable<(string Name, Parameter Parameter)> Used => Model.Parameters
-        .Where(p => Family.Unused is not { } unused || !p.Name.EndsWith(unused, StringComparison.Ordinal)).Select(p => (p.Name, p.Parameter));
+        .Where(p => Family.Unused is not { } unused || !p.Name.EndsWith(unused, StringComparison.Ordinal))
+        .Select(p => (p.Name, p.Parameter));
 
     public static void Set(Parameter parameter, float[] values) =>
         ((Backend)parameter.Value.Device).Upload(MemoryMarshal.AsBytes<float>(values), parameter.Value);

@@ -45,7 +45,8 @@ internal sealed record SoundAugmentation(double Speed, double Filter, double Noi
 
     private int SilenceIn(SampleDraw draw, int rate) => (int)(Uniform(draw, 1) * Shift * rate);
 
-    /// <summary>Reads a recording at another speed, with the cubic through the four samples around each time (Catmull and Rom 1974).</summary>
+    /// <summary>Reads a recording at another speed, with the cubic through the four samples around each time (Catmull and Rom
+    /// 1974).</summary>
     private static void Stretch(ReadOnlySpan<float> x, Span<float> y)
     {
         if (x.Length == y.Length)

@@ -32,7 +32,8 @@ internal static class BandPassFilters
         float[] values = new float[channels * kernel];
         for (int band = 0; band < count; band++)
         {
-            double center = Hertz(lowest + band * step), width = (Hertz(lowest + (band + 1) * step) - Hertz(lowest + (band - 1) * step)) / 2;
+            double center = Hertz(lowest + band * step);
+            double width = (Hertz(lowest + (band + 1) * step) - Hertz(lowest + (band - 1) * step)) / 2;
             // A Gaussian of deviation σ has one of 1/2πσ in frequency; the window ends at 2.5 σ.
             double deviation = Math.Min(rate / (2 * Math.PI * 0.5 * width), kernel / 5.0);
             for (int phase = 0; phase < Phases; phase++)
