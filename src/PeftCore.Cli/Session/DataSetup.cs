@@ -112,10 +112,7 @@ internal sealed class DataSetup
     /// <summary>Reads a file or a directory and prints the warnings.</summary>
     public DataSplits Open(string path, Invocation call)
     {
-        foreach (string warning in _encoding.Pictures?.Warnings ?? [])
-        {
-            call.Terminal.Note(warning);
-        }
+        _session.TellOfPictures(call);
         return Warned(call, warnings => DataFiles.Open(path, Reading(_options, warnings)));
     }
 
@@ -142,7 +139,6 @@ internal sealed class DataSetup
         LabelNames = FieldNames.Labels(options.LabelNames),
         LabelSpaces = options.LabelSpaces,
         MediaEndings = _session.MediaEndings,
-        BareFiles = _encoding.Task == ModelTask.NoisePrediction,
         Readers = ParquetRows.Readers(warnings, named: options.LabelNames is not null),
         Warnings = warnings,
     };

@@ -15,6 +15,7 @@ namespace PeftCore.Cli.Session;
 internal sealed class ModelSession : IDisposable
 {
     private readonly TensorScope _scope = new();
+    private readonly List<string> _warningsOfPictures = [];
     private bool _toldOfTokenizer;
 
     private readonly Func<PeftModel> _load;
@@ -74,7 +75,7 @@ internal sealed class ModelSession : IDisposable
         : ReadsPictures ? PictureFile.Endings : [];
 
     /// <summary>Reads pictures for the model.</summary>
-    public PictureReader Pictures => field ??= PictureReader.Open(Declared, Directory, PictureFile.Read);
+    public PictureReader Pictures => field ??= PictureReader.Open(Declared, Directory, PictureFile.Read, _warningsOfPictures);
 
     /// <summary>Number of rows of the token tables.</summary>
     private int Rows { get; }
@@ -224,6 +225,13 @@ internal sealed class ModelSession : IDisposable
                 $"{Directory}: no end-of-text token is known, so only the length ends a text; name eos_token in tokenizer_config.json, " +
                 "or eos_token_id in config.json.");
         }
+    }
+
+    /// <summary>Warns once of files that a diffusion model lacks.</summary>
+    public void TellOfPictures(Invocation call)
+    {
+        _warningsOfPictures.ForEach(call.Terminal.Note);
+        _warningsOfPictures.Clear();
     }
 
     /// <summary>The error for a task that no adapter has.</summary>

@@ -133,7 +133,7 @@ internal sealed class TrainingJob
         }
         try
         {
-            DiffusionLora.Export(output, Path.Combine(output, DiffusionLora.FileName), kohya: false);
+            DiffusionLora.Export(output, Path.Combine(output, ConvertVerb.PipelineFileName), kohya: false);
         }
         catch (BadInputException e)
         {

@@ -11,6 +11,9 @@ namespace PeftCore.Cli.Verbs;
 /// method's ΔW approximated by a LoRA of a given rank, or from and to the LoRA files of diffusion pipelines.</summary>
 internal sealed class ConvertVerb : Verb
 {
+    /// <summary>Name of the file that diffusers reads of a directory.</summary>
+    public const string PipelineFileName = "pytorch_lora_weights.safetensors";
+
     private readonly Option<string> _adapter = new("--adapter")
     {
         Description = "directory of the adapter", HelpName = "DIR",
@@ -96,7 +99,7 @@ internal sealed class ConvertVerb : Verb
         {
             throw new BadInputException($"--layout: \"{layout}\" is no layout of a pipeline's file; choose diffusers or kohya.");
         }
-        string file = Path.Combine(output, DiffusionLora.FileName);
+        string file = Path.Combine(output, PipelineFileName);
         DiffusionLora.Export(adapter, file, layout == "kohya");
         call.Say($"{file}: LoRA in the layout of {layout}");
         return VerbResult.Done(new JsonReport().Add("output_dir", output).Add("layout", layout));

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using PeftCore.Cli.Options;
 using PeftCore.Cli.Output;
 using PeftCore.Cli.Session;
-using PeftCore.Data;
 
 namespace PeftCore.Cli.Verbs;
 
@@ -15,8 +14,8 @@ internal static class DrawnPictures
     // diffusers' default for a prompt.
     private const double UsualGuidance = 7.5;
 
-    // Empty pixels between the pictures of a sheet.
-    private const int Gap = 2;
+    // Empty pixels between the pictures of a sheet, and the least pixels of a side of each: smaller ones are enlarged.
+    private const int Gap = 4, LeastSide = 64;
 
     public static VerbResult To(string output, SamplingOptions options, Invocation call)
     {
@@ -25,10 +24,7 @@ internal static class DrawnPictures
             compute: options.Dtype), options.Model, warn: call.Terminal.Warn, task: TaskChoice.Of(null, options.Adapters))
             .RequireDrawing();
         var reader = session.Pictures;
-        foreach (string warning in reader.Warnings)
-        {
-            call.Terminal.Note(warning);
-        }
+        session.TellOfPictures(call);
         session.WithAdapters(options.Adapters, call);
         var clock = Stopwatch.StartNew();
         var pictures = reader.Draw(session.Model.Base, options.Prompt, options.NumImages, options.NumInferenceSteps, options.Seed,
@@ -43,24 +39,28 @@ internal static class DrawnPictures
         {
             WriteSheet(Path.Combine(output, SheetName), pictures);
         }
-        call.Say(FormattableString.Invariant($"{output}: {pictures.Count} {(pictures.Count == 1 ? "picture" : "pictures")} of {pictures[0].Height} × {pictures[0].Width} pixels in {clock.Elapsed.TotalSeconds:0.0} s"));
-        return VerbResult.Done(new JsonReport().Add("output_dir", output).Add("images", string.Join(' ', files.Select(Path.GetFileName)))
+        string what = pictures.Count == 1 ? "picture" : "pictures";
+        call.Say(FormattableString.Invariant(
+            $"{output}: {pictures.Count} {what} of {pictures[0].Height} × {pictures[0].Width} pixels in {clock.Elapsed.TotalSeconds:0.0} s"));
+        return VerbResult.Done(new JsonReport().Add("output_dir", output).Add("images", files)
             .Add("seconds", clock.Elapsed.TotalSeconds));
     }
 
     /// <summary>All pictures in about as many rows as columns.</summary>
-    private static void WriteSheet(string path, IReadOnlyList<Picture> pictures)
+    private static void WriteSheet(string path, IReadOnlyList<(byte[] Pixels, int Height, int Width)> pictures)
     {
         int columns = (int)Math.Ceiling(Math.Sqrt(pictures.Count)), rows = (pictures.Count + columns - 1) / columns;
-        int height = pictures[0].Height, width = pictures[0].Width, line = columns * (width + Gap) - Gap;
+        int zoom = Math.Max(1, LeastSide / pictures[0].Width), height = zoom * pictures[0].Height, width = zoom * pictures[0].Width;
+        int line = columns * (width + Gap) - Gap;
         byte[] sheet = new byte[(rows * (height + Gap) - Gap) * line * 3];
         Array.Fill(sheet, byte.MaxValue);
         for (int i = 0; i < pictures.Count; i++)
         {
-            for (int row = 0; row < height; row++)
+            for (int pixel = 0; pixel < height * width; pixel++)
             {
-                int at = (i / columns * (height + Gap) + row) * line + i % columns * (width + Gap);
-                pictures[i].Pixels.AsSpan(row * width * 3, width * 3).CopyTo(sheet.AsSpan(at * 3));
+                int row = pixel / width, column = pixel % width;
+                int at = (i / columns * (height + Gap) + row) * line + i % columns * (width + Gap) + column;
+                pictures[i].Pixels.AsSpan((row / zoom * pictures[i].Width + column / zoom) * 3, 3).CopyTo(sheet.AsSpan(at * 3));
             }
         }
         PngFile.Write(path, sheet, rows * (height + Gap) - Gap, line);

@@ -13,6 +13,9 @@ namespace PeftCore.Cli.Verbs;
 /// <summary>Measures the loss of a model on a data set, and the metrics of its task: perplexity, accuracy, F1 and others.</summary>
 internal sealed class EvalVerb : Verb
 {
+    // Random steps and noises that each picture is measured with, the same ones in every evaluation.
+    private const int NoiseDraws = 16;
+
     private readonly Option<string?> _model = new("--model") { Description = "directory of the model", HelpName = "DIR" };
     private readonly Option<string[]> _adapter = new("--adapter")
     {
@@ -125,7 +128,10 @@ internal sealed class EvalVerb : Verb
         // Its texts are scored below, all of them.
         bool writes = session.HearsSpeech || session.Model.Base.Task == ModelTask.Seq2SeqLm;
         call.Note(call.IsGiven(_beams) && !session.HearsSpeech ? "--num-beams has no effect on data that are no recordings." : null);
-        var result = Evaluation.Run(session.Model.Base, setup.Loader(examples, train: false).Epoch(), call.Stop, withMetrics: !writes);
+        // Each epoch has other noise, and one step of it says little about a picture.
+        int draws = session.Model.Base.Task == ModelTask.NoisePrediction ? NoiseDraws : 1;
+        var result = Evaluation.Run(session.Model.Base,
+            Enumerable.Range(0, draws).SelectMany(setup.Loader(examples, train: false).Epoch), call.Stop, withMetrics: !writes);
         double loss = RunFailedException.Finite(result.Loss, $"the loss on {data}");
         var report = new JsonReport().Add("loss", loss);
         if (result.Perplexity is { } perplexity)

@@ -25,9 +25,6 @@ public sealed class ReadOptions
     /// metadata.jsonl. Empty for data of text.</summary>
     public IReadOnlyList<string> MediaEndings { get; init; } = [];
 
-    /// <summary>Whether files in a directory need neither a class nor a text, as those that a diffusion model learns.</summary>
-    public bool BareFiles { get; init; }
-
     /// <summary>Receives warnings: files in another layout than their ending says, and probable mistakes. Null drops them.</summary>
     public ICollection<string>? Warnings { get; init; }
 

@@ -107,12 +107,19 @@ public sealed record Family(string Name, string Attention, string MlpOutput, str
         Unused = "masked_spec_embed",
     };
 
+    /// <summary>Convolutions and attention on noised pictures.</summary>
+    public static Family UNet { get; } = new("unet", "to_q", "ff.net.2", "transformer_blocks.0.ff", "", "conv_norm_out", HasBiases: true)
+    {
+        Head = "conv_out",
+        IsTiny = true,
+    };
+
     /// <summary>The families of all properties with all settings.</summary>
     public static IReadOnlyList<Family> All { get; } = [Llama, Gpt2];
 
     /// <summary>A family of each other kind, which one setting of each kind of method is held to.</summary>
     public static IReadOnlyList<Family> Others { get; } = [GptNeoX, Qwen3Moe, Bert, T5, Bart, Vit, Dinov2, Clip, ClipClassifier,
-        LayoutLm, LayoutLmV3, Whisper, Wav2Vec2];
+        LayoutLm, LayoutLmV3, Whisper, Wav2Vec2, UNet];
 
     /// <summary>The module of the head.</summary>
     public string Head { get; private init; } = "lm_head";

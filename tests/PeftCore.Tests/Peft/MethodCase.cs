@@ -60,6 +60,7 @@ internal static partial class MethodCases
         "embedding" or "trainable tokens alone" => family.ReadsTokens,
         "prompt from the vocabulary" => family.TakesPrompts,
         "prefix from zeros" => family.ReadsTokens && family != Family.LayoutLmV3,
+        "double_seq_bn" or "last layers and head" => family != Family.UNet, // It has no blocks of one size.
         _ => true,
     };
 

@@ -23,7 +23,7 @@ internal sealed class SoundEncoder(ITextEncoder tokenizer, EncodeOptions options
         foreach (var row in rows)
         {
             report.Rows++;
-            var recording = row as MediaRow ?? throw row.Place.Error(
+            var recording = (row as MediaRow)?.RequireWords() ?? throw row.Place.Error(
                 $"the row has {RowForm.NameOf(row)}, expected {{\"file_name\", \"text\"}}, a recording and what is said");
             if (bad.Read(() => Encode(recording)) is { } example)
             {

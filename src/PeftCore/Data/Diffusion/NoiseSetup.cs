@@ -13,8 +13,8 @@ internal sealed class NoiseSetup
     private readonly Shape _sample;
     private readonly DenseValues _none;
 
-    private NoiseSetup(Shape sample, int columns, NoiseSchedule schedule, PipelineText? texts, List<string> warnings) =>
-        (_sample, _none, Schedule, Texts, Warnings) = (sample, new DenseValues(new float[columns], [1, columns]), schedule, texts, warnings);
+    private NoiseSetup(Shape sample, int columns, NoiseSchedule schedule, PipelineText? texts) =>
+        (_sample, _none, Schedule, Texts) = (sample, new DenseValues(new float[columns], [1, columns]), schedule, texts);
 
     /// <summary>The noise of each step.</summary>
     public NoiseSchedule Schedule { get; }
@@ -22,31 +22,28 @@ internal sealed class NoiseSetup
     /// <summary>The text encoder; null without one.</summary>
     public PipelineText? Texts { get; }
 
-    /// <summary>Sentences about files that are not there.</summary>
-    public IReadOnlyList<string> Warnings { get; }
-
     /// <summary>Finds schedule and text encoder of a UNet's directory.</summary>
     /// <param name="model">The UNet, with or without weights.</param>
     /// <param name="directory">Its directory.</param>
+    /// <param name="warnings">Receives a sentence for each file that is not there.</param>
     /// <exception cref="BadInputException">A file is malformed or asks for something that is not supported.</exception>
-    public static NoiseSetup Open(UNet model, string directory)
+    public static NoiseSetup Open(UNet model, string directory, ICollection<string>? warnings)
     {
         string pipeline = Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory))) ?? directory;
         string? schedule = Array.Find([Path.Combine(directory, ScheduleName), Path.Combine(pipeline, "scheduler", ScheduleName)], File.Exists);
         var texts = PipelineText.Find(pipeline, model.Config.CrossChannels);
-        var warnings = new List<string>();
         if (schedule is null)
         {
-            warnings.Add($"{directory}: there is no {ScheduleName}, here or in the directory scheduler beside it, so the noise is that of " +
+            warnings?.Add($"{directory}: there is no {ScheduleName}, here or in the directory scheduler beside it, so the noise is that of " +
                 "Stable Diffusion (scaled_linear, 0.00085 to 0.012 in 1,000 steps, epsilon).");
         }
         if (texts is null)
         {
-            warnings.Add($"{directory}: there are no text_encoder and tokenizer beside it, so the model gets hidden states of zero in the " +
+            warnings?.Add($"{directory}: there are no text_encoder and tokenizer beside it, so the model gets hidden states of zero in the " +
                 "place of a text; texts and classes of the data are not read.");
         }
         return new NoiseSetup(model.InputsOf(0).Pixels!.Value, model.Config.CrossChannels,
-            schedule is null ? NoiseSchedule.StableDiffusion : NoiseSchedule.Load(schedule), texts, warnings);
+            schedule is null ? NoiseSchedule.StableDiffusion : NoiseSchedule.Load(schedule), texts);
     }
 
     /// <summary>The hidden states of texts by text: those of the text encoder, or zeros.</summary>

@@ -6,8 +6,8 @@ namespace PeftCore.Data;
 internal static class PictureDrawing
 {
     /// <summary>Draws pictures; <see cref="PictureReader.Draw"/> explains the arguments.</summary>
-    public static IReadOnlyList<Picture> Draw(NoiseSetup setup, TransformerModel model, string? prompt, int count, int steps, ulong seed,
-        double guidance)
+    public static IReadOnlyList<(byte[] Pixels, int Height, int Width)> Draw(NoiseSetup setup, TransformerModel model, string? prompt,
+        int count, int steps, ulong seed, double guidance)
     {
         if (model is not UNet { Config: { OutChannels: Picture.Channels } config })
         {
@@ -24,11 +24,11 @@ internal static class PictureDrawing
         float[] pictures = DdimSampler.Sample(model, setup.Schedule, text.Values, text.Shape[0], count, steps, seed,
             guidance == 1 ? [] : without.Values, guidance);
         int side = config.SampleSize, each = pictures.Length / count;
-        return [.. Enumerable.Range(0, count).Select(i => ToPicture(pictures.AsSpan(i * each, each), side))];
+        return [.. Enumerable.Range(0, count).Select(i => (ToPixels(pictures.AsSpan(i * each, each), side), side, side))];
     }
 
     /// <summary>(3, side, side) in [−1, 1] as levels of 0 to 255.</summary>
-    private static Picture ToPicture(ReadOnlySpan<float> values, int side)
+    private static byte[] ToPixels(ReadOnlySpan<float> values, int side)
     {
         byte[] pixels = new byte[values.Length];
         int count = side * side;
@@ -36,6 +36,6 @@ internal static class PictureDrawing
         {
             pixels[i % count * Picture.Channels + i / count] = (byte)Math.Clamp(Math.Round((values[i] + 1) / 2 * 255), 0, 255);
         }
-        return new Picture(pixels, side, side);
+        return pixels;
     }
 }

@@ -3,7 +3,7 @@ using PeftCore.Io;
 namespace PeftCore.Data;
 
 /// <summary>Reads directories of files, such as recordings or pictures, in the layouts of Hugging Face's audiofolder and imagefolder: a
-/// metadata.csv or metadata.jsonl with a column "file_name", or one directory for each class. Splits are directories named as those
+/// metadata.csv or metadata.jsonl with a column "file_name", or one directory for each class, or files alone, which only diffusion models learn. Splits are directories named as those
 /// files.</summary>
 internal static class MediaFolder
 {
@@ -17,7 +17,7 @@ internal static class MediaFolder
     /// <param name="splits">The names of the directories of training, validation and test data.</param>
     /// <param name="options">How rows are read, with the endings of files.</param>
     /// <returns>Null if the directory has none of the layouts.</returns>
-    /// <exception cref="BadInputException">A class has no files, or files have no class and no metadata.</exception>
+    /// <exception cref="BadInputException">A class has no files.</exception>
     public static DataSplits? Find(string path, (string[] Train, string[] Validation, string[] Test) splits, ReadOptions options)
     {
         if (options.MediaEndings.Count == 0)
@@ -47,12 +47,7 @@ internal static class MediaFolder
         string endings = string.Join(", ", options.MediaEndings);
         if (FilesOf(directory, options) is { Length: > 0 } loose)
         {
-            if (options.BareFiles)
-            {
-                return [.. loose.Select((file, i) => new MediaRow(new RowPlace(directory, i + 1, "file"), file, null, null))];
-            }
-            throw new BadInputException($"{directory}: {loose.Length} files, such as {Path.GetFileName(loose[0])}, have neither a class nor " +
-                "a text; put them into one directory for each class, or add a metadata.csv with the columns file_name and text.");
+            return [.. loose.Select((file, i) => new MediaRow(new RowPlace(directory, i + 1, "file"), file, null, null))];
         }
         var rows = new List<DataRow>();
         foreach (string below in Entries(directory, Directory.EnumerateDirectories))

@@ -15,6 +15,11 @@ internal sealed record MediaRow(RowPlace Place, string File, string? Text, strin
         ? new(place, Path.Combine(Path.GetDirectoryName(place.File) ?? "", path), text, label)
         : throw place.Error("the path of the file is empty");
 
+    /// <summary>Refuses a file of a directory that gives it neither a class nor a text.</summary>
+    public MediaRow RequireWords() => Text is not null || Label is not null ? this : throw new BadInputException(
+        $"{Place.File}: its files, such as {Path.GetFileName(File)}, have neither a class nor a text; put them into one directory for each " +
+        "class, or add a metadata.csv with the columns file_name and text.");
+
     /// <summary>The text, or the name of the class where there is no text.</summary>
     public string Words => Text ?? Label ?? "";
 }

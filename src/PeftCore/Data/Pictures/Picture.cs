@@ -12,13 +12,13 @@ public sealed class Picture
     internal Picture(byte[] pixels, int height, int width) => (Pixels, Height, Width) = (pixels, height, width);
 
     /// <summary>(height, width, 3), row-major.</summary>
-    public byte[] Pixels { get; }
+    internal byte[] Pixels { get; }
 
     /// <summary>Rows of pixels.</summary>
-    public int Height { get; }
+    internal int Height { get; }
 
     /// <summary>Columns of pixels.</summary>
-    public int Width { get; }
+    internal int Width { get; }
 
     /// <summary>A picture of decoded pixels.</summary>
     /// <param name="source">The file, for error messages.</param>

@@ -28,7 +28,7 @@ internal sealed class PictureEncoder
         foreach (var row in rows)
         {
             _report.Rows++;
-            var picture = row as MediaRow;
+            var picture = (row as MediaRow)?.RequireWords();
             var encoded = labels is null ? Pair(Described(row, picture)) : Classified(LabelMap.OfMedia(row), labels);
             if (bad.Read(row.Place, () => _pictures.SourceOf(((MediaRow)row).File)) is { } pixels)
             {

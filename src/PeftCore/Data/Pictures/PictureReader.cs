@@ -29,9 +29,6 @@ public sealed class PictureReader
     /// <summary>The noise and the texts of a diffusion model; null for other models.</summary>
     internal NoiseSetup? Noise { get; private init; }
 
-    /// <summary>Sentences for the user about files that a diffusion model lacks, and what is used instead.</summary>
-    public IReadOnlyList<string> Warnings => Noise?.Warnings ?? [];
-
     /// <summary>Whether the model reads pixels.</summary>
     internal bool ReadsPixels => _preprocessor is not null;
 
@@ -45,8 +42,10 @@ public sealed class PictureReader
     /// <param name="model">The model, with or without weights.</param>
     /// <param name="directory">The model's directory.</param>
     /// <param name="decode">Decodes a file; it throws a <see cref="BadInputException"/> for one that it cannot read.</param>
+    /// <param name="warnings">Receives a sentence for each file that a diffusion model lacks, and what is used instead.</param>
     /// <exception cref="BadInputException">The directory has no preprocessor, or it does not fit the model.</exception>
-    public static PictureReader Open(TransformerModel model, string directory, Func<string, Picture> decode)
+    public static PictureReader Open(TransformerModel model, string directory, Func<string, Picture> decode,
+        ICollection<string>? warnings = null)
     {
         var sizes = model.InputsOf(0);
         if (sizes.Pixels is not { } pixels)
@@ -58,7 +57,7 @@ public sealed class PictureReader
         {
             // Other numbers of channels are those of latents.
             var square = pixels[0] == Picture.Channels ? PicturePreprocessor.OfSide(pixels[1]) : null;
-            return new PictureReader(model, square, decode, null, new KeptPictures()) { Noise = NoiseSetup.Open(unet, directory) };
+            return new PictureReader(model, square, decode, null, new KeptPictures()) { Noise = NoiseSetup.Open(unet, directory, warnings) };
         }
         var preprocessor = PicturePreprocessor.Read(directory, model.ModelType);
         if (pixels[0] != Picture.Channels)
@@ -134,8 +133,10 @@ public sealed class PictureReader
     /// <param name="steps">Steps of sampling.</param>
     /// <param name="seed">Seed of the noise.</param>
     /// <param name="guidance">The scale of classifier-free guidance; 1 for none.</param>
+    /// <returns>The pictures: (height, width, 3) of red, green and blue.</returns>
     /// <exception cref="BadInputException">The model predicts no pictures, or there is no text encoder for the prompt.</exception>
-    public IReadOnlyList<Picture> Draw(TransformerModel model, string? prompt, int count, int steps, ulong seed, double guidance = 1) =>
+    public IReadOnlyList<(byte[] Pixels, int Height, int Width)> Draw(TransformerModel model, string? prompt, int count, int steps,
+        ulong seed, double guidance = 1) =>
         PictureDrawing.Draw(Noise ?? throw new BadInputException($"{Model.ModelType} models predict no noise, so they draw no pictures"),
             model, prompt, count, steps, seed, guidance);
 

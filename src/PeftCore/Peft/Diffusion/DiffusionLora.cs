@@ -10,7 +10,7 @@ namespace PeftCore.Peft;
 public static class DiffusionLora
 {
     /// <summary>Name of the file that diffusers writes.</summary>
-    public const string FileName = "pytorch_lora_weights.safetensors";
+    internal const string FileName = "pytorch_lora_weights.safetensors";
 
     /// <summary>Subdirectory of the text encoder's adapter.</summary>
     internal const string TextEncoderDirectory = "text_encoder";

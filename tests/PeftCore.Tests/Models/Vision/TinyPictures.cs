@@ -36,7 +36,13 @@ internal static class TinyPictures
         ["layoutlmv3"] = $"\"architectures\": [\"LayoutLMv3ForTokenClassification\"], {Sizes}, {Words}, \"input_size\": 8, " +
             "\"patch_size\": 4, \"coordinate_size\": 5, \"shape_size\": 6, \"rel_pos_bins\": 8, \"rel_2d_pos_bins\": 8, " +
             "\"max_rel_pos\": 16, \"max_rel_2d_pos\": 32, \"type_vocab_size\": 2, \"pad_token_id\": 1",
+        ["unet"] = "\"in_channels\": 3, \"out_channels\": 3, \"sample_size\": 8, \"block_out_channels\": [8, 16], " +
+            "\"layers_per_block\": 1, \"down_block_types\": [\"CrossAttnDownBlock2D\", \"DownBlock2D\"], " +
+            "\"up_block_types\": [\"UpBlock2D\", \"CrossAttnUpBlock2D\"], \"attention_head_dim\": 2, " +
+            $"\"cross_attention_dim\": {TextColumns}, \"norm_num_groups\": 4",
     };
+
+    private const int TextColumns = 8, TextTokens = 3;
 
     private static readonly Dictionary<string, Lazy<string>> Directories =
         Texts.Keys.ToDictionary(type => type, type => new Lazy<string>(() => Write(type)), StringComparer.Ordinal);
@@ -74,9 +80,11 @@ internal static class TinyPictures
     /// <param name="first">Number of the first picture.</param>
     public static InputArrays Batch(string type, int[] ids, int rows, int first = 0)
     {
-        bool reads = !OfPicturesAlone.Contains(type);
+        bool reads = type != "unet" && !OfPicturesAlone.Contains(type);
         return new InputArrays
         {
+            Timesteps = type == "unet" ? [.. Enumerable.Range(first, rows).Select(row => 17 + 300 * row)] : null,
+            EncoderStates = type == "unet" ? StatesOf(rows, first) : null,
             Ids = reads ? ids : [],
             BatchSize = rows,
             Pixels = type == "layoutlm" ? null : Pixels(rows, Side, Side, first: first),
@@ -87,6 +95,10 @@ internal static class TinyPictures
     public static DenseArray Pixels(int rows, int height, int width, int channels = Channels, int first = 0) =>
         new([.. Enumerable.Range(first * channels * height * width, rows * channels * height * width).Select(Noise)],
             [rows, channels, height, width]);
+
+    /// <summary>The hidden states of texts.</summary>
+    private static DenseArray StatesOf(int rows, int first) => new(
+        [.. Enumerable.Range(first * TextTokens * TextColumns, rows * TextTokens * TextColumns).Select(Noise)], [rows, TextTokens, TextColumns]);
 
     /// <summary>A box for each token.</summary>
     public static int[] Boxes(int[] ids) => [.. ids.SelectMany(id => new[] { id % 30, id % 20, id % 30 + id % 7, id % 20 + id % 9 })];
@@ -107,7 +119,8 @@ internal static class TinyPictures
     }
 
     private static string TextOf(string type) =>
-        $"{{\"model_type\": \"{(type == ClipClassifier ? "clip" : type)}\", {Texts[type]}}}";
+        type == "unet" ? $"{{\"_class_name\": \"UNet2DConditionModel\", {Texts[type]}}}"
+        : $"{{\"model_type\": \"{(type == ClipClassifier ? "clip" : type)}\", {Texts[type]}}}";
 
     private static float Noise(int i) => MathF.Sin(i * 12.9898f + 4.1414f) * 1.3f;
 
