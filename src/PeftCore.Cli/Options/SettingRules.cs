@@ -60,9 +60,7 @@ internal static class SettingRules
 
     private static readonly NoEffect<SamplingOptions>[] OfGeneration =
     [
-        new(["top-k", "top-p", "min-p"], options => options.Temperature == 0
-            ? "while --temperature is 0, which takes the likeliest token" : null),
-        new(["seed"], options => options.Temperature == 0 && options.OutputDir is null
+        new(["top-k", "top-p", "min-p", "seed"], options => options.Temperature == 0 && options.OutputDir is null
             ? "while --temperature is 0, which takes the likeliest token" : null),
         new(["dtype"], options => options is { Device: "cpu", Dtype: DType.BF16 } ? OnCpu : null),
         new(["max-memory"], options => options.Limits?.Idle(options.Device), Wholly: false),
@@ -94,6 +92,7 @@ internal static class SettingRules
             new(["audio"], options => options.Image is null && options.Page is not null ? "beside --page" : null),
             new(["output-dir"], options => options.Image is not null ? "beside --image" : options.Page is not null ? "beside --page"
                 : options.Audio is not null ? "beside --audio" : null),
+            new(["top-k", "top-p", "min-p"], options => options.OutputDir is not null ? "beside --output-dir, where pictures go" : null),
             new(OfDrawing, options => options.OutputDir is null ? "without --output-dir" : null),
             new(OfText, options => options.Image is not null ? "on a picture, of which the classes are told"
                 : options.Page is not null ? "on a page, of which the tags are told"
