@@ -55,7 +55,7 @@ internal readonly unsafe struct AttentionBackward<TTile>(
     public void Run()
     {
         var shape = inputs.Shape;
-        int pairs = shape.Batch * shape.KeyHeads, keyBlocks = Ranges.Count(shape.KeyLength, AttentionGradientBlock<TTile>.Keys);
+        int pairs = shape.Batch * shape.KeyHeads, keyBlocks = Ranges.Count(shape.KeyLength, AttentionBlocks.Of(shape.KeyLength));
         bool keysWanted = dk.IsNeeded || dv.IsNeeded;
         if (pairs >= EnoughItems || keyBlocks <= 1)
         {
@@ -100,10 +100,9 @@ internal readonly unsafe struct AttentionBackward<TTile>(
         {
             var shape = work.Inputs.Shape;
             int pair = item / blocks, keyHead = pair % shape.KeyHeads, group = work.Inputs.Group;
-            int first = item % blocks * AttentionGradientBlock<TTile>.Keys;
+            int block = AttentionBlocks.Of(shape.KeyLength), first = item % blocks * block;
             work.Block(pair / shape.KeyHeads, keyHead, false, true).Run(
-                keyHead * group, group, 0, shape.QueryLength, first, Math.Min(AttentionGradientBlock<TTile>.Keys, shape.KeyLength - first),
-                work.Pool);
+                keyHead * group, group, 0, shape.QueryLength, first, Math.Min(block, shape.KeyLength - first), work.Pool);
         }
     }
 

@@ -9,18 +9,17 @@ namespace PeftCore.Kernels;
 internal readonly unsafe struct AttentionForward<TTile>(AttentionInputs inputs, HeadPointer o, float* lse, WorkerPool pool) : IParallelBody
     where TTile : struct, ITile
 {
-    // Multiples of every tile's rows and columns.
-    private const int QueryBlock = 192, KeyBlock = 192;
     private readonly float* _lse = lse;
 
-    public static int Items(in AttentionShape shape) => shape.Batch * shape.Heads * Ranges.Count(shape.QueryLength, QueryBlock);
+    public static int Items(in AttentionShape shape) =>
+        shape.Batch * shape.Heads * Ranges.Count(shape.QueryLength, AttentionBlocks.Of(shape.QueryLength));
 
     public void Run(int item)
     {
         var shape = inputs.Shape;
-        int blocks = Ranges.Count(shape.QueryLength, QueryBlock), heads = shape.Batch * shape.Heads;
+        int block = AttentionBlocks.Of(shape.QueryLength), blocks = Ranges.Count(shape.QueryLength, block), heads = shape.Batch * shape.Heads;
         // Under a causal mask the last block of queries attends to the most keys, so it starts first.
-        int first = (blocks - 1 - (item / heads)) * QueryBlock, b = item % heads / shape.Heads, h = item % heads % shape.Heads;
+        int first = (blocks - 1 - (item / heads)) * block, b = item % heads / shape.Heads, h = item % heads % shape.Heads;
         new Block(inputs, o, _lse, b, h, first).Run(pool);
     }
 
@@ -29,7 +28,7 @@ internal readonly unsafe struct AttentionForward<TTile>(AttentionInputs inputs, 
         private readonly AttentionInputs _inputs;
         private readonly HeadPointer _o;
         private readonly float* _lse;
-        private readonly int _b, _h, _first, _count, _dim, _valueDim, _width;
+        private readonly int _b, _h, _first, _count, _queryBlock, _keyBlock, _dim, _valueDim, _width;
         private float* _queries, _keys, _values, _scores, _panel, _sums, _max, _total, _kept;
 
         public Block(AttentionInputs inputs, HeadPointer o, float* lse, int b, int h, int first)
@@ -40,7 +39,9 @@ internal readonly unsafe struct AttentionForward<TTile>(AttentionInputs inputs, 
             _b = b;
             _h = h;
             _first = first;
-            _count = Math.Min(QueryBlock, inputs.Shape.QueryLength - first);
+            _queryBlock = AttentionBlocks.Of(inputs.Shape.QueryLength);
+            _keyBlock = AttentionBlocks.Of(inputs.Shape.KeyLength);
+            _count = Math.Min(_queryBlock, inputs.Shape.QueryLength - first);
             _dim = inputs.Shape.HeadDim;
             _valueDim = inputs.Shape.ValueDim;
             _width = Ranges.Count(_valueDim, TTile.Columns) * TTile.Columns;
@@ -50,26 +51,26 @@ internal readonly unsafe struct AttentionForward<TTile>(AttentionInputs inputs, 
         public void Run(WorkerPool pool)
         {
             long perToken = _dim + _width;
-            long kept = _inputs.Drops ? KeyBlock + 4 : 0;
-            using var scratch = pool.Scratch.Rent((QueryBlock * (perToken + 2)) + (KeyBlock * (perToken + (2L * TTile.Rows))) + kept);
+            long kept = _inputs.Drops ? _keyBlock + 4 : 0;
+            using var scratch = pool.Scratch.Rent((_queryBlock * (perToken + 2)) + (_keyBlock * (perToken + (2L * TTile.Rows))) + kept);
             _queries = scratch.Pointer;
-            _keys = _queries + (QueryBlock * _dim);
-            _values = _keys + (KeyBlock * _dim);
-            _scores = _values + (KeyBlock * _width);
-            _panel = _scores + (KeyBlock * TTile.Rows);
-            _sums = _panel + (KeyBlock * TTile.Rows);
-            _max = _sums + (QueryBlock * _width);
-            _total = _max + QueryBlock;
-            _kept = _total + QueryBlock;
-            new Span<float>(_sums, QueryBlock * _width).Clear();
-            new Span<float>(_max, QueryBlock).Fill(float.NegativeInfinity);
-            new Span<float>(_total, QueryBlock).Clear();
+            _keys = _queries + (_queryBlock * _dim);
+            _values = _keys + (_keyBlock * _dim);
+            _scores = _values + (_keyBlock * _width);
+            _panel = _scores + (_keyBlock * TTile.Rows);
+            _sums = _panel + (_keyBlock * TTile.Rows);
+            _max = _sums + (_queryBlock * _width);
+            _total = _max + _queryBlock;
+            _kept = _total + _queryBlock;
+            new Span<float>(_sums, _queryBlock * _width).Clear();
+            new Span<float>(_max, _queryBlock).Fill(float.NegativeInfinity);
+            new Span<float>(_total, _queryBlock).Clear();
 
             AttentionPacking.PackRows<TTile>(_inputs.Query(_b, _first, _h), _inputs.QueryStride, _count, _dim, _queries);
             _inputs.Range(_b, _first, _count, out int from, out int to);
-            for (int key = from / KeyBlock * KeyBlock; key < to; key += KeyBlock)
+            for (int key = from / _keyBlock * _keyBlock; key < to; key += _keyBlock)
             {
-                int keys = Math.Min(KeyBlock, _inputs.Shape.KeyLength - key), keyHead = _h / _inputs.Group;
+                int keys = Math.Min(_keyBlock, _inputs.Shape.KeyLength - key), keyHead = _h / _inputs.Group;
                 long token = ((long)_b * _inputs.Shape.KeyLength) + key;
                 _inputs.Keys.PackTransposed<TTile>(token, keyHead, keys, _dim, _keys);
                 _inputs.Values.Pack<TTile>(token, keyHead, keys, _valueDim, _values);
@@ -94,13 +95,13 @@ internal readonly unsafe struct AttentionForward<TTile>(AttentionInputs inputs, 
                 return;
             }
 
-            AttentionPacking.Products<TTile>(_queries + (row * _dim), rows, _keys, _dim, from, to, _inputs.Shape.Scale, _scores, KeyBlock);
+            AttentionPacking.Products<TTile>(_queries + (row * _dim), rows, _keys, _dim, from, to, _inputs.Shape.Scale, _scores, _keyBlock);
             for (int r = 0; r < rows; r++)
             {
-                OnlineSoftmax(row + r, _scores + (r * KeyBlock), key, from, to);
+                OnlineSoftmax(row + r, _scores + (r * _keyBlock), key, from, to);
             }
 
-            Packing.Transpose<Float32Element>((byte*)(_scores + from), KeyBlock, rows, TTile.Rows, to - from, _panel);
+            Packing.Transpose<Float32Element>((byte*)(_scores + from), _keyBlock, rows, TTile.Rows, to - from, _panel);
             for (int column = 0; column < _width; column += TTile.Columns)
             {
                 TTile.Run<Float32Element>(

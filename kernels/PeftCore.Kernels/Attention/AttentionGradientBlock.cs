@@ -10,12 +10,12 @@ namespace PeftCore.Kernels;
 internal unsafe ref struct AttentionGradientBlock<TTile>
     where TTile : struct, ITile
 {
-    /// <summary>Queries and keys of a block: multiples of every tile's rows and columns.</summary>
-    public const int Queries = 96, Keys = 192;
+    /// <summary>Queries of a block: a multiple of every tile's rows and columns, as <see cref="AttentionBlocks"/>' keys are.</summary>
+    public const int Queries = 96;
 
-    // Floats between the scores of two queries: an odd number of cache lines, so that a column of scores is spread over all sets of the
-    // first-level cache.
-    private const int Stride = Keys + 16;
+    // Keys of a block, and the floats between the scores of two queries: an odd number of cache lines, so that a column of scores is spread
+    // over all sets of the first-level cache.
+    private readonly int _block, _stride;
 
     private readonly AttentionInputs _inputs;
     private readonly HeadPointer _dO;
@@ -39,6 +39,8 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
         _dBias = dBias;
         _b = b;
         _keyHead = keyHead;
+        _block = AttentionBlocks.Of(inputs.Shape.KeyLength);
+        _stride = _block + 16;
         _dim = inputs.Shape.HeadDim;
         _width = Ranges.Count(_dim, TTile.Columns) * TTile.Columns;
         _valueDim = inputs.Shape.ValueDim;
@@ -57,16 +59,16 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
             _dq.Start(((long)_b * shape.QueryLength) + firstQuery, queries, h, _dim);
         }
 
-        for (int key = firstKey; key < firstKey + keys; key += Keys)
+        for (int key = firstKey; key < firstKey + keys; key += _block)
         {
-            int keyCount = Math.Min(Keys, firstKey + keys - key);
+            int keyCount = Math.Min(_block, firstKey + keys - key);
             long keyToken = ((long)_b * shape.KeyLength) + key;
             AttentionPacking.PackTransposed<TTile>(_inputs.Key(_b, key, _keyHead), _inputs.KeyStride, keyCount, _dim, _keyStrips);
             AttentionPacking.PackTransposed<TTile>(_inputs.Value(_b, key, _keyHead), _inputs.ValueStride, keyCount, _valueDim,
                 _valueStrips);
             AttentionPacking.Pack<TTile>(_inputs.Key(_b, key, _keyHead), _inputs.KeyStride, keyCount, _dim, _keyRows);
-            new Span<float>(_keySums, Keys * _width).Clear();
-            new Span<float>(_valueSums, Keys * _valueWidth).Clear();
+            new Span<float>(_keySums, _block * _width).Clear();
+            new Span<float>(_valueSums, _block * _valueWidth).Clear();
             for (int h = firstHead; h < firstHead + heads; h++)
             {
                 for (int query = firstQuery; query < firstQuery + queries; query += Queries)
@@ -95,16 +97,16 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
         _gradientPanels = Take(ref next, Queries * _valueDim);
         _queryStrips = Take(ref next, Queries * _width);
         _gradientStrips = Take(ref next, Queries * _valueWidth);
-        _keyStrips = Take(ref next, Keys * _dim);
-        _valueStrips = Take(ref next, Keys * _valueDim);
-        _keyRows = Take(ref next, Keys * _width);
-        _probabilities = Take(ref next, Queries * Stride);
-        _scoreGrads = Take(ref next, Queries * Stride);
-        _softcapGrad = Take(ref next, _inputs.Capped ? Keys : 0);
-        _kept = Take(ref next, _inputs.Drops ? Keys + 4 : 0);
-        _keySums = Take(ref next, Keys * _width);
-        _valueSums = Take(ref next, Keys * _valueWidth);
-        _panel = Take(ref next, Keys * TTile.Rows);
+        _keyStrips = Take(ref next, _block * _dim);
+        _valueStrips = Take(ref next, _block * _valueDim);
+        _keyRows = Take(ref next, _block * _width);
+        _probabilities = Take(ref next, Queries * _stride);
+        _scoreGrads = Take(ref next, Queries * _stride);
+        _softcapGrad = Take(ref next, _inputs.Capped ? _block : 0);
+        _kept = Take(ref next, _inputs.Drops ? _block + 4 : 0);
+        _keySums = Take(ref next, _block * _width);
+        _valueSums = Take(ref next, _block * _valueWidth);
+        _panel = Take(ref next, _block * TTile.Rows);
         _tile = Take(ref next, TTile.Rows * TTile.Columns);
         return next - buffer;
     }
@@ -159,12 +161,12 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
         _inputs.Range(_b, query, rows, out from, out to);
         from = Math.Clamp(from - key, 0, keys);
         to = Math.Clamp(to - key, from, keys);
-        float* probabilities = _probabilities + (row * Stride), scoreGrads = _scoreGrads + (row * Stride);
+        float* probabilities = _probabilities + (row * _stride), scoreGrads = _scoreGrads + (row * _stride);
         AttentionPacking.Products<TTile>(_queryPanels + (row * _dim), rows, _keyStrips, _dim, from, to, _inputs.Shape.Scale, probabilities,
-            Stride);
+            _stride);
         AttentionPacking.Products<TTile>(_gradientPanels + (row * _valueDim), rows, _valueStrips, _valueDim, from, to, 1f, scoreGrads,
-            Stride);
-        for (int r = 0; r < rows; r++, probabilities += Stride, scoreGrads += Stride)
+            _stride);
+        for (int r = 0; r < rows; r++, probabilities += _stride, scoreGrads += _stride)
         {
             int i = query + r;
             _inputs.Range(_b, i, out int f, out int t);
@@ -204,15 +206,15 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
 
             new Span<float>(probabilities, f).Clear();
             new Span<float>(scoreGrads, f).Clear();
-            new Span<float>(probabilities + t, Keys - t).Clear();
-            new Span<float>(scoreGrads + t, Keys - t).Clear();
+            new Span<float>(probabilities + t, _block - t).Clear();
+            new Span<float>(scoreGrads + t, _block - t).Clear();
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void AddQueryGradient(long token, int h, int row, int rows, int from, int to, int keys)
     {
-        Packing.Transpose<Float32Element>((byte*)(_scoreGrads + (row * Stride) + from), Stride, rows, TTile.Rows, to - from, _panel);
+        Packing.Transpose<Float32Element>((byte*)(_scoreGrads + (row * _stride) + from), _stride, rows, TTile.Rows, to - from, _panel);
         for (int column = 0; column < _dim; column += TTile.Columns)
         {
             byte* strip = (byte*)(_keyRows + (column * keys) + (from * TTile.Columns));
@@ -249,7 +251,7 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
             for (int column = 0; column < width && first < last; column += TTile.Columns)
             {
                 TTile.Run<Float32Element>(
-                    rows, last - first, x + (first * Stride) + k, Stride, (byte*)(strips + (column * queries) + (first * TTile.Columns)),
+                    rows, last - first, x + (first * _stride) + k, _stride, (byte*)(strips + (column * queries) + (first * TTile.Columns)),
                     TTile.Columns,
                     sums + (k * width) + column, width, 1f, true);
             }
