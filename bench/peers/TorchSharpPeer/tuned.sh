@@ -3,7 +3,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 out=$here/bin/Release/net10.0/linux-x64
-if [ ! -e "$out/intel_cpu.so" ]; then
+if [ ! -e "$out/intel_cpu.so" ] || [ -n "$(find "$here" -maxdepth 1 -name '*.cs' -newer "$out/TorchSharpPeer.dll")" ]; then
   dotnet build "$here" -c Release -v q -nologo >&2
   # Debian 12 has no GLIBCXX_3.4.32, which nothing in the library uses.
   python3 "$here/weak_need.py" "$out/libLibTorchSharp.so" GLIBCXX_3.4.32
