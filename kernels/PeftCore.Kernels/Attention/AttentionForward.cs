@@ -17,7 +17,8 @@ internal readonly unsafe struct AttentionForward<TTile>(AttentionInputs inputs, 
     public void Run(int item)
     {
         var shape = inputs.Shape;
-        int block = AttentionBlocks.Of(shape.QueryLength), blocks = Ranges.Count(shape.QueryLength, block), heads = shape.Batch * shape.Heads;
+        int block = AttentionBlocks.Of(shape.QueryLength), blocks = Ranges.Count(shape.QueryLength, block);
+        int heads = shape.Batch * shape.Heads;
         // Under a causal mask the last block of queries attends to the most keys, so it starts first.
         int first = (blocks - 1 - (item / heads)) * block, b = item % heads / shape.Heads, h = item % heads % shape.Heads;
         new Block(inputs, o, _lse, b, h, first).Run(pool);

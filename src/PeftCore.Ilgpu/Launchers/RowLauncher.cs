@@ -145,7 +145,9 @@ internal sealed class RowLauncher(LaunchContext gpu)
             switch (Term)
             {
                 case ColumnTerm.Entry: Gpu.Run<ColumnSums<TElement, EntryTerm<TElement>>, ColumnSumArgs<TElement>>(blocks, 1, args); break;
-                case ColumnTerm.Product: Gpu.Run<ColumnSums<TElement, ProductTerm<TElement>>, ColumnSumArgs<TElement>>(blocks, 1, args); break;
+                case ColumnTerm.Product:
+                    Gpu.Run<ColumnSums<TElement, ProductTerm<TElement>>, ColumnSumArgs<TElement>>(blocks, 1, args);
+                    break;
                 case ColumnTerm.Rms: Gpu.Run<ColumnSums<TElement, RmsTerm<TElement>>, ColumnSumArgs<TElement>>(blocks, 1, args); break;
                 default: Gpu.Run<ColumnSums<TElement, LayerTerm<TElement>>, ColumnSumArgs<TElement>>(blocks, 1, args); break;
             }

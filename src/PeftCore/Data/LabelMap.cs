@@ -141,7 +141,8 @@ public sealed class LabelMap
 
     /// <summary>A picture with its class.</summary>
     /// <exception cref="BadInputException">The row is no picture, or has no class.</exception>
-    internal static MediaRow OfMedia(DataRow row) => row is MediaRow picture && picture.RequireWords() is { Label.Length: > 0 } media ? media : throw row.Place.Error(
+    internal static MediaRow OfMedia(DataRow row) =>
+        row is MediaRow picture && picture.RequireWords() is { Label.Length: > 0 } media ? media : throw row.Place.Error(
         $"the row has {RowForm.NameOf(row)}, expected {{\"image\", \"label\"}}, a picture and its class, in every row");
 
     internal static LabelsRow Several(DataRow row) => row as LabelsRow ?? throw row.Place.Error(

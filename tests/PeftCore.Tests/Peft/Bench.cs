@@ -63,8 +63,8 @@ internal sealed class Bench : IDisposable
         {
             ModelTask.SequenceClassification or ModelTask.ImageClassification or ModelTask.Contrastive =>
                 Base.ToTargets((int[])(Base.Task == ModelTask.Contrastive ? [0, 1, 2] : [0, 2, 1]), Rows, parts == 1 ? null : parts * Rows),
-            ModelTask.NoisePrediction => Base.ToTargets(TinyPictures.Pixels(Rows, TinyPictures.Side, TinyPictures.Side, first: 50).Values, Rows,
-                parts == 1 ? null : parts * Rows),
+            ModelTask.NoisePrediction => Base.ToTargets(
+                TinyPictures.Pixels(Rows, TinyPictures.Side, TinyPictures.Side, first: 50).Values, Rows, parts == 1 ? null : parts * Rows),
             ModelTask.TokenClassification => Base.ToTargets(Array.ConvertAll(Ids, id => id % 3), Rows,
                 parts == 1 ? null : parts * Ids.Length),
             ModelTask.Ctc => Base.ToTargets(Array.ConvertAll(Ids, id => 1 + id % 19), Rows, parts == 1 ? null : parts * Rows),

@@ -7,8 +7,8 @@ using PeftCore.Tokenizers;
 
 namespace PeftCore.Data;
 
-/// <summary>The text encoder of a pipeline of diffusers: CLIP's tower of texts, whose last hidden states a diffusion model attends to. It is
-/// loaded for the texts of a run and freed before the diffusion model trains; it is frozen.</summary>
+/// <summary>The text encoder of a pipeline of diffusers: CLIP's tower of texts, whose last hidden states a diffusion model attends to. It
+/// is loaded for the texts of a run and freed before the diffusion model trains; it is frozen.</summary>
 internal sealed class PipelineText
 {
     private readonly string _encoder;

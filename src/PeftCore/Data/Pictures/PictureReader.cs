@@ -57,7 +57,10 @@ public sealed class PictureReader
         {
             // Other numbers of channels are those of latents.
             var square = pixels[0] == Picture.Channels ? PicturePreprocessor.OfSide(pixels[1]) : null;
-            return new PictureReader(model, square, decode, null, new KeptPictures()) { Noise = NoiseSetup.Open(unet, directory, warnings) };
+            return new PictureReader(model, square, decode, null, new KeptPictures())
+            {
+                Noise = NoiseSetup.Open(unet, directory, warnings),
+            };
         }
         var preprocessor = PicturePreprocessor.Read(directory, model.ModelType);
         if (pixels[0] != Picture.Channels)

@@ -41,7 +41,8 @@ public sealed class NoiseSchedule
     internal NoisePrediction Prediction { get; }
 
     /// <summary>A number that differs between schedules that train differently.</summary>
-    internal long Fingerprint => unchecked(_kept.Aggregate((long)Prediction, (hash, kept) => hash * 31 + BitConverter.DoubleToInt64Bits(kept)));
+    internal long Fingerprint =>
+        unchecked(_kept.Aggregate((long)Prediction, (hash, kept) => hash * 31 + BitConverter.DoubleToInt64Bits(kept)));
 
     /// <summary>Whether a predicted picture is clamped to [−1, 1] while sampling.</summary>
     internal bool ClipsSample { get; init; }

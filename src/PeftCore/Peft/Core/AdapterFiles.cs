@@ -136,7 +136,7 @@ internal sealed class AdapterFiles(TransformerModel model, AdapterRegistry regis
     }
 
     /// <inheritdoc cref="PeftModel.SaveAsLora"/>
-    public IReadOnlyList<ConvertedLayer> SaveAsLora(string directory, int rank, string name)
+    public IReadOnlyList<(string Path, double Error)> SaveAsLora(string directory, int rank, string name)
     {
         var adapter = registry.Get(name);
         return merger.WhileUnmerged(() => OnTables(adapter, () =>

@@ -224,9 +224,9 @@ public sealed class PeftModel
 
     /// <summary>Saves an adapter of any method that adds to or scales weights of linear layers as a LoRA: the truncated SVD of each layer's
     /// update, of the given rank.</summary>
-    /// <returns>The relative error of each layer.</returns>
+    /// <returns>The path of each layer and its relative error, ‖ΔW − B·A‖/‖ΔW‖ in the Frobenius norm.</returns>
     /// <exception cref="BadInputException">The adapter's update cannot be expressed as a LoRA.</exception>
-    public IReadOnlyList<ConvertedLayer> SaveAsLora(string directory, int rank, string name = DefaultAdapter) =>
+    public IReadOnlyList<(string Path, double Error)> SaveAsLora(string directory, int rank, string name = DefaultAdapter) =>
         _files.SaveAsLora(directory, rank, name);
 
     /// <summary>Saves a LoRA whose initialisation changes the base's weights (PiSSA, OLoRA) as a plain LoRA of twice the rank, which is

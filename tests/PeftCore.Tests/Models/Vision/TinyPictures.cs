@@ -98,7 +98,8 @@ internal static class TinyPictures
 
     /// <summary>The hidden states of texts.</summary>
     private static DenseArray StatesOf(int rows, int first) => new(
-        [.. Enumerable.Range(first * TextTokens * TextColumns, rows * TextTokens * TextColumns).Select(Noise)], [rows, TextTokens, TextColumns]);
+        [.. Enumerable.Range(first * TextTokens * TextColumns, rows * TextTokens * TextColumns).Select(Noise)],
+        [rows, TextTokens, TextColumns]);
 
     /// <summary>A box for each token.</summary>
     public static int[] Boxes(int[] ids) => [.. ids.SelectMany(id => new[] { id % 30, id % 20, id % 30 + id % 7, id % 20 + id % 9 })];

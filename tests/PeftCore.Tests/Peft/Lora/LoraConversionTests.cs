@@ -25,7 +25,7 @@ public sealed class LoraConversionTests
         bench.Model.AddAdapter(method.Config(family));
         bench.Perturb();
         float[] adapted = bench.Logits();
-        IReadOnlyList<ConvertedLayer> layers;
+        IReadOnlyList<(string Path, double Error)> layers;
         try
         {
             layers = bench.Model.SaveAsLora(directory.FullPath, rank: 32);

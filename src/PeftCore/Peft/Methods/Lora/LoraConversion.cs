@@ -15,7 +15,7 @@ internal sealed class LoraConversion
     private readonly Adapter _adapter;
     private readonly int _rank;
     private readonly List<SafetensorsTensor> _tensors = [];
-    private readonly List<ConvertedLayer> _layers = [];
+    private readonly List<(string Path, double Error)> _layers = [];
 
     /// <param name="adapter">The adapter to convert.</param>
     /// <param name="rank">The LoRA's rank.</param>
@@ -35,7 +35,7 @@ internal sealed class LoraConversion
     }
 
     /// <summary>The error of each layer.</summary>
-    public IReadOnlyList<ConvertedLayer> Layers => _layers;
+    public IReadOnlyList<(string Path, double Error)> Layers => _layers;
 
     /// <summary>The LoRA's configuration: scale 1, on exactly the layers of the adapter.</summary>
     public LoraConfig Config => new()
@@ -97,7 +97,7 @@ internal sealed class LoraConversion
         int r = Math.Min(_rank, Math.Min(layer.Inputs, layer.Outputs));
         var (u, s, v) = Factorization.TruncatedSvd(delta, layer.Outputs, layer.Inputs, r);
         double whole = TensorPrimitives.SumOfSquares(delta), kept = TensorPrimitives.SumOfSquares(s);
-        _layers.Add(new ConvertedLayer(path, whole > 0 ? Math.Sqrt(Math.Max(0, whole - kept) / whole) : 0));
+        _layers.Add((path, whole > 0 ? Math.Sqrt(Math.Max(0, whole - kept) / whole) : 0));
         float[] a = new float[checked(_rank * layer.Inputs)], b = new float[checked(layer.Outputs * _rank)];
         for (int i = 0; i < r; i++)
         {
@@ -122,16 +122,4 @@ internal sealed class LoraConversion
         value.Backend.Cast(value, wide);
         return wide;
     }
-}
-
-/// <summary>A layer that was converted to a LoRA.</summary>
-public sealed class ConvertedLayer
-{
-    internal ConvertedLayer(string path, double error) => (Path, Error) = (path, error);
-
-    /// <summary>The layer's path.</summary>
-    public string Path { get; }
-
-    /// <summary>‖ΔW − B·A‖/‖ΔW‖ in the Frobenius norm.</summary>
-    public double Error { get; }
 }
