@@ -35,5 +35,5 @@ internal sealed record SelectOptions : SequenceOptions, ISettings<SelectOptions>
 
     public string TargetModules { get; init; } = "all-linear";
 
-    public int Batches { get; init; } = Training.WeightSelection.UsualBatches;
+    public int Batches { get; init; } = UsualBatches.OfSelection;
 }

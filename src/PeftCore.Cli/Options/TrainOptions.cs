@@ -167,7 +167,7 @@ internal sealed record TrainOptions : SequenceOptions, ISettings<TrainOptions>
 
     public string InitLoraWeights { get; init; } = Lora.InitName;
 
-    public int InitBatches { get; init; } = LoraCalibration.UsualBatches;
+    public int InitBatches { get; init; } = UsualBatches.OfCalibration;
 
     public int? NumVirtualTokens { get; init; }
 

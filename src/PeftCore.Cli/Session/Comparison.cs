@@ -73,8 +73,8 @@ internal sealed class Comparison
         var model = _session.Model;
         var loader = _setup.Loader(_train, train: true);
         var config = WeightSelection.Prepare(model.Base, method.Config(_session.Directory),
-            loader.Epoch().Take(WeightSelection.UsualBatches), stop);
-        LoraCalibration.Attach(model, config, loader.Epoch().Take(LoraCalibration.UsualBatches), _options.Seed, cancel: stop);
+            loader.Epoch().Take(UsualBatches.OfSelection), stop);
+        LoraCalibration.Attach(model, config, loader.Epoch().Take(UsualBatches.OfCalibration), _options.Seed, cancel: stop);
         try
         {
             var trainer = new Trainer(model, new TrainerOptions

@@ -41,7 +41,7 @@ internal sealed class TrainingJob
         Train = Setup.Loader(train, train: true);
         Held = held is null ? null : Setup.Loader(held, train: false);
         Plan = Planned(session.Backend.OwnBytes); // Before the weights are loaded, so that a refused run takes no memory.
-        var config = WeightSelection.Prepare(session.Model.Base, chosen, Train.Epoch().Take(WeightSelection.UsualBatches), call.Stop);
+        var config = WeightSelection.Prepare(session.Model.Base, chosen, Train.Epoch().Take(UsualBatches.OfSelection), call.Stop);
         Attach(session.Model, config);
         if (_calibrated is not null)
         {

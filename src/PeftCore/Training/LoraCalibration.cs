@@ -10,9 +10,6 @@ namespace PeftCore.Training;
 /// <summary>Attaches adapters, including those whose LoRA initialisation reads data (EVA, CorDA, LoRA-GA).</summary>
 public static class LoraCalibration
 {
-    /// <summary>Default number of calibration batches.</summary>
-    public const int UsualBatches = 8;
-
     /// <summary>Whether a configuration needs data before it can be attached.</summary>
     public static bool NeedsData(PeftConfig config) => config is LoraConfig { Init.NeedsData: true };
 

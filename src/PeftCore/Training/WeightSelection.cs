@@ -14,9 +14,6 @@ namespace PeftCore.Training;
 /// computed for a few rows at a time and added to the scores in host memory.</summary>
 public static class WeightSelection
 {
-    /// <summary>Default number of batches for gradient scores.</summary>
-    public const int UsualBatches = 16;
-
     /// <summary>Prepares a configuration for attaching: chooses the entries of a sparse one whose criterion needs data.</summary>
     /// <param name="model">The model, without adapters.</param>
     /// <param name="config">The configuration.</param>
