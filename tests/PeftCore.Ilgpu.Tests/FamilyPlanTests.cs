@@ -44,18 +44,23 @@ public abstract class FamilyPlanTests(string device)
         var options = new TrainerOptions();
         var plan = MemoryPlan.Of(Build, 1, 8, options, DType.BF16, tensorCores: device == "cuda");
         var backend = SharedDevices.Open(device, DType.BF16);
-        using var scope = new TensorScope();
-        long before = backend.Memory.CurrentBytes;
-        backend.Memory.ResetPeak();
-        var model = Build(backend);
-        using (var step = new AdapterStep(model, options))
+        Run(); // The device's own buffers, which a plan does not count, are allocated at its first product.
+        Assert.That(plan.PeakBytes, Is.EqualTo(Run()).Within(1).Percent);
+
+        long Run()
         {
-            step.Run([MemoryPlan.FullBatch(model.Base, 1, 8)], 1e-3);
+            using var scope = new TensorScope();
+            long before = backend.Memory.CurrentBytes;
+            backend.Memory.ResetPeak();
+            var model = Build(backend);
+            using (var step = new AdapterStep(model, options))
+            {
+                step.Run([MemoryPlan.FullBatch(model.Base, 1, 8)], 1e-3);
+            }
+            model.Unload();
+            model.Base.Dispose();
+            return backend.Memory.PeakBytes - before;
         }
-        long peak = backend.Memory.PeakBytes - before;
-        model.Unload();
-        model.Base.Dispose();
-        Assert.That(plan.PeakBytes, Is.EqualTo(peak).Within(1).Percent);
 
         PeftModel Build(Backends.Backend on)
         {
