@@ -144,7 +144,7 @@ public sealed class NoEffectTests
             "--task-id", "1", "--dtype", "bf16");
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         Assert.That(run.Error,
-            Does.Contain("--top-k has no effect while --temperature is 0").And.Contain("--seed has no effect while --temperature is 0").And.Contain("--chat-template has no effect in generate")
+            Does.Contain("--top-k, --seed have no effect while --temperature is 0").And.Contain("--chat-template has no effect in generate")
             .And.Contain("--task-id has no effect: none of the adapters has several tasks").And.Contain(
             "--dtype has no effect on the CPU"));
         var drawn = ToolRun.Of("generate", "--model", Bundled.BaseLlama, "--prompt", "On Monday", "--max-new-tokens", "1", "--temperature",

@@ -34,7 +34,8 @@ public sealed class Transcriber(TransformerModel model, SoundReader sound, Token
         foreach (var part in sound.Parts(sound.Decode(path), path))
         {
             using var scope = new TensorScope();
-            texts.Add(model is Wav2Vec2 ? Symbols(part, path, options.NumBeams) : Written(part, start, ref speech, options, cancel));
+            texts.Add(model is Wav2Vec2 waves ? Symbols(waves, part, path, options.NumBeams)
+                : Written(part, start, ref speech, options, cancel));
             start += sound.SecondsOfPart;
         }
         return string.Join(speech.Timestamps ? Environment.NewLine : " ", texts.Where(text => text.Length > 0));
@@ -63,9 +64,8 @@ public sealed class Transcriber(TransformerModel model, SoundReader sound, Token
         return tokenizer.Decode([.. ids], skipSpecialTokens: false).Trim();
     }
 
-    private string Symbols(AudioFeatures part, string path, int beams)
+    private string Symbols(Wav2Vec2 waves, AudioFeatures part, string path, int beams)
     {
-        var waves = (Wav2Vec2)model;
         if (waves.FramesOf(part.Columns) == 0)
         {
             throw new BadInputException($"{path}: the recording is too short for a single frame of the model.");

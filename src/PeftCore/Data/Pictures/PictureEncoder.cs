@@ -28,9 +28,9 @@ internal sealed class PictureEncoder
         foreach (var row in rows)
         {
             _report.Rows++;
-            var picture = (row as MediaRow)?.RequireWords();
-            var encoded = labels is null ? Pair(Described(row, picture)) : Classified(LabelMap.OfMedia(row), labels);
-            if (bad.Read(row.Place, () => _pictures.SourceOf(((MediaRow)row).File)) is { } pixels)
+            var picture = labels is null ? Described(row) : LabelMap.OfMedia(row);
+            var encoded = labels is null ? Pair(picture) : Classified(picture, labels);
+            if (bad.Read(row.Place, () => _pictures.SourceOf(picture.File)) is { } pixels)
             {
                 examples.Add(encoded with { Pixels = pixels, TaskId = row.TaskId });
             }
@@ -48,6 +48,7 @@ internal sealed class PictureEncoder
         return text.Ids.Length > 0 ? text with { IsPair = true } : throw row.Place.Error("the text of the picture is empty");
     }
 
-    private static MediaRow Described(DataRow row, MediaRow? picture) => picture is { Text.Length: > 0 } ? picture : throw row.Place.Error(
+    private static MediaRow Described(DataRow row) => (row as MediaRow)?.RequireWords() is { Text.Length: > 0 } picture ? picture
+        : throw row.Place.Error(
         $"the row has {RowForm.NameOf(row)}, expected {{\"image\", \"text\"}}, a picture and what it shows");
 }
