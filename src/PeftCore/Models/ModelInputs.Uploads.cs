@@ -59,8 +59,15 @@ public sealed partial class ModelInputs
         {
             all.Add(new(Ranges, _ranges!));
         }
-        all.AddRange(_windowed.OrderBy(window => window.Key).Select(window => window.Value));
-        all.AddRange(_wholeRanges.OrderBy(ranges => ranges.Key).Select(ranges => ranges.Value));
+        // A step asks for the uploads; sorting nothing would leave garbage.
+        if (_windowed.Count > 0)
+        {
+            all.AddRange(_windowed.OrderBy(window => window.Key).Select(window => window.Value));
+        }
+        if (_wholeRanges.Count > 0)
+        {
+            all.AddRange(_wholeRanges.OrderBy(ranges => ranges.Key).Select(ranges => ranges.Value));
+        }
         all.AddRange(new[] { _tableRows, _growth, _tokenMask, _types, _lastTokens, _meanWeights, _ends, _shares, _buckets, _crossRanges,
             _frames, _frameMask, _featureMask }
             .OfType<Uploaded>());

@@ -5,7 +5,9 @@ namespace PeftCore.Tensors;
 public sealed class Tensor : IDisposable
 {
     private Storage? _storage;
-    private StorageFinalizer? _finalizer;
+
+    // The TensorScope or the StorageFinalizer that frees this tensor: never both, and a step without graphs creates hundreds of tensors.
+    private object? _owner;
 
     private Tensor(Storage storage, Shape shape, DType dtype, long byteOffset)
     {
@@ -34,7 +36,7 @@ public sealed class Tensor : IDisposable
     public bool RequiresGrad => GradFn is not null;
 
     /// <summary>The scope that frees this tensor; null if none does.</summary>
-    internal TensorScope? Scope { get; private set; }
+    internal TensorScope? Scope => _owner as TensorScope;
 
     /// <summary>The position among the tensors of the scope.</summary>
     internal int IndexInScope { get; private set; }
@@ -99,9 +101,9 @@ public sealed class Tensor : IDisposable
         _storage = null;
         if (storage is not null)
         {
-            if (_finalizer is not null)
+            if (_owner is StorageFinalizer finalizer)
             {
-                GC.SuppressFinalize(_finalizer);
+                GC.SuppressFinalize(finalizer);
             }
             storage.Release();
         }
@@ -110,35 +112,34 @@ public sealed class Tensor : IDisposable
     /// <summary>Has the garbage collector release the memory of this tensor, which no scope frees, if nothing disposes it.</summary>
     internal void FreeWhenCollected()
     {
-        if (_storage is not null && _finalizer is null)
+        if (_storage is not null && _owner is not StorageFinalizer)
         {
-            _finalizer = new StorageFinalizer(_storage);
+            _owner = new StorageFinalizer(_storage);
         }
     }
 
     /// <summary>Leaves the freeing of this tensor to a scope.</summary>
     internal void JoinScope(TensorScope scope, int index)
     {
-        if (_finalizer is not null)
+        if (_owner is StorageFinalizer finalizer)
         {
-            GC.SuppressFinalize(_finalizer);
-            _finalizer = null;
+            GC.SuppressFinalize(finalizer);
         }
-        (Scope, IndexInScope) = (scope, index);
+        (_owner, IndexInScope) = (scope, index);
     }
 
     /// <summary>Ends the membership in a scope.</summary>
-    internal void LeaveScope() => Scope = null;
+    internal void LeaveScope() => _owner = null;
 
     /// <summary>Makes a disposed tensor usable again, as the owner of a reactivated storage.</summary>
     internal void Reactivate(Storage storage)
     {
         _storage = storage;
-        if (_finalizer is not null)
+        if (_owner is StorageFinalizer finalizer)
         {
-            GC.ReRegisterForFinalize(_finalizer);
+            GC.ReRegisterForFinalize(finalizer);
         }
-        else if (Scope is null)
+        else if (_owner is null)
         {
             FreeWhenCollected();
         }
