@@ -1,8 +1,8 @@
 """Whether bf16 here is worse than PyTorch's: both against float32, over many random inputs of each fixture.
 
-    python3 bf16_variants.py make tests/fixtures/hf /tmp/variants --inputs 24
-    peftcore verify /tmp/variants --device cuda --dtype bf16 > /tmp/ours.txt
-    python3 bf16_variants.py compare /tmp/ours.txt /tmp/variants
+    python3 bf16_variants.py make tests/fixtures/hf variants --inputs 24
+    peftcore verify variants --device cuda --dtype bf16 > ours.txt
+    python3 bf16_variants.py compare ours.txt variants
 
 `make` writes, for each FIXTURE/base with token ids (and FIXTURE/lora, read by peft), directories like the fixture's with other random ids and labels and transformers' float32 numbers
 (eager attention, no TF32), and the errors of transformers' own bf16 (weights, activations and gradients in bf16) to torch.json. The error of a tensor is
