@@ -94,4 +94,8 @@ internal sealed class DemoRun(DemoOptions demo, string output, Invocation call)
 
 /// <summary>The demo's measurements.</summary>
 internal sealed record DemoOutcome(double LossBefore, double LossAfter, long AdapterBytes, long ModelBytes, long PlannedBytes,
-    long PeakBytes, double Disagreement);
+    long PeakBytes, double Disagreement)
+{
+    /// <summary>The metric of the task beside the loss, on the held-out data before and after training; null if there is none.</summary>
+    public (string Name, double Before, double After)? Metric { get; init; }
+}

@@ -18,7 +18,7 @@ internal sealed class DocumentDemo(DemoOptions demo, string output, Invocation c
 
     private readonly string _base = Path.Combine(output, "base"), _forms = Path.Combine(output, "forms");
 
-    public DocumentOutcome Run()
+    public DemoOutcome Run()
     {
         DemoForms.Write(_forms, TrainForms, demo.Seed);
         DemoLayoutLm.Write(_base, demo.Seed);
@@ -44,8 +44,8 @@ internal sealed class DocumentDemo(DemoOptions demo, string output, Invocation c
             Threads = demo.Threads,
             Seed = demo.Seed,
         };
-        call.Say($"A LayoutLM with random weights learns to find company, day of payment and total of invoices, of which it sees {TrainForms}. " +
-            "Their words come in a random order, so that only the boxes tell which date and which amount is meant.");
+        call.Say("A LayoutLM with random weights learns to find company, day of payment and total of invoices, of which it sees " +
+            $"{TrainForms}. Their words come in a random order, so that only the boxes tell which date and which amount is meant.");
         call.Say();
         using var session = ModelSession.OpenUnloaded(Devices.Open(demo.Device, demo.Threads), _base, task: TaskChoice.Of(options));
         var job = new TrainingJob(session, options, call);
@@ -57,12 +57,15 @@ internal sealed class DocumentDemo(DemoOptions demo, string output, Invocation c
         var after = Evaluation.Run(session.Model.Base, test.Epoch());
         call.Say();
         Show(job, rows[0]);
-        var outcome = new DocumentOutcome(before.Metrics["f1"], after.Metrics["f1"], before.Loss, after.Loss,
+        var outcome = new DemoOutcome(before.Loss, after.Loss,
             new FileInfo(Path.Combine(output, "run", "adapter_model.safetensors")).Length,
             new FileInfo(Path.Combine(_base, "model.safetensors")).Length, job.Plan.PeakBytes, result.PeakBytes,
-            Disagreement(session, job, rows[0]));
+            Disagreement(session, job, rows[0]))
+        {
+            Metric = ("f1", before.Metrics["f1"], after.Metrics["f1"]),
+        };
         call.Say(string.Create(CultureInfo.InvariantCulture,
-            $"F1 of the entities of {rows.Count} forms that were held out: {outcome.F1Before:0.000} before, {outcome.F1After:0.000} after; " +
+            $"F1 of the entities of {rows.Count} forms that were held out: {before.Metrics["f1"]:0.000} before, {after.Metrics["f1"]:0.000} after; " +
             $"loss {outcome.LossBefore:0.000} before, {outcome.LossAfter:0.000} after"));
         call.Say($"adapter {new ByteSize(outcome.AdapterBytes)}, model {new ByteSize(outcome.ModelBytes)}; memory planned " +
             $"{new ByteSize(outcome.PlannedBytes)}, measured {new ByteSize(outcome.PeakBytes)}");
@@ -107,7 +110,3 @@ internal sealed class DocumentDemo(DemoOptions demo, string output, Invocation c
     private double[] Probabilities(TrainingJob job, TransformerModel model, DataRow form) =>
         [.. job.Setup.TagsOf(form, call, model).Select(found => found.Probability)];
 }
-
-/// <summary>The measurements of the demo of documents.</summary>
-internal sealed record DocumentOutcome(double F1Before, double F1After, double LossBefore, double LossAfter, long AdapterBytes,
-    long ModelBytes, long PlannedBytes, long PeakBytes, double Disagreement);

@@ -18,7 +18,7 @@ internal sealed class VisionDemo(DemoOptions demo, string output, Invocation cal
 
     private readonly string _pictures = Path.Combine(output, "pictures");
 
-    public VisionOutcome Run()
+    public DemoOutcome Run()
     {
         DemoPictures.Draw(_pictures, TrainPictures, demo.Seed);
         int steps = demo.MaxSteps ?? UsualSteps;
@@ -56,13 +56,16 @@ internal sealed class VisionDemo(DemoOptions demo, string output, Invocation cal
         ConfusionPlot.Draw(Path.Combine(output, "confusion.svg"), session.Model.Base.Labels, after.Confusion!);
         call.Say();
         Table(after);
-        var outcome = new VisionOutcome(before.Metrics["accuracy"], after.Metrics["accuracy"], before.Loss, after.Loss,
+        var outcome = new DemoOutcome(before.Loss, after.Loss,
             new FileInfo(Path.Combine(output, "run", "adapter_model.safetensors")).Length,
             new FileInfo(Path.Combine(BaseModel, "model.safetensors")).Length, job.Plan.PeakBytes, result.PeakBytes,
-            Disagreement(session));
+            Disagreement(session))
+        {
+            Metric = ("accuracy", before.Metrics["accuracy"], after.Metrics["accuracy"]),
+        };
         call.Say(string.Create(CultureInfo.InvariantCulture,
-            $"of {after.Tokens} pictures that were held out, {outcome.AccuracyBefore:0.0 %} are right before and " +
-            $"{outcome.AccuracyAfter:0.0 %} after; loss {outcome.LossBefore:0.000} before, {outcome.LossAfter:0.000} after"));
+            $"of {after.Tokens} pictures that were held out, {before.Metrics["accuracy"]:0.0 %} are right before and " +
+            $"{after.Metrics["accuracy"]:0.0 %} after; loss {outcome.LossBefore:0.000} before, {outcome.LossAfter:0.000} after"));
         call.Say($"adapter {new ByteSize(outcome.AdapterBytes)}, model {new ByteSize(outcome.ModelBytes)}; memory planned " +
             $"{new ByteSize(outcome.PlannedBytes)}, measured {new ByteSize(outcome.PeakBytes)}");
         call.Say(string.Create(CultureInfo.InvariantCulture,
@@ -105,7 +108,3 @@ internal sealed class VisionDemo(DemoOptions demo, string output, Invocation cal
     private static Dictionary<string, double> Probabilities(ModelSession session, TransformerModel model, string picture) =>
         session.Pictures.Classify(model, picture).ToDictionary(found => found.Label, found => found.Probability);
 }
-
-/// <summary>The measurements of the demo of pictures.</summary>
-internal sealed record VisionOutcome(double AccuracyBefore, double AccuracyAfter, double LossBefore, double LossAfter, long AdapterBytes,
-    long ModelBytes, long PlannedBytes, long PeakBytes, double Disagreement);

@@ -34,51 +34,18 @@ internal sealed class DemoVerb : Verb
         var clock = Stopwatch.StartNew();
         using var temporary = options.OutputDir is null ? new TemporaryDirectory() : null;
         string output = options.OutputDir ?? temporary!.FullPath;
-        if (options.Vision)
-        {
-            return Vision(options, output, temporary is null, call);
-        }
-        if (options.Documents)
-        {
-            return Documents(options, output, temporary is null, call);
-        }
-        var outcome = new DemoRun(options, output, call).Run();
+        var outcome = options.Vision ? new VisionDemo(options, output, call).Run()
+            : options.Documents ? new DocumentDemo(options, output, call).Run() : new DemoRun(options, output, call).Run();
         double seconds = clock.Elapsed.TotalSeconds;
         bool agree = outcome.Disagreement <= LargestDisagreement;
         call.Say(string.Create(CultureInfo.InvariantCulture,
             $"{(agree ? "all three agree" : "they DISAGREE")}; done in {seconds:0.0} s{(temporary is null ? ", see " + output : "")}"));
-        var report = new JsonReport().Add("eval_loss_before", outcome.LossBefore).Add("eval_loss_after", outcome.LossAfter)
-            .Add("seconds", seconds)
-            .Add("adapter_bytes", outcome.AdapterBytes).Add("model_bytes", outcome.ModelBytes).Add("planned_bytes", outcome.PlannedBytes)
-            .Add("peak_bytes", outcome.PeakBytes).Add("max_disagreement", outcome.Disagreement);
-        return agree && outcome.LossAfter < outcome.LossBefore ? VerbResult.Done(report) : VerbResult.Failed(report);
-    }
-
-    private static VerbResult Documents(DemoOptions options, string output, bool isKept, Invocation call)
-    {
-        var clock = Stopwatch.StartNew();
-        var outcome = new DocumentDemo(options, output, call).Run();
-        double seconds = clock.Elapsed.TotalSeconds;
-        bool agree = outcome.Disagreement <= LargestDisagreement;
-        call.Say(string.Create(CultureInfo.InvariantCulture,
-            $"{(agree ? "all three agree" : "they DISAGREE")}; done in {seconds:0.0} s{(isKept ? ", see " + output : "")}"));
-        var report = new JsonReport().Add("f1_before", outcome.F1Before).Add("f1_after", outcome.F1After)
-            .Add("eval_loss_before", outcome.LossBefore).Add("eval_loss_after", outcome.LossAfter).Add("seconds", seconds)
-            .Add("adapter_bytes", outcome.AdapterBytes).Add("model_bytes", outcome.ModelBytes).Add("planned_bytes", outcome.PlannedBytes)
-            .Add("peak_bytes", outcome.PeakBytes).Add("max_disagreement", outcome.Disagreement);
-        return agree && outcome.LossAfter < outcome.LossBefore ? VerbResult.Done(report) : VerbResult.Failed(report);
-    }
-
-    private static VerbResult Vision(DemoOptions options, string output, bool isKept, Invocation call)
-    {
-        var clock = Stopwatch.StartNew();
-        var outcome = new VisionDemo(options, output, call).Run();
-        double seconds = clock.Elapsed.TotalSeconds;
-        bool agree = outcome.Disagreement <= LargestDisagreement;
-        call.Say(string.Create(CultureInfo.InvariantCulture,
-            $"{(agree ? "all three agree" : "they DISAGREE")}; done in {seconds:0.0} s{(isKept ? ", see " + output : "")}"));
-        var report = new JsonReport().Add("accuracy_before", outcome.AccuracyBefore).Add("accuracy_after", outcome.AccuracyAfter)
-            .Add("eval_loss_before", outcome.LossBefore).Add("eval_loss_after", outcome.LossAfter).Add("seconds", seconds)
+        var report = new JsonReport();
+        if (outcome.Metric is var (metric, first, last))
+        {
+            report.Add($"{metric}_before", first).Add($"{metric}_after", last);
+        }
+        report.Add("eval_loss_before", outcome.LossBefore).Add("eval_loss_after", outcome.LossAfter).Add("seconds", seconds)
             .Add("adapter_bytes", outcome.AdapterBytes).Add("model_bytes", outcome.ModelBytes).Add("planned_bytes", outcome.PlannedBytes)
             .Add("peak_bytes", outcome.PeakBytes).Add("max_disagreement", outcome.Disagreement);
         return agree && outcome.LossAfter < outcome.LossBefore ? VerbResult.Done(report) : VerbResult.Failed(report);
