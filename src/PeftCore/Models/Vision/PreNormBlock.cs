@@ -60,25 +60,55 @@ internal sealed class PreNormBlock : Module
     public Tensor Forward(Tensor x, ModelInputs inputs)
     {
         using var scope = new TensorScope("layer." + Name);
-        var h = Scaled(Attention(_attentionNorm.Forward(x), inputs).Dropout(DropoutAt(_spec.Dropout, AttentionSite)), _attentionScale);
-        x = Residuals.Attention.Add(x, h);
-        h = Scaled(_mlp(_mlpNorm.Forward(x)).Dropout(DropoutAt(_spec.Dropout, MlpSite)), _mlpScale);
+        return scope.Return(AfterAttention(x, Attention(_attentionNorm.Forward(x), inputs)));
+    }
+
+    /// <summary>Runs the block for the first token of each row, which attends to all tokens: (B, T, C) to (B, 1, C). The twin of
+    /// <see cref="Forward"/> for a last block of which a head reads nothing else.</summary>
+    /// <param name="x">(B, T, C)</param>
+    /// <param name="ranges">I32 (B, 1, 2): the keys [first, end) of the first token.</param>
+    public Tensor ForwardFirst(Tensor x, Tensor ranges)
+    {
+        using var scope = new TensorScope("layer." + Name);
+        var normed = _attentionNorm.Forward(x);
+        return scope.Return(AfterAttention(FirstOf(x), AttentionOfFirst(FirstOf(normed), normed, ranges)));
+
+        static Tensor FirstOf(Tensor tensor) => tensor.FirstTokens().Reshape([tensor.Shape[0], 1, tensor.Shape[2]]);
+    }
+
+    /// <summary>Adds the attention's output to the residual stream, then the MLP's.</summary>
+    private Tensor AfterAttention(Tensor x, Tensor attention)
+    {
+        using var scope = new TensorScope();
+        x = Residuals.Attention.Add(x, Scaled(attention.Dropout(DropoutAt(_spec.Dropout, AttentionSite)), _attentionScale));
+        var h = Scaled(_mlp(_mlpNorm.Forward(x)).Dropout(DropoutAt(_spec.Dropout, MlpSite)), _mlpScale);
         return scope.Return(Residuals.FeedForward.Add(x, h));
     }
 
     private Tensor Attention(Tensor x, ModelInputs inputs)
     {
         using var scope = new TensorScope("attention");
-        int headDim = _spec.HiddenSize / _spec.Heads;
         var qkv = Linear.ForwardFused(x, _query, _key, _value); // (B, T, C) each
-        var options = new SelfAttentionOptions(1 / MathF.Sqrt(headDim))
+        var options = new SelfAttentionOptions(1 / MathF.Sqrt(HeadDim))
         {
             Dropout = DropoutAt(_spec.ProbabilityDropout, ProbabilitySite),
         };
         return scope.Return(_output.Forward(inputs.Attend(_index, HeadsOf(qkv[0]), HeadsOf(qkv[1]), HeadsOf(qkv[2]), options)));
-
-        Heads HeadsOf(Tensor tensor) => new(tensor, _spec.Heads, headDim);
     }
+
+    private Tensor AttentionOfFirst(Tensor first, Tensor x, Tensor ranges)
+    {
+        using var scope = new TensorScope("attention");
+        var q = _query.Forward(first); // (B, 1, C)
+        var kv = Linear.ForwardFused(x, _key, _value); // (B, T, C) each
+        var options = new AttentionOptions(1 / MathF.Sqrt(HeadDim), ranges,
+            Dropout: DropoutAt(_spec.ProbabilityDropout, ProbabilitySite));
+        return scope.Return(_output.Forward(HeadsOf(q).Attend(HeadsOf(kv[0]), HeadsOf(kv[1]), options)));
+    }
+
+    private int HeadDim => _spec.HiddenSize / _spec.Heads;
+
+    private Heads HeadsOf(Tensor tensor) => new(tensor, _spec.Heads, HeadDim);
 
     private Func<Tensor, Tensor> Plain(Func<Tensor, Tensor> activation) => x =>
     {

@@ -94,6 +94,10 @@ internal sealed class VisionTransformer : TransformerModel
     public override ModelInputs ToInputs(InputArrays arrays)
     {
         var inputs = ModelInputs.Bidirectional(Backend, arrays, 1 + _spec.Picture.GridOf(arrays, ModelType).Count);
+        if (ReadsFirstAlone)
+        {
+            inputs.FirstRanges();
+        }
         _head.Upload(inputs);
         return inputs;
     }
@@ -101,7 +105,16 @@ internal sealed class VisionTransformer : TransformerModel
     public override Targets ToTargets(ReadOnlySpan<int> labels, int batchSize, float? denominator = null) =>
         _task.ToTargets(Backend, labels, batchSize, denominator);
 
-    public override Tensor Hidden(ModelInputs inputs)
+    public override Tensor Hidden(ModelInputs inputs) => Hidden(inputs, firstAlone: false);
+
+    /// <summary>Whether the head reads the class token and no patch.</summary>
+    private bool ReadsFirstAlone => Task == ModelTask.ImageClassification && !_spec.PoolsPatches;
+
+    /// <summary>The hidden states that the head reads. In training the last block computes only the class token if the head reads no
+    /// patches; outside of it all tokens, because statistics are taken of the inputs of its layers.</summary>
+    private Tensor HeadInput(ModelInputs inputs) => Hidden(inputs, firstAlone: Mode.Training && ReadsFirstAlone);
+
+    private Tensor Hidden(ModelInputs inputs, bool firstAlone)
     {
         using var scope = new TensorScope();
         var pixels = inputs.Dense.Pixels ?? throw new ArgumentException("the inputs have no pictures", nameof(inputs));
@@ -110,7 +123,10 @@ internal sealed class VisionTransformer : TransformerModel
         x = x.Dropout(LayerDropout.OfBase(Mode, _spec.Blocks.Dropout, block: -1, site: 0).Now);
         foreach (var block in _blocks)
         {
-            x = Recomputes(inputs) ? Recompute.Run(h => block.Forward(h, inputs), x) : block.Forward(x, inputs);
+            var ranges = firstAlone && block == _blocks[^1] ? inputs.FirstRanges() : null;
+            x = Recomputes(inputs) ? Recompute.Run(Run, x) : Run(x);
+
+            Tensor Run(Tensor h) => ranges is null ? block.Forward(h, inputs) : block.ForwardFirst(h, ranges);
         }
         return scope.Return(_norm.Forward(x));
     }
@@ -118,13 +134,13 @@ internal sealed class VisionTransformer : TransformerModel
     public override Tensor Logits(ModelInputs inputs)
     {
         using var scope = new TensorScope();
-        return scope.Return(_head.Logits(Hidden(inputs), inputs));
+        return scope.Return(_head.Logits(HeadInput(inputs), inputs));
     }
 
     public override Tensor Loss(ModelInputs inputs, Targets targets)
     {
         using var scope = new TensorScope();
-        return scope.Return(WithPenalty(_head.Loss(Hidden(inputs), inputs, targets), targets));
+        return scope.Return(WithPenalty(_head.Loss(HeadInput(inputs), inputs, targets), targets));
     }
 
     public override IReadOnlyList<(string Name, Tensor Value)> Outputs(ModelInputs inputs)
