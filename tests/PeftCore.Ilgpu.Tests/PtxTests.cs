@@ -48,12 +48,14 @@ public sealed class PtxTests
         using var backend = PtxLoader.NewBackend(context);
         string rows = PtxLoader.Compile<WgmmaGemm<MulticastB>, WgmmaArgs>(backend, GemmShape.Threads, 1);
         string depth = PtxLoader.Compile<WgmmaGemm<SplitKCluster>, WgmmaArgs>(backend, GemmShape.Threads, 1);
+        string patches = PtxLoader.Compile<WgmmaGemm<PatchesOfA>, WgmmaArgs>(backend, GemmShape.Threads, 1);
 
-        string[] texts = [.. GemmShapes.All.Select(shape => new GemmPtx(shape).Expand(shape.SplitK > 1 ? depth : rows))];
+        string[] texts = [.. GemmShapes.All.Select(shape => new GemmPtx(shape).Expand(shape.SplitK > 1 ? depth : rows)),
+            .. GemmShapes.All.Where(shape => shape is { SplitK: 1, TransposeA: false }).Select(shape => new GemmPtx(shape).Expand(patches))];
 
         Assert.That(texts, Has.All.Contains(".target sm_90a").And.All.Contains("wgmma.mma_async").And.All.Contains(".maxntid 384"));
         Assert.That(texts, Has.None.Contains(".local").And.None.Contains("peft."));
-        Assert.That((string[])[.. LostCopies.In(rows), .. LostCopies.In(depth)], Is.Empty);
+        Assert.That((string[])[.. LostCopies.In(rows), .. LostCopies.In(depth), .. LostCopies.In(patches)], Is.Empty);
     }
 
     [Test]

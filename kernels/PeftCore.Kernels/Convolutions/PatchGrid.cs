@@ -50,6 +50,26 @@ internal readonly record struct PatchGrid(
     /// <summary>Channels of one group.</summary>
     public int GroupChannels => Channels / Groups;
 
+    /// <summary>The convolution of dy with the kernel turned about whose result is dx, for a stride of 1 and one group: dx at (h, w) sums dy
+    /// at (h + top − i·dilation, w + left − j·dilation) over kernel positions (i, j).</summary>
+    /// <param name="outputs">Channels of dy.</param>
+    public PatchGrid Turned(int outputs) => this with
+    {
+        Height = OutHeight,
+        Width = OutWidth,
+        Channels = outputs,
+        OutHeight = Height,
+        OutWidth = Width,
+        PadTop = (KernelHeight - 1) * DilationHeight - PadTop,
+        PadLeft = (KernelWidth - 1) * DilationWidth - PadLeft,
+    };
+
+    /// <summary>Rows from the last row of x to that at which the lowest patches begin.</summary>
+    public int LastTop => (OutHeight - 1) * StrideHeight - PadTop - (Height - 1);
+
+    /// <summary>Columns from the last column of x to that at which the rightmost patches begin.</summary>
+    public int LastLeft => (OutWidth - 1) * StrideWidth - PadLeft - (Width - 1);
+
     /// <summary>Elements of the patch of one group.</summary>
     public int Columns => checked(GroupChannels * Taps);
 }

@@ -1,3 +1,4 @@
+using PeftCore.Kernels;
 using PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 
 namespace PeftCore.Ilgpu;
@@ -10,6 +11,7 @@ internal static unsafe class TensorMap
 
     private const int BFloat16 = 9, NotInterleaved = 0, Swizzle128 = 3, Promote256 = 3, ZeroOutside = 0;
 
+    private static readonly Lazy<nint> EncodePatches = new(() => CudaDriver.Export("cuTensorMapEncodeIm2col"));
     private static readonly Lazy<nint> Encode = new(() => CudaDriver.Export("cuTensorMapEncodeTiled"));
 
     /// <summary>Encodes the map of a row-major matrix whose rows are padded to whole chunks. One copy takes a box of rows and
@@ -37,9 +39,38 @@ internal static unsafe class TensorMap
                 ZeroOutside);
             if (error != 0)
             {
-                throw new InvalidOperationException(
-                    $"the NVIDIA driver refused a map of {string.Join(" × ", extents.ToArray())} BF16 at 0x{address:X}: error {error}");
+                throw Refused(address, extents, error);
             }
         }
     }
+
+    /// <summary>Encodes the map of a convolution's input (batch, height, width, channels). One copy takes some channels of the patches at
+    /// consecutive output positions, at one kernel position: the copy engine steps over the ends of lines and pictures.</summary>
+    /// <param name="map">128 bytes at a multiple of 64.</param>
+    /// <param name="address">Address of the first element.</param>
+    /// <param name="grid">The convolution.</param>
+    /// <param name="patches">Patches of one copy.</param>
+    /// <param name="channels">Channels of one copy.</param>
+    /// <exception cref="InvalidOperationException">The driver rejects the map.</exception>
+    public static void WritePatches(byte* map, nint address, in PatchGrid grid, int patches, int channels)
+    {
+        ulong row = 2UL * (ulong)grid.Channels;
+        ulong* extents = stackalloc ulong[] { (ulong)grid.Channels, (ulong)grid.Width, (ulong)grid.Height, (ulong)grid.Batch };
+        ulong* strides = stackalloc ulong[] { row, row * extents[1], row * extents[1] * extents[2] };
+        uint* steps = stackalloc uint[] { 1, (uint)grid.StrideWidth, (uint)grid.StrideHeight, 1 };
+        // Kernel position (0, 0) of the first and of the last patch of a picture; the latter counts from the picture's last place.
+        int* lower = stackalloc int[] { -grid.PadLeft, -grid.PadTop };
+        int* upper = stackalloc int[] { grid.LastLeft, grid.LastTop };
+        var encode = (delegate* unmanaged<byte*, int, uint, nint, ulong*, ulong*, int*, int*, uint, uint, uint*, int, int, int, int, int>)
+            EncodePatches.Value;
+        int error = encode(map, BFloat16, 4, address, extents, strides, lower, upper, (uint)channels, (uint)patches, steps, NotInterleaved,
+            Swizzle128, Promote256, ZeroOutside);
+        if (error != 0)
+        {
+            throw Refused(address, new ReadOnlySpan<ulong>(extents, 4), error);
+        }
+    }
+
+    private static InvalidOperationException Refused(nint address, ReadOnlySpan<ulong> extents, int error) =>
+        new($"the NVIDIA driver refused a map of {string.Join(" × ", extents.ToArray())} BF16 at 0x{address:X}: error {error}");
 }

@@ -22,6 +22,12 @@ internal sealed class ConvolutionLauncher(LaunchContext gpu, RowLauncher rows)
         gpu.Written(dx);
     }
 
+    public void MoveTaps(Tensor weight, int channels, Tensor moved)
+    {
+        DTypeSwitch.Element(weight.DType, new MoveLaunch(gpu, weight, channels, moved));
+        gpu.Written(moved);
+    }
+
     public void GroupNorm(GroupShape shape, Tensor x, Tensor weight, Tensor bias, Tensor y, Tensor mean, Tensor rstd, float epsilon)
     {
         DTypeSwitch.Element(x.DType, new ForwardLaunch(gpu, shape, x, weight, bias, y, mean, rstd, epsilon));
@@ -85,6 +91,21 @@ internal sealed class ConvolutionLauncher(LaunchContext gpu, RowLauncher rows)
             {
                 Gpu.ForEach<PackPatches<TElement>, PackingArgs<TElement>>(P.Count, args);
             }
+        }
+    }
+
+    private readonly record struct MoveLaunch(LaunchContext Gpu, Tensor Weight, int Channels, Tensor Moved) : IElementLaunch
+    {
+        public void WithElement<TElement>() where TElement : unmanaged, IElement<TElement>
+        {
+            Gpu.Moves(Weight, Moved);
+            Gpu.ForEach<MoveTaps<TElement>, MoveTapsArgs<TElement>>(Moved.Count, new MoveTapsArgs<TElement>
+            {
+                Weight = Gpu.View<TElement>(Weight),
+                Moved = Gpu.View<BFloat16>(Moved),
+                Channels = Channels,
+                Taps = Weight.Shape.Columns / Channels,
+            });
         }
     }
 

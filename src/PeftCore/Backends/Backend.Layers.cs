@@ -119,6 +119,29 @@ public abstract partial class Backend
     /// (col2im).</summary>
     internal abstract void AddPatches(Tensor dp, in PatchGrid grid, int group, int first, Tensor dx);
 
+    /// <summary>Whether the device convolves without packed patches, by <see cref="Convolve"/> and <see cref="ConvolveGradient"/>.</summary>
+    internal virtual bool ConvolvesImplicitly => false;
+
+    /// <summary>moved[o, (i, j), c] = weight[o, c, (i, j)], rounded to BF16.</summary>
+    /// <param name="weight">F32 or BF16 (out, channels·kernel positions).</param>
+    /// <param name="channels">Channels.</param>
+    /// <param name="moved">BF16 (out, kernel positions·channels).</param>
+    internal virtual void MoveTaps(Tensor weight, int channels, Tensor moved) => throw NoConvolution();
+
+    /// <summary>y = P·Wᵀ + bias with the patches P of x, which are gathered while the product runs.</summary>
+    /// <param name="x">BF16 (batch, height, width, channels), or (batch, length, channels).</param>
+    /// <param name="grid">Extents, which the device must take: see <see cref="Ops.ImplicitConvolution"/>.</param>
+    /// <param name="moved">What <see cref="MoveTaps"/> makes of W.</param>
+    /// <param name="bias">(out), or null.</param>
+    /// <param name="y">(batch, …, out)</param>
+    internal virtual void Convolve(Tensor x, in PatchGrid grid, Tensor moved, Tensor? bias, Tensor y) => throw NoConvolution();
+
+    /// <summary>dx (+)= the gradient of <see cref="Convolve"/>'s x.</summary>
+    internal virtual void ConvolveGradient(Tensor dy, in PatchGrid grid, Tensor moved, Tensor dx, bool accumulate) =>
+        throw NoConvolution();
+
+    private NotSupportedException NoConvolution() => new($"{Name} multiplies packed patches");
+
     /// <summary>y = (x − mean)·rstd·weight + bias, with mean and variance over the positions of a picture and the channels of a
     /// group.</summary>
     /// <param name="shape">Extents.</param>

@@ -24,6 +24,9 @@ internal readonly ref struct GemmProblem
     /// <summary>A number of bytes that divides each result's address.</summary>
     public required int Alignment { get; init; }
 
+    /// <summary>The rows of A are patches of a convolution's input; there is one result, whose K is not split.</summary>
+    public bool GathersPatches { get; init; }
+
     /// <summary>Whether Bᵀ·Aᵀ may be computed instead, and written transposed (swap-AB).</summary>
     public bool MaySwapAB { get; init; }
 }

@@ -32,6 +32,7 @@ internal sealed partial class GemmPtx(GemmShape shape)
             case "wait_empty": Wait(text, "empties", a); break;
             case "wait_full": Wait(text, "fulls", a); break;
             case "load": Load(text, a); break;
+            case "load_patches": LoadPatches(text, a); break;
             case "multiply": Multiply(text, a); break;
             case "drain": text.Append("wgmma.wait_group.sync.aligned 0;\n"); break;
             case "release": Release(text, a); break;
@@ -101,27 +102,50 @@ internal sealed partial class GemmPtx(GemmShape shape)
     // row-major B if it is not k.
     private void Load(StringBuilder text, string[] a)
     {
-        string depthOfB = a.Length > 6 ? a[6] : a[2];
-        text.Append("{\n.reg .u32 bar, at, row, column, index;\n.reg .u64 map;\n");
-        Add(text, $"mad.lo.u32 bar, {a[0]}, 8, fulls;\nmbarrier.arrive.expect_tx.shared::cta.b64 _, [bar], {shape.StageBytes};\n");
-        Add(text, $"mad.lo.u32 at, {a[0]}, {shape.StageBytes}, sbase;\nmov.u32 index, {a[1]};\n");
-        Add(text, $"mad.wide.u32 map, index, {MapBytes}, maps;\n");
+        BeginStage(text, a[0], a[1]);
         for (int block = 0; block < (shape.TransposeA ? 2 : 1); block++)
         {
             Add(text, $"add.u32 row, {a[3]}, {64 * block};\n");
             Copy(text, shape.TransposeA ? "row" : a[2], shape.TransposeA ? a[2] : "row", block * GemmShape.SwizzleBlockBytes, false);
         }
+        LoadB(text, a[4], a[5], shape.RowMajorB && a.Length > 6 ? a[6] : a[2]);
+    }
+
+    // Arguments: stage; channel, column, row and picture at which the first patch begins; row of the kernel position in the high half and
+    // its column in the low half; column of B, this thread block's rank in the cluster, and the row of K of B.
+    private void LoadPatches(StringBuilder text, string[] a)
+    {
+        BeginStage(text, a[0], "0");
+        text.Append("{\n.reg .b16 down, across;\n.reg .u32 offsets;\n");
+        Add(text, $"mov.u32 offsets, {a[5]};\nmov.b32 {{across, down}}, offsets;\n");
+        text.Append("cp.async.bulk.tensor.4d.shared::cluster.global.im2col.mbarrier::complete_tx::bytes ");
+        Add(text, $"[at], [map, {{{a[1]}, {a[2]}, {a[3]}, {a[4]}}}], [bar], {{across, down}};\n}}\n");
+        LoadB(text, a[6], a[7], a[8]);
+    }
+
+    // Announces a stage's bytes to its barrier, and points to the map of A.
+    private void BeginStage(StringBuilder text, string stage, string map)
+    {
+        text.Append("{\n.reg .u32 bar, at, row, column, index;\n.reg .u64 map;\n");
+        Add(text, $"mad.lo.u32 bar, {stage}, 8, fulls;\nmbarrier.arrive.expect_tx.shared::cta.b64 _, [bar], {shape.StageBytes};\n");
+        Add(text, $"mad.lo.u32 at, {stage}, {shape.StageBytes}, sbase;\nmov.u32 index, {map};\n");
+        Add(text, $"mad.wide.u32 map, index, {MapBytes}, maps;\n");
+    }
+
+    // B follows A in a stage, and its map that of A.
+    private void LoadB(StringBuilder text, string column, string rank, string depth)
+    {
         Add(text, $"add.u64 map, map, {MapBytes};\n");
         int share = shape.BytesB / shape.Cluster;
-        Add(text, $"add.u32 at, at, {GemmShape.BytesA};\nmov.u32 column, {a[4]};\n");
+        Add(text, $"add.u32 at, at, {GemmShape.BytesA};\nmov.u32 column, {column};\n");
         if (shape.Cluster > 1)
         {
-            Add(text, $"mad.lo.u32 at, {a[5]}, {share}, at;\nmad.lo.u32 column, {a[5]}, {shape.ShareN}, column;\n");
+            Add(text, $"mad.lo.u32 at, {rank}, {share}, at;\nmad.lo.u32 column, {rank}, {shape.ShareN}, column;\n");
         }
         for (int block = 0; block < (shape.RowMajorB ? share / GemmShape.SwizzleBlockBytes : 1); block++)
         {
             Add(text, $"add.u32 row, column, {64 * block};\n");
-            Copy(text, shape.RowMajorB ? "row" : a[2], shape.RowMajorB ? depthOfB : "row", block * GemmShape.SwizzleBlockBytes,
+            Copy(text, shape.RowMajorB ? "row" : depth, shape.RowMajorB ? depth : "row", block * GemmShape.SwizzleBlockBytes,
                 shape.Cluster > 1);
         }
         text.Append("}\n");

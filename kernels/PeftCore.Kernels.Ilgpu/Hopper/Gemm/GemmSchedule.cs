@@ -65,7 +65,7 @@ internal readonly record struct GemmSchedule(GemmShape Shape, bool SwapAB, int T
                     ReplaceIfCheaper(For(problem, swapAB, tileN, cluster, processors), problem.Steps, ref best, ref least);
                 }
             }
-            for (int split = 2; split <= MaxSplitK; split *= 2)
+            for (int split = 2; split <= MaxSplitK && !problem.GathersPatches; split *= 2)
             {
                 var schedule = SplitK(problem, swapAB, tileN, split, processors);
                 if (schedule.Blocks <= (split > 2 ? 3 * processors / 4 : processors) && problem.Steps >= split * MinStreamKSteps)
@@ -109,7 +109,10 @@ internal readonly record struct GemmSchedule(GemmShape Shape, bool SwapAB, int T
             width |= n;
         }
         var (transposeA, rowMajorB) = swapAB ? (problem.RowMajorB, problem.TransposeA) : (problem.TransposeA, problem.RowMajorB);
-        var shape = new GemmShape(tileN, cluster, 1, transposeA, rowMajorB, problem.Bf16Result, StoreFor(problem, swapAB, width, tileN));
+        var shape = new GemmShape(tileN, cluster, 1, transposeA, rowMajorB, problem.Bf16Result, StoreFor(problem, swapAB, width, tileN))
+        {
+            GathersPatches = problem.GathersPatches,
+        };
         int most = processors / cluster, tiles = tilesM * tilesN, rest = tiles % most;
         int streamK = rest == 0 ? 0 : tiles < most ? tiles : rest + most;
         var whole = new GemmSchedule(shape, swapAB, tilesM, tilesN, 0, Math.Min(most, tiles));

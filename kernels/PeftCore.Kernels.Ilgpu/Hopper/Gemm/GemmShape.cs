@@ -11,6 +11,9 @@ namespace PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 internal readonly record struct GemmShape(int TileN, int Cluster, int SplitK, bool TransposeA, bool RowMajorB, bool Bf16Result,
     ResultStore Store)
 {
+    /// <summary>The rows of A are patches of a convolution's input, which the copy engine gathers.</summary>
+    public bool GathersPatches { get; init; }
+
     /// <summary>Rows of a tile: two warpgroups of 64.</summary>
     public const int TileM = 128;
 

@@ -63,16 +63,30 @@ internal interface IClusterMode
 {
     /// <summary>Each takes a slice of K of one tile (split-K). Otherwise each takes its own rows, and they share B by multicast.</summary>
     static abstract bool SplitsK { get; }
+
+    /// <summary>The rows of A are patches of a convolution's input, which the copy engine gathers (im2col); otherwise a matrix.</summary>
+    static abstract bool GathersPatches { get; }
 }
 
 internal readonly struct MulticastB : IClusterMode
 {
     public static bool SplitsK => false;
+
+    public static bool GathersPatches => false;
 }
 
 internal readonly struct SplitKCluster : IClusterMode
 {
     public static bool SplitsK => true;
+
+    public static bool GathersPatches => false;
+}
+
+internal readonly struct PatchesOfA : IClusterMode
+{
+    public static bool SplitsK => false;
+
+    public static bool GathersPatches => true;
 }
 
 /// <summary>The position of a tile: its result, and its first row and column there.</summary>

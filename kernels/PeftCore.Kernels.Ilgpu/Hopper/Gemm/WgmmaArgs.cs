@@ -38,4 +38,7 @@ internal struct WgmmaArgs
     public int Accumulate, Bf16Bias, ColumnBytes;
 
     public float Alpha;
+
+    /// <summary>The convolution whose patches A holds, where A is gathered.</summary>
+    public PatchExtents Patches;
 }

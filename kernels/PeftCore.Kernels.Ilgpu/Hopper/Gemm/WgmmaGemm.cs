@@ -52,9 +52,17 @@ internal readonly struct WgmmaGemm<TMode> : IKernel<WgmmaArgs> where TMode : str
                 }
 
                 CudaAsm.Emit("peft.wait_empty %0, %1;", stage, round);
-                CudaAsm.Emit("peft.load %0, %1, %2, %3, %4, %5;", stage, 2 * ((tile.Result * args.Terms) + term),
-                    (step - begin) * GemmShape.Depth,
-                    tile.Row, tile.Column, rank);
+                if (TMode.GathersPatches)
+                {
+                    LoadPatches(args.Patches, stage, step, tile, rank);
+                }
+                else
+                {
+                    CudaAsm.Emit("peft.load %0, %1, %2, %3, %4, %5;", stage, 2 * ((tile.Result * args.Terms) + term),
+                        (step - begin) * GemmShape.Depth,
+                        tile.Row, tile.Column, rank);
+                }
+
                 stage++;
                 round = stage == args.Stages ? 1 - round : round;
                 stage = stage == args.Stages ? 0 : stage;
@@ -63,6 +71,17 @@ internal readonly struct WgmmaGemm<TMode> : IKernel<WgmmaArgs> where TMode : str
             work = TileScheduler.Then(args, work);
             tile = WgmmaTile.Of<TMode>(args, work.Tile);
         }
+    }
+
+    // A stage holds 64 channels of the patches at one kernel position.
+    private static void LoadPatches(PatchExtents patches, int stage, int step, WgmmaTile tile, int rank)
+    {
+        var window = PatchWindow.Of(patches, tile.Row);
+        int tap = step / patches.ChannelSteps, channel = (step - (tap * patches.ChannelSteps)) * GemmShape.Depth;
+        int down = tap / patches.KernelWidth, across = tap - (down * patches.KernelWidth);
+        CudaAsm.Emit("peft.load_patches %0, %1, %2, %3, %4, %5, %6, %7, %8;", stage, channel, window.Left, window.Top, window.Picture,
+            (down * patches.DilationHeight * 65536) + (across * patches.DilationWidth),
+            tile.Column + ((patches.Taps - 1 - tap) * patches.TapColumns), rank, (tap * patches.TapRows) + channel);
     }
 
     private static void Consume(WgmmaArgs args)

@@ -20,8 +20,12 @@ internal sealed class GemmLauncher : IDisposable
     {
         (_gpu, _rows, _portable) = (gpu, rows, new PortableGemmLauncher(gpu));
         _wgmma = gpu.Device.HasWgmma ? new WgmmaGemmLauncher(gpu) : null;
+        Convolutions = _wgmma is null ? null : new WgmmaConvolutionLauncher(gpu, _wgmma);
         _mma = gpu.Device.HasMma ? new MmaGemmLauncher(gpu, rows) : null;
     }
+
+    /// <summary>Convolutions as implicit products; null on cards before Hopper.</summary>
+    public WgmmaConvolutionLauncher? Convolutions { get; }
 
     /// <summary>Bytes of stream-K partial sums that products on Hopper take beside the arena, once; 0 on other cards.</summary>
     public long PartialBytes => _wgmma?.PartialBytes ?? 0;

@@ -10,7 +10,7 @@ internal sealed unsafe class WgmmaGemmKernels(PtxLoader loader, IDeviceMemory me
 
     private readonly Dictionary<GemmShape, nint> _functions = [];
     private readonly Lock _lock = new();
-    private string? _multicastB, _splitK;
+    private string? _multicastB, _splitK, _patches;
     private nint _flags, _partials;
 
     /// <summary>Bytes of partial sums that the largest schedule on this card needs. They are taken once, and a plan can count them before
@@ -45,7 +45,8 @@ internal sealed unsafe class WgmmaGemmKernels(PtxLoader loader, IDeviceMemory me
         {
             if (!_functions.TryGetValue(shape, out nint function))
             {
-                string compiled = shape.SplitK > 1 ? _splitK ??= Compile<SplitKCluster>() : _multicastB ??= Compile<MulticastB>();
+                string compiled = shape.GathersPatches ? _patches ??= Compile<PatchesOfA>()
+                    : shape.SplitK > 1 ? _splitK ??= Compile<SplitKCluster>() : _multicastB ??= Compile<MulticastB>();
                 function = loader.Load(new GemmPtx(shape).Expand(compiled), shape.SharedBytes);
                 _functions.Add(shape, function);
             }

@@ -76,7 +76,6 @@ internal sealed class WgmmaGemmLauncher(LaunchContext gpu) : IDisposable
             }
         }
         Launch(schedule, args, maps);
-        CountPartials();
         foreach (var c in results)
         {
             gpu.Queued(c);
@@ -89,7 +88,8 @@ internal sealed class WgmmaGemmLauncher(LaunchContext gpu) : IDisposable
         _kernels.Dispose();
     }
 
-    private unsafe void Launch(in GemmSchedule schedule, in WgmmaArgs args, byte* maps)
+    /// <summary>Queues a product whose schedule, arguments and tensor maps are set.</summary>
+    internal unsafe void Launch(in GemmSchedule schedule, in WgmmaArgs args, byte* maps)
     {
         var device = gpu.Device;
         nint function = _kernels.Load(schedule.Shape); // Before the timer starts.
@@ -99,6 +99,7 @@ internal sealed class WgmmaGemmLauncher(LaunchContext gpu) : IDisposable
         {
             device.StopTiming($"product of {schedule.TilesM}×{schedule.TilesN} tiles of {schedule.Shape.TileN}, {args.Steps} deep");
         }
+        CountPartials();
     }
 
     // The partial sums are memory of this device too, though not of the arena.

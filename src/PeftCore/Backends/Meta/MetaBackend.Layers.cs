@@ -54,6 +54,16 @@ public sealed partial class MetaBackend
         Tensor? dg, Tensor? dBeta) =>
         Flops += 32.0 * shape.Batch * shape.Length * shape.ValueHeads * shape.StateCount;
 
+    internal override bool ConvolvesImplicitly => _tensorCores;
+
+    internal override void MoveTaps(Tensor weight, int channels, Tensor moved) { }
+
+    internal override void Convolve(Tensor x, in PatchGrid grid, Tensor moved, Tensor? bias, Tensor y) =>
+        Flops += 2.0 * y.Count * grid.Columns;
+
+    internal override void ConvolveGradient(Tensor dy, in PatchGrid grid, Tensor moved, Tensor dx, bool accumulate) =>
+        Flops += 2.0 * dy.Count * grid.Columns;
+
     internal override void Patches(Tensor x, int size, Tensor y) { }
 
     internal override void PatchesGradient(Tensor dy, int size, Tensor dx, bool accumulate) { }

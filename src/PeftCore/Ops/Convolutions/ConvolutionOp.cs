@@ -50,9 +50,29 @@ internal static class ConvolutionOp
 
     private static Tensor Run(Tensor x, ConvolutionSpec spec, PatchGrid grid, Tensor weight, Tensor? bias, LowRankUpdate[] updates)
     {
-        var backend = x.Backend;
         var y = x.NewLike(spec.ShapeOf(grid, weight.Shape[0]));
         var xA = Array.ConvertAll(updates, update => x.NewLike([grid.Rows, update.A.Shape[0]]));
+        if (updates.Length == 0 && bias?.DType != DType.F16 && ImplicitConvolution.Takes(x, grid, weight))
+        {
+            ImplicitConvolution.Run(x, grid, weight, bias, y);
+        }
+        else
+        {
+            MultiplyPatches(x, grid, weight, bias, updates, xA, y);
+        }
+        List<Tensor?> inputs = [x, weight, bias];
+        foreach (var update in updates)
+        {
+            inputs.AddRange([update.A, update.B, update.Bias]);
+        }
+        Tape.Record(() => new Node(x, grid, weight, updates, xA), CollectionsMarshal.AsSpan(inputs), [y]);
+        return y;
+    }
+
+    private static void MultiplyPatches(Tensor x, PatchGrid grid, Tensor weight, Tensor? bias, LowRankUpdate[] updates, Tensor[] xA,
+        Tensor y)
+    {
+        var backend = x.Backend;
         var terms = new GemmOperands[1 + updates.Length];
         foreach (var piece in PatchPieces.Of(x, grid))
         {
@@ -79,13 +99,6 @@ internal static class ConvolutionOp
         {
             update.AddBias(y);
         }
-        List<Tensor?> inputs = [x, weight, bias];
-        foreach (var update in updates)
-        {
-            inputs.AddRange([update.A, update.B, update.Bias]);
-        }
-        Tape.Record(() => new Node(x, grid, weight, updates, xA), CollectionsMarshal.AsSpan(inputs), [y]);
-        return y;
     }
 
     /// <summary>Writes Σ of products to the columns of one group.</summary>
@@ -134,7 +147,8 @@ internal static class ConvolutionOp
     }
 
     /// <summary>y = P·Wᵀ + b + Σ xA·Bᵀ with xA = s·P·Aᵀ;  with h = s·dy·B: dW = dyᵀ·P, db = Σ dy over rows, dB = dyᵀ·xA, dA = hᵀ·P,
-    /// dP = dy·W + Σ h·A, and dx adds dP up at the positions of the patches. P and dP are one buffer of some rows.</summary>
+    /// dP = dy·W + Σ h·A, and dx adds dP up at the positions of the patches. P and dP are one buffer of some rows. Without updates a device may
+    /// compute y and dx with no such buffer: <see cref="ImplicitConvolution"/>.</summary>
     private sealed class Node : GradientNode
     {
         private const int FirstUpdate = 3;
@@ -169,14 +183,19 @@ internal static class ConvolutionOp
             }
             using var scope = new TensorScope();
             var h = new Tensor?[_updates.Length];
-            var dA = new Target?[_updates.Length];
+            var dA = new PieceGradient?[_updates.Length];
             for (int j = 0; j < h.Length; j++)
             {
                 h[j] = ThroughB(context, dy, j);
-                dA[j] = Target.Of(context, SlotOf(j));
+                dA[j] = PieceGradient.Of(context, SlotOf(j));
             }
-            var dw = Target.Of(context, 1);
+            var dw = PieceGradient.Of(context, 1);
             var dx = context.GradInput(0, out accumulate);
+            if (dx is not null && _updates.Length == 0 && ImplicitConvolution.TakesGradient(dy, _grid, _weight!))
+            {
+                ImplicitConvolution.Gradient(dy, _grid, _weight!, dx, accumulate);
+                dx = null;
+            }
             if (dx is not null && !accumulate)
             {
                 dx.Backend.Zero(dx);
@@ -199,7 +218,7 @@ internal static class ConvolutionOp
         }
 
         /// <summary>The gradients through one piece of the patches of one group.</summary>
-        private void Backward(PatchPieces.Piece piece, int group, Tensor dy, Tensor?[] h, Tensor? dx, Target? dw, Target?[] dA)
+        private void Backward(PatchPieces.Piece piece, int group, Tensor dy, Tensor?[] h, Tensor? dx, PieceGradient? dw, PieceGradient?[] dA)
         {
             using var scope = new TensorScope();
             var backend = dy.Backend;
@@ -258,25 +277,5 @@ internal static class ConvolutionOp
         }
 
         private static int SlotOf(int update) => FirstUpdate + update * UpdateSlots;
-    }
-
-    /// <summary>A gradient that the pieces add to.</summary>
-    /// <param name="Gradient">The buffer.</param>
-    /// <param name="Accumulate">Whether it holds a sum already.</param>
-    private sealed record Target(Tensor Gradient, bool Accumulate)
-    {
-        public static Target? Of(BackwardContext context, int input) =>
-            context.GradInput(input, out bool accumulate) is { } gradient ? new Target(gradient, accumulate) : null;
-
-        /// <summary>Whether the piece that starts at a row adds to what is there.</summary>
-        public bool Adds(int first) => Accumulate || first > 0;
-
-        public void ZeroIfNew()
-        {
-            if (!Accumulate)
-            {
-                Gradient.Backend.Zero(Gradient);
-            }
-        }
     }
 }

@@ -30,6 +30,17 @@ public sealed class GemmPtxTests
         Assert.That(copies.Count(copy => copy.Contains(".multicast::cluster", StringComparison.Ordinal)), Is.EqualTo(2));
     }
 
+    [Test]
+    public void Patches_are_gathered_at_a_kernel_position()
+    {
+        string[] copies = Lines(Expand(Wide, "peft.load_patches %r1, %r2, %r3, %r4, %r5, %r6, %r7, %r8, %r9;"), "cp.async.bulk");
+
+        Assert.That(copies, Has.Length.EqualTo(3), "128 patches at once, two blocks of 64 columns of B");
+        Assert.That(copies[0], Does.Contain(".4d.").And.Contain(".im2col.").And.EndsWith(
+            "[map, {%r2, %r3, %r4, %r5}], [bar], {across, down};"));
+        Assert.That(copies[1], Does.Contain("[map, {row, %r9}], [bar], both;"));
+    }
+
     [TestCase("peft.store %rd1, %r1, %r2, %rd2, %r3, %r4, %r5, %r6;", true, "st.global")]
     [TestCase("peft.store %rd1, %r1, %r2, %rd2, %r3, %r4, %r5, %r6;", false, "st.global")]
     [TestCase("peft.store_partial %rd1;", true, "st.global")]
