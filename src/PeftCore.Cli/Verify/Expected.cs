@@ -29,6 +29,8 @@ internal sealed class Expected : IDisposable
 
     public float[] Floats(string name) => MemoryMarshal.Cast<byte, float>(_source.Get(name).Bytes).ToArray();
 
+    public ReadOnlySpan<byte> Bytes(string name) => _source.Get(name).Bytes;
+
     public int[] Ints(string name)
     {
         var entry = _source.Get(name);

@@ -50,6 +50,10 @@ internal sealed class FixtureVerifier(Backend backend, string? baseModel = null,
 
     private IEnumerable<Comparison> Check(string directory, Expected expected)
     {
+        if (expected.Has(PreprocessingCheck.Image) && expected.Has(PreprocessingCheck.Wave))
+        {
+            return new PreprocessingCheck(expected).Run();
+        }
         if (!File.Exists(Path.Combine(directory, "adapter_config.json")))
         {
             return new BaseCheck(backend, directory, expected, warn).Run();

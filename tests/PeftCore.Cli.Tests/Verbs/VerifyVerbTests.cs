@@ -69,6 +69,31 @@ public sealed class VerifyVerbTests
     public void A_tokenizer_agrees_case_by_case(string kind) => AllPass(ToolRun.Of("verify", Bundled.Fixture("tokenizers", kind)));
 
     [Test]
+    public void What_comes_before_a_model_is_that_of_transformers()
+    {
+        var run = ToolRun.Of("verify", Bundled.Fixture("preprocessing"));
+
+        AllPass(run);
+        Assert.That(run.Output.Split('\n').Where(line => line.Contains("  ok", StringComparison.Ordinal)), Has.Exactly(7).Items);
+    }
+
+    [Test]
+    public void Pixels_more_than_a_grey_level_away_and_quantities_without_settings_fail()
+    {
+        using var directory = new TemporaryDirectory();
+        string path = Path.Combine(directory.FullPath, "expected.safetensors");
+        File.Copy(Bundled.Fixture("preprocessing", "expected.safetensors"), path);
+        Multiply(path, "vit_32", 1.02f);
+        Rename(path, "clip_32", "clip_99");
+
+        var run = ToolRun.Of("verify", directory.FullPath);
+
+        string[] failures = [.. run.Output.Split('\n').Where(line => line.Contains("  FAIL", StringComparison.Ordinal))];
+        Assert.That(run.ExitCode, Is.EqualTo(1));
+        Assert.That(failures, Has.Length.EqualTo(2).And.Some.Contains("vit_32").And.Some.Contains("clip_99"));
+    }
+
+    [Test]
     public void What_cannot_be_computed_is_named_and_counts_as_failed()
     {
         using var directory = new TemporaryDirectory();
@@ -99,6 +124,15 @@ public sealed class VerifyVerbTests
         int start = offsets[0].GetInt32(), end = offsets[1].GetInt32();
         var values = MemoryMarshal.Cast<byte, float>(bytes.AsSpan(8 + header + start, end - start));
         TensorPrimitives.Multiply(values, factor, values);
+        File.WriteAllBytes(path, bytes);
+    }
+
+    /// <summary>Renames a tensor of a safetensors file; both names have the same length.</summary>
+    private static void Rename(string path, string name, string other)
+    {
+        byte[] bytes = File.ReadAllBytes(path);
+        int start = bytes.AsSpan().IndexOf(System.Text.Encoding.ASCII.GetBytes($"\"{name}\""));
+        System.Text.Encoding.ASCII.GetBytes(other).CopyTo(bytes, start + 1);
         File.WriteAllBytes(path, bytes);
     }
 

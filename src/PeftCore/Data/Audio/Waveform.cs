@@ -66,6 +66,20 @@ public sealed class Waveform
         return table;
     }
 
+    /// <summary>The numbers that a model reads of the recording: samples or a spectrogram, as preprocessor_config.json says.</summary>
+    /// <param name="directory">The model's directory.</param>
+    /// <returns>(bins, frames), or (1, samples)</returns>
+    /// <exception cref="BadInputException">The directory has no preprocessor of recordings, or one that is not supported, or the recording
+    /// is longer than what the model hears at a time.</exception>
+    public float[,] Preprocess(string directory)
+    {
+        var preprocessor = AudioPreprocessor.Read(directory, ProcessorConfig.ModelTypeIn(directory));
+        var features = preprocessor.Of(this, directory);
+        float[,] table = new float[features.Rows, features.Columns];
+        Buffer.BlockCopy(features.Values, 0, table, 0, sizeof(float) * features.Values.Length);
+        return table;
+    }
+
     /// <summary>A part of the recording.</summary>
     internal Waveform Slice(int start, int count) => new(Samples[start..(start + count)], Rate);
 

@@ -11,6 +11,13 @@ internal static class ProcessorConfig
 
     private const string TogetherName = "processor_config.json";
 
+    /// <summary>The model_type of a directory's config.json; empty if it has none. It decides what fields mean that are absent.</summary>
+    public static string ModelTypeIn(string directory)
+    {
+        string path = Path.Combine(directory, "config.json");
+        return File.Exists(path) ? ConfigReader.Open(path).StringOrNull("model_type") ?? "" : "";
+    }
+
     /// <summary>Opens the configuration of a model directory.</summary>
     /// <param name="directory">The directory.</param>
     /// <param name="part">The name of the part in processor_config.json.</param>

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace PeftCore.Data;
 
 /// <summary>A picture: red, green and blue of each pixel, from 0 to 255. Files are decoded by the caller: <see cref="FromRgb"/>.</summary>
@@ -35,6 +37,19 @@ public sealed class Picture
         }
         return pixels.Length == (long)height * width * Channels ? new Picture(pixels.ToArray(), height, width)
             : throw new BadInputException($"{source}: {pixels.Length} numbers are not the {Channels} colors of {height} × {width} pixels.");
+    }
+
+    /// <summary>The numbers that a model reads of the picture: resized, cropped and normalized as preprocessor_config.json says.</summary>
+    /// <param name="directory">The model's directory.</param>
+    /// <returns>(3, height, width)</returns>
+    /// <exception cref="BadInputException">The directory has no preprocessor of pictures, or one that is not supported.</exception>
+    public float[,,] Preprocess(string directory)
+    {
+        var preprocessor = PicturePreprocessor.Read(directory, ProcessorConfig.ModelTypeIn(directory));
+        var sized = preprocessor.Sized(this);
+        float[,,] pixels = new float[Channels, sized.Height, sized.Width];
+        preprocessor.Write(sized, MemoryMarshal.CreateSpan(ref pixels[0, 0, 0], pixels.Length));
+        return pixels;
     }
 
     /// <summary>A part of the picture. Pixels outside are black.</summary>

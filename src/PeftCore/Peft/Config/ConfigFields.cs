@@ -27,7 +27,7 @@ public sealed class ConfigFields<T>(T defaults)
         });
 
     /// <summary>Adds an integer that may be null.</summary>
-    public ConfigFields<T> IntOrNull(string name, Func<T, int?> get, Func<T, int?, T> set, string help, int min = int.MinValue,
+    internal ConfigFields<T> IntOrNull(string name, Func<T, int?> get, Func<T, int?, T> set, string help, int min = int.MinValue,
         int max = int.MaxValue) => Add(new FieldRow<T>(name, FieldText.Range("integer", min, max) + " or null", help,
             (config, reader) => set(config, reader.IntOrNull(name, min, max)), config => get(config))
         {

@@ -49,7 +49,7 @@ public sealed class PeftModel
     public IReadOnlyList<string> ActiveAdapters => Set.Names;
 
     /// <summary>Names of the merged adapters.</summary>
-    public IReadOnlyCollection<string> MergedAdapters => [.. Set.Merged.Select(adapter => adapter.Name)];
+    internal IReadOnlyCollection<string> MergedAdapters => [.. Set.Merged.Select(adapter => adapter.Name)];
 
     /// <summary>Parameters of the active adapters under the names of Hugging Face PEFT's parameters, sorted by name.</summary>
     public IReadOnlyList<(string Name, Parameter Parameter)> Parameters =>

@@ -1,0 +1,107 @@
+using PeftCore.Cli.Session;
+using PeftCore.Data;
+
+namespace PeftCore.Cli.Verify;
+
+/// <summary>Checks what comes before a model: the pixels, samples and spectrograms that transformers' processors make of one picture and
+/// one recording. Pixels may differ by one grey level, which Pillow and this library round apart; other numbers by 10⁻⁴.</summary>
+internal sealed class PreprocessingCheck(Expected expected)
+{
+    public const string Image = "in.image", Wave = "in.wave_16khz";
+
+    private const int WaveRate = 16000;
+    private const double GreyLevels = 1.001, Numbers = 1e-4;
+
+    private static readonly double[] Half = [0.5, 0.5, 0.5];
+
+    // A tower of CLIP reads 32 pixels here; DINOv2's own sizes are 256 and 224, which are 36 and 32 at this scale.
+    private static readonly Dictionary<string, PictureRow> Pictures = new()
+    {
+        ["vit_224"] = new("""{"image_processor_type": "ViTImageProcessor"}""", Half, Step: 4),
+        ["vit_32"] = new("""{"image_processor_type": "ViTImageProcessor", "size": 32}""", Half),
+        ["clip_32"] = new("""{"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 32}, "crop_size": 32}""",
+            [0.26862954, 0.26130258, 0.27577711]),
+        ["dinov2_32"] = new("""
+            {"image_processor_type": "BitImageProcessor", "size": {"shortest_edge": 36}, "crop_size": {"height": 32, "width": 32},
+            "image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
+            """, [0.229, 0.224, 0.225]),
+    };
+
+    private static readonly Dictionary<string, string> Recordings = new()
+    {
+        ["whisper_80"] = """{"feature_extractor_type": "WhisperFeatureExtractor"}""",
+        ["whisper_128"] = """{"feature_extractor_type": "WhisperFeatureExtractor", "feature_size": 128}""",
+        ["wav2vec2"] = """{"feature_extractor_type": "Wav2Vec2FeatureExtractor", "return_attention_mask": true}""",
+    };
+
+    public IEnumerable<Comparison> Run()
+    {
+        using var directory = new TemporaryDirectory();
+        foreach (string name in expected.Names.Where(name => !name.StartsWith("in.", StringComparison.Ordinal)))
+        {
+            string path = Path.Combine(directory.FullPath, "preprocessor_config.json");
+            if (Pictures.TryGetValue(name, out var row))
+            {
+                File.WriteAllText(path, row.Config);
+                yield return OfPicture(name, row, directory.FullPath);
+            }
+            else if (Recordings.TryGetValue(name, out string? config))
+            {
+                File.WriteAllText(path, config);
+                yield return OfRecording(name, directory.FullPath);
+            }
+            else
+            {
+                yield return Comparison.Unsupported(name, $"no settings are known for it, expected one of "
+                    + string.Join(", ", Pictures.Keys.Concat(Recordings.Keys)));
+            }
+        }
+    }
+
+    /// <summary>The largest difference in grey levels: a level is 1/(255·deviation) after normalization.</summary>
+    private Comparison OfPicture(string name, PictureRow row, string directory)
+    {
+        float[,,] ours = Picture.FromRgb(Image, expected.Bytes(Image), expected.Extent(Image, 0), expected.Extent(Image, 1))
+            .Preprocess(directory);
+        float[] reference = expected.Floats(name);
+        int side = expected.Extent(name, 3);
+        if (ours.GetLength(1) != side * row.Step || ours.GetLength(2) != side * row.Step)
+        {
+            return Comparison.Unsupported(name, $"{ours.GetLength(1)} × {ours.GetLength(2)} pixels, expected {side * row.Step} × {side * row.Step}");
+        }
+        double worst = 0;
+        int different = 0;
+        for (int i = 0; i < reference.Length; i++)
+        {
+            int c = i / (side * side), y = i / side % side * row.Step, x = i % side * row.Step;
+            double levels = Math.Abs((double)ours[c, y, x] - reference[i]) * 255 * row.Deviation[c];
+            worst = double.IsNaN(levels) ? double.PositiveInfinity : Math.Max(worst, levels);
+            different += levels > 0.5 ? 1 : 0;
+        }
+        return new Comparison(name, worst, GreyLevels, $"grey levels; {different} of {reference.Length} numbers are rounded to the other side");
+    }
+
+    /// <summary>The largest difference. Of spectrograms the reference has the first frames of each bin.</summary>
+    private Comparison OfRecording(string name, string directory)
+    {
+        float[,] ours = Waveform.FromChannels(Wave, expected.Floats(Wave), 1, WaveRate).Preprocess(directory);
+        float[] reference = expected.Floats(name);
+        int rows = ours.GetLength(0), columns = reference.Length / rows;
+        if (columns * rows != reference.Length || columns > ours.GetLength(1))
+        {
+            return Comparison.Unsupported(name, $"{rows} × {ours.GetLength(1)} numbers do not cover {reference.Length}");
+        }
+        double worst = 0;
+        for (int i = 0; i < reference.Length; i++)
+        {
+            double difference = Math.Abs((double)ours[i / columns, i % columns] - reference[i]);
+            worst = double.IsNaN(difference) ? double.PositiveInfinity : Math.Max(worst, difference);
+        }
+        return new Comparison(name, worst, Numbers, rows == 1 ? null : $"the first {columns} of {ours.GetLength(1)} frames");
+    }
+
+    /// <param name="Config">preprocessor_config.json.</param>
+    /// <param name="Deviation">The image_std of each color.</param>
+    /// <param name="Step">The reference has each Step-th pixel.</param>
+    private sealed record PictureRow(string Config, double[] Deviation, int Step = 1);
+}
