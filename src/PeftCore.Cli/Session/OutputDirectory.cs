@@ -33,7 +33,8 @@ internal static class OutputDirectory
         (OutputKind.Checkpoint, "a checkpoint", ["trainer_state.json"]),
         (OutputKind.Run, "a training run", ["training_log.jsonl", "training_settings.json"]),
         (OutputKind.Adapter, "an adapter", ["adapter_config.json", "adapter_model*.safetensors", "adapter_model.bin"]),
-        (OutputKind.Model, "a model", ["config.json", "model*.safetensors", "model.safetensors.index.json", "pytorch_model*.bin"]),
+        (OutputKind.Model, "a model", ["config.json", "model*.safetensors", "model.safetensors.index.json", "pytorch_model*.bin",
+            "diffusion_pytorch_model*"]),
         (OutputKind.Selection, "a selection of entries", ["mask.safetensors", "selection.json"]),
         (OutputKind.Comparison, "a comparison", ["comparison.md"]),
     ];
@@ -103,7 +104,8 @@ internal static class OutputDirectory
     /// <summary>Refuses weights in several files, or of another format: they would remain next to the new model.</summary>
     public static void RefuseOtherWeights(string output)
     {
-        if (Found(output, ["model.safetensors.index.json", "model-*.safetensors", "pytorch_model*.bin"]) is { } file)
+        if (Found(output, ["model.safetensors.index.json", "model-*.safetensors", "pytorch_model*.bin",
+            "diffusion_pytorch_model-*", "diffusion_pytorch_model.safetensors.index.json", "diffusion_pytorch_model*.bin"]) is { } file)
         {
             throw new BadInputException(
                 $"{output}: the directory holds weights ({file}) that would stay beside the new ones; name another --output-dir, or " +

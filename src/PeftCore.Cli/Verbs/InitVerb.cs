@@ -54,9 +54,8 @@ internal sealed class InitVerb : Verb
         {
             SoundReader.Open(model, source, WavFile.Read).FillFilters(model);
         }
-        ModelWriter.Save(model, output, source);
+        long bytes = ModelWriter.Save(model, output, source);
         long parameters = model.NamedParameters().Sum(p => p.Parameter.Shape.Count);
-        long bytes = new FileInfo(Path.Combine(output, "model.safetensors")).Length;
         model.Dispose();
         call.Say($"{output}: {model.ModelType}, {parameters:N0} parameters with random values, {new ByteSize(bytes)}");
         return VerbResult.Done(new JsonReport().Add("output_dir", output).Add("parameters", parameters).Add("model_bytes", bytes));

@@ -50,8 +50,7 @@ internal sealed class MergeVerb : Verb
             .WithAdapters(call.Value(_adapter)!, call);
         var merged = session.Model.MergeAndUnload();
         call.Stop.ThrowIfCancellationRequested();
-        ModelWriter.Save(merged, output, source);
-        long bytes = new FileInfo(Path.Combine(output, "model.safetensors")).Length;
+        long bytes = ModelWriter.Save(merged, output, source);
         call.Say($"{output}: {merged.ModelType}, {session.Model.ParameterCount:N0} parameters, {new ByteSize(bytes)}");
         return VerbResult.Done(new JsonReport().Add("output_dir", output).Add("parameters", session.Model.ParameterCount)
             .Add("model_bytes", bytes));

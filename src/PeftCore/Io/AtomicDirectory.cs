@@ -21,7 +21,8 @@ public static class AtomicDirectory
     /// <summary>Writes several files of a directory as one; other files there are kept.</summary>
     /// <param name="path">The directory; created if it is missing.</param>
     /// <param name="build">Gets the path to write into.</param>
-    /// <param name="owns">Whether an older file of this name is removed if the callback does not write it; null for none.</param>
+    /// <param name="owns">Whether an older file of this name is removed if the callback does not write it, or all files of a folder,
+    /// whose name ends with a slash; null for none.</param>
     /// <exception cref="BadInputException">The path is not writable; the old files are intact.</exception>
     public static void Update(string path, Action<string> build, Func<string, bool>? owns = null) =>
         Put(path, build, owns ?? (_ => false));

@@ -12,7 +12,8 @@ internal static class PendingFiles
     /// <summary>Replaces older files by new ones.</summary>
     /// <param name="directory">The directory, which exists.</param>
     /// <param name="built">A hidden directory on the same disk with the new files, flushed.</param>
-    /// <param name="owns">Whether an older file of this name is removed if there is no new one; null for all files.</param>
+    /// <param name="owns">Whether an older file of this name is removed if there is no new one, or all files of a folder, whose name
+    /// ends with a slash; null for all files.</param>
     public static void Commit(string directory, string built, Func<string, bool>? owns)
     {
         string committed = Path.Combine(directory, HiddenNames.Committed);
@@ -142,7 +143,7 @@ internal static class PendingFiles
                 DiskChanges.DeleteFile(Path.Combine(built, name));
             }
         }
-        var older = owns is null ? Files(directory) : Directory.GetFiles(directory).Select(path => Path.GetFileName(path)).Where(owns);
+        var older = owns is null ? Files(directory) : Owned(directory, owns);
         string[] gone = [.. older.Except(files, StringComparer.Ordinal)];
         if (gone.Length > 0)
         {
@@ -151,6 +152,12 @@ internal static class PendingFiles
         }
         return gone.Length > 0 || Files(built).Count > 0;
     }
+
+    /// <summary>The files of a directory that the writer owns, and all in its folders that it owns.</summary>
+    private static IEnumerable<string> Owned(string directory, Func<string, bool> owns) =>
+        Directory.GetFiles(directory).Select(path => Path.GetFileName(path)).Where(owns)
+            .Concat(Directory.GetDirectories(directory).Select(path => Path.GetFileName(path) + "/").Where(owns)
+                .SelectMany(folder => Files(Path.Combine(directory, folder), folder)));
 
     private static void Finish(string directory, string committed)
     {

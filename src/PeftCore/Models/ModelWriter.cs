@@ -12,59 +12,39 @@ namespace PeftCore.Models;
 public static partial class ModelWriter
 {
     private const string ConfigName = "config.json";
-    private const string WeightsName = "model.safetensors";
 
-    private static readonly string[] Companions =
-    [
-        "generation_config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja",
-        "chat_template.json",
-        "vocab.json", "merges.txt", "tokenizer.model", "added_tokens.json", "scheduler_config.json",
-    ];
+    // Names of weights in one file: transformers', and diffusers'.
+    private const string WeightsName = "model.safetensors", DiffusionName = "diffusion_pytorch_model.safetensors";
 
-    [GeneratedRegex(@"^model-\d+-of-\d+\.safetensors$")]
+    [GeneratedRegex(@"^(diffusion_pytorch_)?model-\d+-of-\d+\.safetensors$")]
     private static partial Regex Shard { get; }
 
-    /// <summary>Saves weights and configuration, and copies tokenizer and generation settings. A model in the directory is replaced as a
-    /// whole; other files are kept.</summary>
+    /// <summary>Saves weights and configuration, and copies tokenizer, preprocessor and generation settings. A model in the directory is
+    /// replaced as a whole; other files are kept.</summary>
     /// <param name="model">The model, without adapters.</param>
     /// <param name="directory">The directory; created if missing.</param>
     /// <param name="source">The directory the model was loaded from.</param>
-    public static void Save(TransformerModel model, string directory, string source)
+    /// <returns>Bytes of the weights' file.</returns>
+    public static long Save(TransformerModel model, string directory, string source)
     {
         var from = ModelDirectory.Open(source);
+        string weights = model is UNet ? DiffusionName : WeightsName;
+        long bytes = 0;
         AtomicDirectory.Update(directory, built =>
         {
-            foreach (string name in Companions)
-            {
-                if (PendingFiles.Find(Path.Combine(source, name)) is { } file)
-                {
-                    Copy(file, Path.Combine(built, name));
-                }
-            }
+            ModelCompanions.Copy(source, built);
             var tensors = model.NamedParameters().SelectMany(p => ToFiles(model, p.Path, p.Parameter))
                 .Concat(model.Buffers.Select(buffer => ToFile(buffer.Name, buffer.Value)));
-            SafetensorsWriter.Write(Path.Combine(built, WeightsName), tensors, new Dictionary<string, string> { ["format"] = "pt" });
+            SafetensorsWriter.Write(Path.Combine(built, weights), tensors, new Dictionary<string, string> { ["format"] = "pt" });
+            bytes = new FileInfo(Path.Combine(built, weights)).Length;
             JsonFile.Write(Path.Combine(built, ConfigName), ConfigOf(model, from.ConfigPath));
         }, IsOwn);
+        return bytes;
     }
 
     /// <summary>Whether a file belongs to a model, so that it is removed when the model is replaced.</summary>
-    private static bool IsOwn(string name) =>
-        name is ConfigName or WeightsName or WeightsName + ".index.json" || Companions.Contains(name) || Shard.IsMatch(name);
-
-    private static void Copy(string from, string to)
-    {
-        byte[] bytes;
-        try
-        {
-            bytes = File.ReadAllBytes(from);
-        }
-        catch (Exception e) when (FileErrors.IsFileError(e))
-        {
-            throw FileErrors.Reading(from, e);
-        }
-        AtomicFile.WriteAllBytes(to, bytes);
-    }
+    private static bool IsOwn(string name) => name is ConfigName or WeightsName or DiffusionName or WeightsName + ".index.json"
+        or DiffusionName + ".index.json" || ModelCompanions.Has(name) || Shard.IsMatch(name);
 
     /// <summary>A parameter, or the tensors into which files of the family divide it.</summary>
     private static IEnumerable<SafetensorsTensor> ToFiles(TransformerModel model, string path, Parameter parameter) =>

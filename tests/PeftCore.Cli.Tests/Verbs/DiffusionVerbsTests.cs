@@ -139,8 +139,8 @@ public sealed class DiffusionVerbsTests
     {
         using var directory = new TemporaryDirectory();
         string one = Init(directory, 3, name: "one"), two = Init(directory, 3, name: "two");
-        Assert.That(File.ReadAllBytes(Path.Combine(one, "model.safetensors")),
-            Is.EqualTo(File.ReadAllBytes(Path.Combine(two, "model.safetensors"))));
+        Assert.That(File.ReadAllBytes(Path.Combine(one, "diffusion_pytorch_model.safetensors")),
+            Is.EqualTo(File.ReadAllBytes(Path.Combine(two, "diffusion_pytorch_model.safetensors"))));
         Refused("this is a file", "init", "--config", directory.Write("unet.json", Config(3)), "--output-dir", "unused");
     }
 
