@@ -43,7 +43,8 @@ internal static class DemoForms
 
     /// <summary>The boxes of the first form of a file.</summary>
     public static IReadOnlyList<int[]> FirstBoxes(string path) =>
-        [.. JsonNode.Parse(File.ReadLines(path).First())!["boxes"]!.AsArray().Select(box => box!.AsArray().Select(side => (int)side!).ToArray())];
+        [.. JsonNode.Parse(File.ReadLines(path).First())!["boxes"]!.AsArray()
+            .Select(box => box!.AsArray().Select(side => (int)side!).ToArray())];
 
     /// <summary>{"words", "boxes", "tags"}: a form. Its parts come in a random order, as a program that reads pictures may write
     /// them.</summary>
@@ -80,7 +81,8 @@ internal static class DemoForms
 
         string One(string[] all) => all[random.Next(all.Length)];
 
-        string Date() => string.Create(CultureInfo.InvariantCulture, $"{random.Next(1, 29):00}.{random.Next(1, 13):00}.{random.Next(20, 30)}");
+        string Date() => string.Create(CultureInfo.InvariantCulture,
+            $"{random.Next(1, 29):00}.{random.Next(1, 13):00}.{random.Next(20, 30)}");
 
         string Amount() => string.Create(CultureInfo.InvariantCulture, $"{random.Next(1, 100)}.{random.Next(0, 100):00}");
     }

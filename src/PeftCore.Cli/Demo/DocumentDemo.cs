@@ -65,7 +65,8 @@ internal sealed class DocumentDemo(DemoOptions demo, string output, Invocation c
             Metric = ("f1", before.Metrics["f1"], after.Metrics["f1"]),
         };
         call.Say(string.Create(CultureInfo.InvariantCulture,
-            $"F1 of the entities of {rows.Count} forms that were held out: {before.Metrics["f1"]:0.000} before, {after.Metrics["f1"]:0.000} after; " +
+            $"F1 of the entities of {rows.Count} forms that were held out: {before.Metrics["f1"]:0.000} before, " +
+            $"{after.Metrics["f1"]:0.000} after; " +
             $"loss {outcome.LossBefore:0.000} before, {outcome.LossAfter:0.000} after"));
         call.Say($"adapter {new ByteSize(outcome.AdapterBytes)}, model {new ByteSize(outcome.ModelBytes)}; memory planned " +
             $"{new ByteSize(outcome.PlannedBytes)}, measured {new ByteSize(outcome.PeakBytes)}");

@@ -16,7 +16,8 @@ internal static class SettingRules
     private static readonly string[] OfRuns =
     [
         "data", "fields", "label-spaces", "flip", "random-crop", "speed-change", "random-filter", "add-noise", "shift", "skip-bad",
-        "language", "output-dir", "mask-prompt", "packing", "init-batches", "lr-scheduler-type", "warmup-steps", "warmup-ratio", "num-epochs", "max-steps", "eval-steps", "save-steps",
+        "language", "output-dir", "mask-prompt", "packing", "init-batches", "lr-scheduler-type", "warmup-steps", "warmup-ratio",
+        "num-epochs", "max-steps", "eval-steps", "save-steps",
         "save-total-limit", "load-best-model-at-end", "metric-for-best-model", "early-stopping-patience", "validation-split",
         "logging-steps", "resume-from-checkpoint",
     ];

@@ -34,7 +34,8 @@ internal static class LossCurve
         for (double loss = bottom; loss <= top + unit / 2; loss += unit)
         {
             svg.Append(Text($"""
-                <line x1="{Left}" y1="{Y(loss)}" x2="{Width - Right}" y2="{Y(loss)}" stroke="#dddddd"/><text x="{Left - 8}" y="{Y(loss) + 4}" text-anchor="end" fill="#444444">{loss:0.####}</text>
+                <line x1="{Left}" y1="{Y(loss)}" x2="{Width - Right}" y2="{Y(loss)}" stroke="#dddddd"/>
+                <text x="{Left - 8}" y="{Y(loss) + 4}" text-anchor="end" fill="#444444">{loss:0.####}</text>
 
                 """));
         }

@@ -18,26 +18,28 @@ internal static class MethodPlot
         var ticks = LossTicks.Between(methods.Min(method => method.HeldLoss), Math.Min(baseLoss, methods.Max(method => method.HeldLoss)));
         double bottom = ticks[0], top = ticks[^1];
         double most = Math.Max(1e-9, methods.Max(method => method.Forgetting ?? 0));
-        bool hasRed = methods.Any(method => method.Forgetting is not null);
+        string legend = methods.Any(method => method.Forgetting is not null) ? "; the redder, the more was forgotten" : "";
         var svg = new StringBuilder();
         svg.Append(Text($"""
             <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {Width} {Height}" font-family="sans-serif" font-size="12">
             <title>Methods compared</title>
             <rect width="{Width}" height="{Height}" fill="white"/>
-            <text x="{Left}" y="20">held-out loss after training (before: {baseLoss:0.00}){(hasRed ? "; the redder, the more was forgotten" : "")}</text>
+            <text x="{Left}" y="20">held-out loss after training (before: {baseLoss:0.00}){legend}</text>
 
             """));
         for (double power = low; power <= high; power++)
         {
             svg.Append(Text($"""
-                <line x1="{X(power)}" y1="{Top}" x2="{X(power)}" y2="{Height - Bottom}" stroke="#eeeeee"/><text x="{X(power)}" y="{Height - Bottom + 18}" text-anchor="middle" fill="#444444">{Math.Pow(10, power):N0}</text>
+                <line x1="{X(power)}" y1="{Top}" x2="{X(power)}" y2="{Height - Bottom}" stroke="#eeeeee"/>
+                <text x="{X(power)}" y="{Height - Bottom + 18}" text-anchor="middle" fill="#444444">{Math.Pow(10, power):N0}</text>
 
                 """));
         }
         foreach (double loss in ticks)
         {
             svg.Append(Text($"""
-                <line x1="{Left}" y1="{Y(loss)}" x2="{Width - Right}" y2="{Y(loss)}" stroke="#dddddd"/><text x="{Left - 8}" y="{Y(loss) + 4}" text-anchor="end" fill="#444444">{loss:0.0###}</text>
+                <line x1="{Left}" y1="{Y(loss)}" x2="{Width - Right}" y2="{Y(loss)}" stroke="#dddddd"/>
+                <text x="{Left - 8}" y="{Y(loss) + 4}" text-anchor="end" fill="#444444">{loss:0.0###}</text>
 
                 """));
         }
@@ -51,7 +53,8 @@ internal static class MethodPlot
         {
             int red = (int)Math.Round(255 * Math.Sqrt(Math.Clamp((methods[i].Forgetting ?? 0) / most, 0, 1)));
             svg.Append(Text($"""
-                <circle cx="{dots[i].X}" cy="{dots[i].Y}" r="5" fill="rgb({red},80,{255 - red})"/><text x="{labels[i].X}" y="{labels[i].Y}">{methods[i].ShortName}</text>
+                <circle cx="{dots[i].X}" cy="{dots[i].Y}" r="5" fill="rgb({red},80,{255 - red})"/>
+                <text x="{labels[i].X}" y="{labels[i].Y}">{methods[i].ShortName}</text>
 
                 """));
         }

@@ -6,7 +6,8 @@ namespace PeftCore.Cli.Output;
 /// <summary>The metrics of an evaluation in words.</summary>
 internal static class MetricsText
 {
-    /// <summary>", perplexity 12.30" for a model that predicts tokens, and ", accuracy 0.9100, f1 0.9050" for a task with metrics.</summary>
+    /// <summary>", perplexity 12.30" for a model that predicts tokens, and ", accuracy 0.9100, f1 0.9050" for a task with
+    /// metrics.</summary>
     public static string Of(EvaluationResult result) => PerplexityText.Of(result) + string.Concat(Defined(result).Select(metric =>
         FormattableString.Invariant($", {metric.Key.Replace('_', ' ')} {metric.Value:0.0000}")));
 

@@ -15,7 +15,8 @@ internal static class PagePlot
     /// <param name="words">The words, each with its box from 0 to 1000 and its tag.</param>
     public static string Svg(IReadOnlyList<(string Word, int[] Box, string Tag)> words)
     {
-        string[] entities = [.. words.Where(word => word.Tag != "O").Select(word => EntityOf(word.Tag)).Distinct().Order(StringComparer.Ordinal)];
+        string[] entities = [.. words.Where(word => word.Tag != "O").Select(word => EntityOf(word.Tag)).Distinct()
+            .Order(StringComparer.Ordinal)];
         var svg = new StringBuilder();
         int height = Math.Min(Side, words.Max(word => word.Box[3]) + Line) + Line;
         svg.Append(Text($"""
@@ -36,7 +37,8 @@ internal static class PagePlot
         for (int i = 0; i < entities.Length; i++)
         {
             int x = 40 + 220 * i;
-            svg.Append(Text($"<rect x=\"{x}\" y=\"{height - Line}\" width=\"20\" height=\"20\" fill=\"{ColorOf(entities, entities[i])}\"/>\n")
+            string color = ColorOf(entities, entities[i]);
+            svg.Append(Text($"<rect x=\"{x}\" y=\"{height - Line}\" width=\"20\" height=\"20\" fill=\"{color}\"/>\n")
                 + Text($"<text x=\"{x + 28}\" y=\"{height - Line + 17}\">{WebUtility.HtmlEncode(entities[i])}</text>\n"));
         }
         return svg.Append("</svg>\n").ToString();

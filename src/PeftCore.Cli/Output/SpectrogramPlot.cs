@@ -56,8 +56,9 @@ internal static class SpectrogramPlot
         }
         for (int i = 0; i <= 4; i++)
         {
+            double x = Left + i / 4.0 * (Width - Left - Right), at = i / 4.0 * seconds;
             svg.Append(Text($"""
-                <text x="{Left + i / 4.0 * (Width - Left - Right)}" y="{Height - Bottom + 18}" text-anchor="middle" fill="#444444">{i / 4.0 * seconds:0.##} s</text>
+                <text x="{x}" y="{Height - Bottom + 18}" text-anchor="middle" fill="#444444">{at:0.##} s</text>
 
                 """));
         }
@@ -76,7 +77,8 @@ internal static class SpectrogramPlot
                     }
                     if (levels[bin, from] == level)
                     {
-                        path.Append(Text($"M{Left + from * width:0.#} {Height - Bottom - (bin + 1) * height:0.##}h{(to - from) * width:0.##}v{height:0.##}h-{(to - from) * width:0.##}z"));
+                        double top = Height - Bottom - (bin + 1) * height, run = (to - from) * width;
+                        path.Append(Text($"M{Left + from * width:0.#} {top:0.##}h{run:0.##}v{height:0.##}h-{run:0.##}z"));
                     }
                 }
             }

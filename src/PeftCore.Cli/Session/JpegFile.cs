@@ -104,8 +104,8 @@ internal static class JpegFile
         }
     }
 
-    /// <summary>R = Y + 1.402·Cr, G = Y − 0.34414·Cb − 0.71414·Cr, B = Y + 1.772·Cb with Cb and Cr less 128, in whole numbers of 2⁻¹⁶ as
-    /// libjpeg has them.</summary>
+    /// <summary>R = Y + 1.402·Cr, G = Y − 0.34414·Cb − 0.71414·Cr, B = Y + 1.772·Cb with Cb and Cr less 128, in whole numbers of
+    /// 2⁻¹⁶ as libjpeg has them.</summary>
     private static void FromYCbCr(byte[][] samples, int x, Span<byte> color)
     {
         int y = samples[0][x], cb = samples[1][x] - 128, cr = samples[2][x] - 128;

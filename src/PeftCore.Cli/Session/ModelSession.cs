@@ -165,8 +165,8 @@ internal sealed class ModelSession : IDisposable
             return this;
         }
         Dispose();
-        throw new BadInputException($"{Directory}: this {Declared.ModelType} model is for {TaskNames.Of(Declared.Task)} and tags no words; " +
-            "leave --page out, or train the model with --task token-cls.");
+        throw new BadInputException($"{Directory}: this {Declared.ModelType} model is for {TaskNames.Of(Declared.Task)} and tags no " +
+            "words; leave --page out, or train the model with --task token-cls.");
     }
 
     /// <summary>Refuses a model that draws no pictures, before its weights are loaded.</summary>

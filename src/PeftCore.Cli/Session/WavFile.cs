@@ -34,8 +34,8 @@ internal static class WavFile
         // The package throws exceptions of several types for files that are no WAV files.
         catch (Exception e) when (e is not (BadInputException or OutOfMemoryException))
         {
-            throw new BadInputException($"{path}: not a WAV file that can be read ({e.Message.TrimEnd('.')}); convert it to WAV, for example " +
-                "with ffmpeg.", e);
+            throw new BadInputException($"{path}: not a WAV file that can be read ({e.Message.TrimEnd('.')}); convert it to WAV, for " +
+                "example with ffmpeg.", e);
         }
     }
 
@@ -53,7 +53,8 @@ internal static class WavFile
                 if (size != uint.MaxValue && size > there)
                 {
                     throw new BadInputException(
-                        $"{path}: the file is truncated: it has {there} bytes of sound of the {size} that its header names; fetch it again.");
+                        $"{path}: the file is truncated: it has {there} bytes of sound of the {size} that its header names; fetch " +
+                        "it again.");
                 }
                 break;
             }

@@ -49,7 +49,8 @@ internal sealed class BenchGemmVerb : Verb
         return VerbResult.Done(new JsonReport().Add("gflops", gflops).Add("ms_median", median).Add("ms_min", times[0]));
     }
 
-    private static string Stored(int rows, int columns, bool transposed) => transposed ? $"({columns} × {rows})ᵀ" : $"({rows} × {columns})";
+    private static string Stored(int rows, int columns, bool transposed) =>
+        transposed ? $"({columns} × {rows})ᵀ" : $"({rows} × {columns})";
 
     private static Option<int> Size(string name, string description) => NumberOption.Whole(name, description, 1024);
 }

@@ -40,8 +40,9 @@ internal static class DrawnPictures
             WriteSheet(Path.Combine(output, SheetName), pictures);
         }
         string what = pictures.Count == 1 ? "picture" : "pictures";
+        string size = $"{pictures[0].Height} × {pictures[0].Width}";
         call.Say(FormattableString.Invariant(
-            $"{output}: {pictures.Count} {what} of {pictures[0].Height} × {pictures[0].Width} pixels in {clock.Elapsed.TotalSeconds:0.0} s"));
+            $"{output}: {pictures.Count} {what} of {size} pixels in {clock.Elapsed.TotalSeconds:0.0} s"));
         return VerbResult.Done(new JsonReport().Add("output_dir", output).Add("images", files)
             .Add("seconds", clock.Elapsed.TotalSeconds));
     }

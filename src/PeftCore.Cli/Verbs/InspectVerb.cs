@@ -158,7 +158,8 @@ internal sealed class InspectVerb : Verb
         long parameters = entries.Where(entry => entry.DType != "BOOL").Sum(Elements); // Masks are no parameters.
         var dtypes = entries.GroupBy(entry => entry.DType).OrderByDescending(group => group.Sum(Elements)).ToList();
         rows.Add(["weights", weights is null ? "none"
-            : $"{entries.Length} tensor{(entries.Length == 1 ? "" : "s")} in {weights.FileCount} file{(weights.FileCount == 1 ? "" : "s")}, " +
+            : $"{entries.Length} tensor{(entries.Length == 1 ? "" : "s")} in {weights.FileCount} file" +
+            $"{(weights.FileCount == 1 ? "" : "s")}, " +
             $"{new ByteSize(weights.TotalBytes)}"]);
         rows.Add(["parameters", parameters.ToString("#,0", CultureInfo.InvariantCulture) +
             (dtypes.Count == 0 ? "" : $" ({string.Join(", ", dtypes.Select(Share))})")]);

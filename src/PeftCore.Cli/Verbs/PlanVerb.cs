@@ -34,8 +34,9 @@ internal sealed class PlanVerb : Verb
         var plan = source.Plan();
         int length = source.Length(), targets = source.TargetLength();
         double flops = plan.ForwardFlops + plan.BackwardFlops;
-        string shape = source.Declared().Task is ModelTask.ImageClassification or ModelTask.NoisePrediction ? $"{options.BatchSize} pictures"
-            : source.Declared().Task is ModelTask.Contrastive ? $"{options.BatchSize} pictures with texts of {length}"
+        var task = source.Declared().Task;
+        string shape = task is ModelTask.ImageClassification or ModelTask.NoisePrediction ? $"{options.BatchSize} pictures"
+            : task is ModelTask.Contrastive ? $"{options.BatchSize} pictures with texts of {length}"
             : $"{options.BatchSize} × {length}{(targets > 0 ? $" to {targets}" : "")}";
         call.Say($"{plan.Parameters:N0} parameters, {plan.TrainableParameters:N0} of them train; batch {shape}");
         if (source.Unknown is { } unknown)

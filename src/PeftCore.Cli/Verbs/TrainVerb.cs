@@ -51,7 +51,8 @@ internal sealed class TrainVerb : Verb
     private static VerbResult Report(Invocation call, TrainOptions options, TrainingResult result, TrainingEvaluation? final)
     {
         string ended = result.Interrupted ? $"stopped at step {result.Steps}; go on with --resume-from-checkpoint {result.Checkpoint}"
-            : result.StoppedEarly ? $"stopped early at step {result.Steps}: the held-out {options.MetricForBestModel ?? "loss"} got no better (best at step {result.BestStep})"
+            : result.StoppedEarly ? $"stopped early at step {result.Steps}: the held-out {options.MetricForBestModel ?? "loss"} got no " +
+                $"better (best at step {result.BestStep})"
             : $"done after {result.Steps} steps";
         string eval = result.EvalLoss is { } loss ? FormattableString.Invariant($", held-out loss {loss:0.0000}") : "";
         // A run that was resumed or interrupted may end with parameters that it did not evaluate.
@@ -62,7 +63,8 @@ internal sealed class TrainVerb : Verb
                 + (options.LoadBestModelAtEnd ? $" (of step {evaluation.Step}, the best by {options.MetricForBestModel ?? "loss"})" : "");
         }
         // Models of pictures and sound read no tokens.
-        string speed = result.TokensPerSecond > 0 ? string.Create(CultureInfo.InvariantCulture, $"{result.TokensPerSecond:N0} tok/s, ") : "";
+        string speed = result.TokensPerSecond > 0
+            ? string.Create(CultureInfo.InvariantCulture, $"{result.TokensPerSecond:N0} tok/s, ") : "";
         if (result.Interrupted)
         {
             call.Terminal.Note($"peftcore: {ended}");

@@ -23,25 +23,29 @@ public sealed partial class SourceTests
         Assert.That(tooLong, Is.Empty, $"more than {LongestFile} lines: split them");
     }
 
-    /// <summary>Lines of raw strings, which cannot be broken, and lines with a string literal outside of the kernels may be
-    /// longer.</summary>
+    // Libraries whose lines with a string literal may be longer. The kernels and the other projects under src have no such lines.
+    private static readonly string[] LongLiterals = ["PeftCore", "PeftCore.Ilgpu", "PeftCore.Tokenizers"];
+
+    /// <summary>Lines of raw strings in kernels, libraries, tests and benchmarks, and lines with a string literal in all of these but the
+    /// kernels, may be longer.</summary>
     [Test]
     public void No_line_of_code_is_longer_than_the_editor_shows()
     {
         var found =
             from file in Sources
-            from line in LongLines(File.ReadAllLines(file), !file.Contains($"{Separator}kernels{Separator}"))
+            from line in LongLines(File.ReadAllLines(file), Path.GetRelativePath(TestFiles.Root, file).Split(Separator))
             select $"{Path.GetFileName(file)}:{line}";
 
         Assert.That(found, Is.Empty, $"more than {LongestLine} columns: break them");
     }
 
-    private static IEnumerable<int> LongLines(string[] lines, bool exemptLiterals)
+    private static IEnumerable<int> LongLines(string[] lines, string[] path)
     {
+        bool exemptRaw = path[0] != "src" || LongLiterals.Contains(path[1]), exemptLiterals = exemptRaw && path[0] != "kernels";
         bool inRaw = false;
         for (int i = 0; i < lines.Length; i++)
         {
-            if (lines[i].Length > LongestLine && !inRaw && !(exemptLiterals && lines[i].Contains('"')))
+            if (lines[i].Length > LongestLine && !(exemptRaw && inRaw) && !(exemptLiterals && lines[i].Contains('"')))
             {
                 yield return i + 1;
             }
