@@ -13,21 +13,24 @@ internal static class Spelling
         return near.Count == 0 ? "" : $"; did you mean {string.Join(" or ", near)}?";
     }
 
-    /// <summary>Levenshtein's edit distance.</summary>
+    /// <summary>Optimal string alignment distance: insertions, deletions, replacements, and swaps of two neighbours, so that "trian" is
+    /// one edit from "train".</summary>
     public static int Distance(string a, string b)
     {
-        int[] row = Enumerable.Range(0, b.Length + 1).ToArray();
+        int[] twoAbove = new int[b.Length + 1], above = Enumerable.Range(0, b.Length + 1).ToArray(), row = new int[b.Length + 1];
         for (int i = 1; i <= a.Length; i++)
         {
-            int diagonal = row[0];
             row[0] = i;
             for (int j = 1; j <= b.Length; j++)
             {
-                int above = row[j];
-                row[j] = Math.Min(Math.Min(row[j] + 1, row[j - 1] + 1), diagonal + (a[i - 1] == b[j - 1] ? 0 : 1));
-                diagonal = above;
+                row[j] = Math.Min(Math.Min(above[j], row[j - 1]) + 1, above[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1));
+                if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                {
+                    row[j] = Math.Min(row[j], twoAbove[j - 2] + 1);
+                }
             }
+            (twoAbove, above, row) = (above, row, twoAbove);
         }
-        return row[b.Length];
+        return above[b.Length];
     }
 }

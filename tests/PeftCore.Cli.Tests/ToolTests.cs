@@ -22,6 +22,9 @@ public sealed class ToolTests
 
     [TestCase("inspct", "inspect")]
     [TestCase("enf", "env")]
+    [TestCase("trian", "train")]
+    [TestCase("eavl", "eval")]
+    [TestCase("genrate", "generate")]
     public void A_misspelt_verb_is_answered_with_the_near_one(string verb, string meant)
     {
         var run = ToolRun.Of(verb);
@@ -48,6 +51,13 @@ public sealed class ToolTests
     [TestCase("--lora_rnk")]
     public void A_misspelt_setting_is_answered_with_the_near_one(string flag) =>
         Assert.That(ToolRun.Of("train", flag, "8").Error, Does.Contain("no option --lora-rnk; did you mean --lora-r"));
+
+    [TestCase("train", "--lerning-rate", "--learning-rate")]
+    [TestCase("train", "--otuput-dir", "--output-dir")]
+    [TestCase("eval", "--adatper", "--adapter")]
+    [TestCase("generate", "--max-new-token", "--max-new-tokens")]
+    public void A_misspelt_flag_of_a_verb_is_answered_with_the_near_one(string verb, string flag, string meant) =>
+        Assert.That(ToolRun.Of(verb, flag, "8").Error, Does.Contain($"no option {flag}; did you mean {meant}"));
 
     [Test]
     public void An_option_in_the_place_of_a_value_is_not_taken_for_one() =>
