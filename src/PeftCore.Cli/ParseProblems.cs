@@ -77,6 +77,7 @@ internal static class ParseProblems
             : own;
     }
 
-    private static string Path(CommandResult result) =>
+    /// <summary>The words of a command, such as "peftcore bench step".</summary>
+    public static string Path(CommandResult result) =>
         result.Parent is CommandResult parent ? $"{Path(parent)} {result.Command.Name}" : result.Command.Name;
 }

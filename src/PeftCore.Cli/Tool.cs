@@ -22,28 +22,47 @@ internal static class Tool
 
     public static string ToolVersion { get; } = typeof(Tool).Assembly.GetName().Version!.ToString(3);
 
-    /// <summary>All verbs. A new verb is a file in Verbs/ and a line here.</summary>
-    private static Command[] Verbs() =>
+    /// <summary>All verbs, under the headings of --help. A new verb is a file in Verbs/ and a line here.</summary>
+    private static (string Purpose, Command[] Verbs)[] Verbs() =>
     [
-        new DemoVerb(),
-        new InitVerb(),
-        new TrainVerb(),
-        new EvalVerb(),
-        new GenerateVerb(),
-        new ChatVerb(),
-        new MergeVerb(),
-        new ConvertVerb(),
-        new InspectVerb(),
-        new PlanVerb(),
-        new SelectVerb(),
-        new CompareVerb(),
-        new VerifyVerb(),
-        new Command("bench", "Time a matrix product, attention, training steps, generation or loading.")
-        {
-            new BenchGemmVerb(), new BenchMoeVerb(), new BenchAttentionVerb(), new BenchStepVerb(), new BenchGenerateVerb(),
-            new BenchLoadVerb(),
-        },
-        new EnvVerb(),
+        ("See it work",
+        [
+            new DemoVerb(),
+            new EnvVerb(),
+        ]),
+        ("Train",
+        [
+            new PlanVerb(),
+            new TrainVerb(),
+            new CompareVerb(),
+            new SelectVerb(),
+        ]),
+        ("Use a model",
+        [
+            new EvalVerb(),
+            new GenerateVerb(),
+            new ChatVerb(),
+        ]),
+        ("Make and look into directories",
+        [
+            new InspectVerb(),
+            new MergeVerb(),
+            new ConvertVerb(),
+            new InitVerb(),
+        ]),
+        ("Check and time",
+        [
+            new VerifyVerb(),
+            new Command("bench", "Time a matrix product, attention, training steps, generation or loading.")
+            {
+                new BenchGemmVerb(), new BenchMoeVerb(), new BenchAttentionVerb(), new BenchStepVerb(), new BenchGenerateVerb(),
+                new BenchLoadVerb(),
+            },
+        ]),
+        ("Set up a shell",
+        [
+            new CompletionVerb(),
+        ]),
     ];
 
     public static int Run(string[] args, Terminal terminal, CancellationToken stop = default)
@@ -56,7 +75,7 @@ internal static class Tool
         CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
         try
         {
-            return Run(Root(), Spelled(args), terminal, stop);
+            return Run(Root(terminal.Width), Spelled(args), terminal, stop);
         }
         catch (BadInputException e)
         {
@@ -85,10 +104,11 @@ internal static class Tool
         }
     }
 
-    private static Command Root()
+    private static Command Root(int width)
     {
         var root = new Command("peftcore", "Parameter-efficient fine-tuning of transformers, in C#.");
-        foreach (var verb in Verbs())
+        var verbs = Verbs();
+        foreach (var verb in verbs.SelectMany(group => group.Verbs))
         {
             root.Add(verb);
         }
@@ -96,7 +116,7 @@ internal static class Tool
         root.Add(GlobalOptions.Json);
         root.Add(GlobalOptions.Verbose);
         root.Add(GlobalOptions.Device);
-        root.Add(new HelpOption());
+        root.Add(new HelpOption { Action = new GroupedHelp(verbs, width) });
         root.Add(GlobalOptions.Version);
         return root;
     }

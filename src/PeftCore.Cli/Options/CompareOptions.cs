@@ -17,11 +17,13 @@ internal sealed record CompareOptions : SequenceOptions, ISettings<CompareOption
             value: "DIR")
         .Text("output-dir", o => o.OutputDir, (o, v) => o with { OutputDir = v }, "where the table, the plot and the adapters go",
             value: "DIR")
+        .Group(HelpGroups.Method)
         .Text("methods", o => o.Methods, (o, v) => o with { Methods = v }, "the methods, with fields of their configuration in brackets",
             value: "a,b[x=1]", isList: true)
         .Text("learning-rates", o => o.LearningRates, (o, v) => o with { LearningRates = v },
             "learning rates every method is tried with; the best on held-out data counts", value: "1e-3,1e-2", isList: true)
         .Whole("max-steps", o => o.MaxSteps, (o, v) => o with { MaxSteps = v }, "steps of every run", min: 1)
+        .Group(HelpGroups.Input)
         .Text("base-text", o => o.BaseText, (o, v) => o with { BaseText = v },
             "text like what the base was trained on, to see what is forgotten", value: "FILE", fallback: "what the base writes by itself")
         .Sequence();

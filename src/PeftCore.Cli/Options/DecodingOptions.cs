@@ -8,6 +8,7 @@ namespace PeftCore.Cli.Options;
 internal sealed record DecodingOptions : VerbOptions, ISettings<DecodingOptions>
 {
     public static SettingRows<DecodingOptions> Rows { get; } = new SettingRows<DecodingOptions>(() => new())
+        .Group(HelpGroups.Input)
         .Text("model", o => o.Model, (o, v) => o with { Model = v }, "directory of the model", value: "DIR",
             aliases: ["model-name-or-path"])
         .Text("config", o => o.Config, (o, v) => o with { Config = v }, "a config.json alone; weights are random", value: "FILE")
@@ -23,6 +24,7 @@ internal sealed record DecodingOptions : VerbOptions, ISettings<DecodingOptions>
         .Whole("runs", o => o.Runs, (o, v) => o with { Runs = v }, "timed runs, of which medians are taken", min: 1)
         .Whole("warmup", o => o.Warmup, (o, v) => o with { Warmup = v }, "runs before, not timed", min: 0)
         .Seed(o => o.Seed, (o, v) => o with { Seed = v }, "seed of prompts and random weights")
+        .Group(HelpGroups.Device)
         .Text("device", o => o.Device, (o, v) => o with { Device = v }, "where to compute", choices: ["cpu", "cuda", "ilgpu-cpu"])
         .Choice("dtype", o => o.Dtype, (o, v) => o with { Dtype = v }, "in what to compute; on the CPU, how weights are stored",
             values: [DType.F32, DType.BF16], fallback: "f32; a directory's weights stay as they are")

@@ -13,6 +13,7 @@ internal sealed record SamplingOptions : VerbOptions, ISettings<SamplingOptions>
     private const string OfModel = "generation_config.json's, else ";
 
     public static SettingRows<SamplingOptions> Rows { get; } = new SettingRows<SamplingOptions>(() => new())
+        .Group(HelpGroups.Input)
         .Text("model", o => o.Model, (o, v) => o with { Model = v }, "directory of the model", value: "DIR",
             aliases: ["model-name-or-path"])
         .Text("adapter", o => o.Adapter, (o, v) => o with { Adapter = v }, "directories of adapters, with commas between; several add up",
@@ -27,12 +28,14 @@ internal sealed record SamplingOptions : VerbOptions, ISettings<SamplingOptions>
         .Text("page", o => o.Page, (o, v) => o with { Page = v },
             "words to tag (JSON: words and boxes, or tokens), instead of a prompt", value: "FILE")
         .Text("audio", o => o.Audio, (o, v) => o with { Audio = v }, "a recording (WAV) to transcribe, instead of a prompt", value: "FILE")
+        .Group(HelpGroups.Speech)
         .Text("language", o => o.Language, (o, v) => o with { Language = v }, SequenceOptions.LanguageHelp, value: "CODE",
             fallback: "what the model hears")
         .Bool("translate", o => o.Translate, (o, v) => o with { Translate = v }, "with --audio: write English, whatever is spoken")
         .Bool("timestamps", o => o.Timestamps, (o, v) => o with { Timestamps = v }, "with --audio: write when each piece is said")
         .Text("spectrogram", o => o.Spectrogram, (o, v) => o with { Spectrogram = v },
             "with --audio: where to draw the recording's log-mel spectrogram (SVG)", value: "FILE")
+        .Group(HelpGroups.Drawing)
         .Text("output-dir", o => o.OutputDir, (o, v) => o with { OutputDir = v },
             "where the pictures go that a diffusion model draws (PNG), instead of text", value: "DIR")
         .Whole("num-images", o => o.NumImages, (o, v) => o with { NumImages = v }, "with --output-dir: pictures to draw", min: 1,
@@ -42,6 +45,7 @@ internal sealed record SamplingOptions : VerbOptions, ISettings<SamplingOptions>
         .Number("guidance-scale", o => o.GuidanceScale, (o, v) => o with { GuidanceScale = v },
             "with --output-dir: how much the prompt counts; 1 for no guidance", min: 0, max: 100,
             fallback: "7.5 with a prompt, else 1")
+        .Group(HelpGroups.Text)
         .Whole("max-new-tokens", o => o.MaxNewTokens, (o, v) => o with { MaxNewTokens = v }, "most tokens to generate", min: 1)
         .Number("temperature", o => o.Temperature, (o, v) => o with { Temperature = v },
             "0 takes the likeliest token; higher draws more boldly", min: 0, max: 100)
@@ -52,6 +56,7 @@ internal sealed record SamplingOptions : VerbOptions, ISettings<SamplingOptions>
             min: 0, max: 1)
         .Number("repetition-penalty", o => o.RepetitionPenalty, (o, v) => o with { RepetitionPenalty = v },
             "above 1 makes tokens that occurred less likely", min: 0, max: 100)
+        .Group(HelpGroups.Beams)
         .Whole("num-beams", o => o.NumBeams, (o, v) => o with { NumBeams = v }, "beams of beam search; 1 for none", min: 1,
             fallback: OfModel + "1")
         .Whole("num-return-sequences", o => o.NumReturnSequences, (o, v) => o with { NumReturnSequences = v },
@@ -71,12 +76,14 @@ internal sealed record SamplingOptions : VerbOptions, ISettings<SamplingOptions>
             "the token after a first single one, such as a language", min: 0, fallback: OfModel + "none")
         .Whole("forced-eos-token-id", o => o.ForcedEosTokenId, (o, v) => o with { ForcedEosTokenId = v },
             "the token at the greatest length", min: 0, fallback: OfModel + "none")
+        .Group(HelpGroups.Text)
         .Text("stop", o => o.Stop, (o, v) => o with { Stop = v }, "end the text before this string")
         .Text("chat-template", o => o.ChatTemplate, (o, v) => o with { ChatTemplate = v }, "chat: a template instead of the model's own",
             value: NamedTemplate.Value)
         .Whole("task-id", o => o.TaskId, (o, v) => o with { TaskId = v }, "task that the text belongs to, for adapters that have several",
             min: 0)
         .Seed(o => o.Seed, (o, v) => o with { Seed = v }, "seed of the draws")
+        .Group(HelpGroups.Device)
         .Text("device", o => o.Device, (o, v) => o with { Device = v }, "where to compute", choices: ["cpu", "cuda", "ilgpu-cpu"])
         .Choice("dtype", o => o.Dtype, (o, v) => o with { Dtype = v }, "in what to compute", values: [DType.F32, DType.BF16])
         .Text("kv-cache-dtype", o => o.KvCacheDtype, (o, v) => o with { KvCacheDtype = v }, KvCacheDTypeHelp,

@@ -10,6 +10,7 @@ internal sealed record SelectOptions : SequenceOptions, ISettings<SelectOptions>
         .Text("data", o => o.Data, (o, v) => o with { Data = v }, "data that gradients are taken over; magnitude and random need none",
             value: "FILE|DIR")
         .Text("output-dir", o => o.OutputDir, (o, v) => o with { OutputDir = v }, "where scores, mask and report go", value: "DIR")
+        .Group(HelpGroups.Method)
         .Choice("criterion", o => o.Criterion, (o, v) => o with { Criterion = v }, "what entries are chosen by")
         .Number("density", o => o.Density, (o, v) => o with { Density = v }, "share of the entries to choose", min: 0, max: 1)
         .Number("threshold", o => o.Threshold, (o, v) => o with { Threshold = v }, "choose every entry with at least this score instead",

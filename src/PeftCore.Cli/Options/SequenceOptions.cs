@@ -72,16 +72,20 @@ internal static class SequenceRows
     /// <summary>Adds the model's settings, which --help shows first.</summary>
     public static SettingRows<T> Model<T>(this SettingRows<T> rows)
         where T : SequenceOptions => rows
+        .Group(HelpGroups.Input)
         .Text("model", o => o.Model, (o, v) => o with { Model = v }, "directory of the base model", value: "DIR",
             aliases: ["model-name-or-path"]);
 
     /// <summary>Adds the shared settings, which --help shows after a verb's own.</summary>
     public static SettingRows<T> Sequence<T>(this SettingRows<T> rows)
         where T : SequenceOptions => rows
+        .Group(HelpGroups.Input)
         .Whole("resize-token-embeddings", o => o.ResizeTokenEmbeddings, (o, v) => o with { ResizeTokenEmbeddings = v },
             SequenceOptions.ResizeHelp, min: 1, fallback: "as the model has them")
+        .Group(HelpGroups.Training)
         .Whole("batch-size", o => o.BatchSize, (o, v) => o with { BatchSize = v }, "sequences a step takes at once", min: 1,
             aliases: ["per-device-train-batch-size"])
+        .Group(HelpGroups.Input)
         .Whole("max-seq-length", o => o.MaxSeqLength, (o, v) => o with { MaxSeqLength = v }, "longest sequence, in tokens", min: 1,
             fallback: "the model's limit, at most 1024")
         .Whole("max-target-length", o => o.MaxTargetLength, (o, v) => o with { MaxTargetLength = v }, SequenceOptions.TargetLengthHelp,
@@ -96,7 +100,9 @@ internal static class SequenceRows
         .Bool("label-spaces", o => o.LabelSpaces, (o, v) => o with { LabelSpaces = v }, SequenceOptions.LabelSpacesHelp)
         .Bool("skip-bad", o => o.SkipBad, (o, v) => o with { SkipBad = v }, SequenceOptions.SkipBadHelp)
         .Text("language", o => o.Language, (o, v) => o with { Language = v }, SequenceOptions.LanguageHelp, value: "CODE")
+        .Group(HelpGroups.Training)
         .Seed(o => o.Seed, (o, v) => o with { Seed = v }, "seed of every random choice")
+        .Group(HelpGroups.Device)
         .Text("device", o => o.Device, (o, v) => o with { Device = v }, "where to compute", choices: ["cpu", "cuda", "ilgpu-cpu"])
         .Whole("threads", o => o.Threads, (o, v) => o with { Threads = v }, "CPU threads", min: 0, fallback: "all cores");
 }

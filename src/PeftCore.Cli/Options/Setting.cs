@@ -42,6 +42,9 @@ internal sealed record Setting<T>(string Name, SettingKind Kind, string Help, Fu
     /// <summary>The description of the default in --help; null to show the default value.</summary>
     public string? Fallback { get; init; }
 
+    /// <summary>The heading of --help that the setting is listed under.</summary>
+    public string Group { get; init; } = HelpGroups.Other;
+
     /// <summary>Whether the text is a comma-separated list, which a file may also write as a list.</summary>
     public bool IsList { get; init; }
 
@@ -72,14 +75,16 @@ internal sealed record Setting<T>(string Name, SettingKind Kind, string Help, Fu
         string description = Help + ((Fallback ?? Read(defaults)) is { } fallback ? $" [default: {fallback}]" : "");
         // A flag without a value means true, so only a boolean may omit its value. The last of repeated flags is used, so that a script can
         // append to another's command line.
-        return Kind == SettingKind.Boolean
-            ? new Option<bool>("--" + Name, aliases) { Description = description }
-            : new Option<string[]>("--" + Name, aliases)
-            {
-                Description = description, HelpName = Value ?? (Choices is not null ? string.Join('|', Choices)
-                    : Kind == SettingKind.Text ? "TEXT" : "N"),
-                Arity = ArgumentArity.OneOrMore
-            };
+        if (Kind == SettingKind.Boolean)
+        {
+            return new Option<bool>("--" + Name, aliases) { Description = description };
+        }
+        return new Option<string[]>("--" + Name, aliases)
+        {
+            Description = description, HelpName = Value ?? (Choices is not null ? string.Join('|', Choices)
+                : Kind == SettingKind.Text ? "TEXT" : "N"),
+            Arity = ArgumentArity.OneOrMore
+        };
     }
 
     /// <summary>The text of the equivalent flag. A value whose type in the file's language is not that of the setting is an error; it is

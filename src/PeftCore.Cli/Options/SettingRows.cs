@@ -18,11 +18,19 @@ internal sealed class SettingRows<T>(Func<T> create)
     where T : VerbOptions
 {
     private readonly List<Setting<T>> _all = [];
+    private string _group = HelpGroups.Other;
 
     public IReadOnlyList<Setting<T>> All => _all;
 
     /// <summary>New options, every setting at its default.</summary>
     public T NewOptions() => create();
+
+    /// <summary>Lists the following settings under a heading of --help.</summary>
+    public SettingRows<T> Group(string heading)
+    {
+        _group = heading;
+        return this;
+    }
 
     public SettingRows<T> Text(string name, Func<T, string?> get, Func<T, string, T> set, string help, string? value = null,
         IReadOnlyList<string>? choices = null, string[]? aliases = null, string? fallback = null, bool isList = false,
@@ -85,7 +93,7 @@ internal sealed class SettingRows<T>(Func<T> create)
 
     private SettingRows<T> Add(Setting<T> setting)
     {
-        _all.Add(setting);
+        _all.Add(setting with { Group = _group });
         return this;
     }
 

@@ -24,8 +24,20 @@ internal sealed class Settings<T>
     /// <summary>Adds the options and -c to a verb.</summary>
     public void AddTo(Command command)
     {
-        command.Add(_file);
-        foreach (var (_, option) in _all.Where(setting => setting.Option != GlobalOptions.Device))
+        foreach (var (row, option) in _all.Where(setting => setting.Option != GlobalOptions.Device))
+        {
+            Add(command, option, row.Group);
+        }
+        Add(command, _file, HelpGroups.Everywhere);
+    }
+
+    private static void Add(Command command, Option option, string group)
+    {
+        if (command is Verbs.Verb verb)
+        {
+            verb.Add(option, group);
+        }
+        else
         {
             command.Add(option);
         }

@@ -19,6 +19,7 @@ internal sealed record TrainOptions : SequenceOptions, ISettings<TrainOptions>
             "training data: a file, or a directory with train, valid and test files", value: "FILE|DIR")
         .Text("output-dir", o => o.OutputDir, (o, v) => o with { OutputDir = v }, "where the adapter, the log and checkpoints go",
             value: "DIR")
+        .Group(HelpGroups.Task)
         .Text("task", o => o.Task, (o, v) => o with { Task = v }, SequenceOptions.TaskHelp, choices: [.. TaskNames.All],
             fallback: "that of the model's architecture")
         .Text("problem-type", o => o.ProblemType, (o, v) => o with { ProblemType = v }, "what a classifier of texts learns",
@@ -28,17 +29,21 @@ internal sealed record TrainOptions : SequenceOptions, ISettings<TrainOptions>
             fallback: PoolingOption.Fallback)
         .Number("temperature", o => o.Temperature, (o, v) => o with { Temperature = v },
             "what cosine similarities are divided by in contrastive training", min: 0, fallback: "0.05")
+        .Group(HelpGroups.Method)
         .Text("method", o => o.Method, (o, v) => o with { Method = v }, "how to fine-tune", value: "NAME")
         .Text("method-options", o => o.MethodOptions, (o, v) => o with { MethodOptions = v },
             "fields of the method's adapter_config.json, such as r=16,alpha=32", value: "a=1,b=2", isList: true)
+        .Group(HelpGroups.Lora)
         .Whole("lora-r", o => o.LoraR, (o, v) => o with { LoraR = v }, MethodField.OfLora("r"))
         .Number("lora-alpha", o => o.LoraAlpha, (o, v) => o with { LoraAlpha = v }, MethodField.OfLora("lora_alpha"), min: 0)
         .Number("lora-dropout", o => o.LoraDropout, (o, v) => o with { LoraDropout = v }, MethodField.OfLora("lora_dropout"),
             min: 0, max: 0.99)
+        .Group(HelpGroups.Method)
         .Text("target-modules", o => o.TargetModules, (o, v) => o with { TargetModules = v }, MethodField.OfLora("target_modules"),
             value: "a,b|all-linear", fallback: "the model family's own", isList: true)
         .Text("modules-to-save", o => o.ModulesToSave, (o, v) => o with { ModulesToSave = v },
             MethodField.OfLora("modules_to_save"), value: "a,b", isList: true)
+        .Group(HelpGroups.Lora)
         .Choice("bias", o => o.Bias, (o, v) => o with { Bias = v }, MethodField.OfLora("bias").Help)
         .Bool("use-rslora", o => o.UseRslora, (o, v) => o with { UseRslora = v }, MethodField.OfLora("use_rslora"))
         .Bool("use-dora", o => o.UseDora, (o, v) => o with { UseDora = v }, MethodField.OfLora("use_dora"))
@@ -47,6 +52,7 @@ internal sealed record TrainOptions : SequenceOptions, ISettings<TrainOptions>
             takesBooleans: true)
         .Whole("init-batches", o => o.InitBatches, (o, v) => o with { InitBatches = v },
             "batches of the training data that eva, corda and lora_ga look at", min: 1)
+        .Group(HelpGroups.OtherMethods)
         .Whole("num-virtual-tokens", o => o.NumVirtualTokens, (o, v) => o with { NumVirtualTokens = v },
             MethodField.Of("num_virtual_tokens", "prompt_tuning", "p_tuning", "prefix_tuning"), fallback: "20")
         .Text("prompt-tuning-init", o => o.PromptTuningInit, (o, v) => o with { PromptTuningInit = v },
@@ -74,6 +80,7 @@ internal sealed record TrainOptions : SequenceOptions, ISettings<TrainOptions>
         .Text("mask", o => o.Mask, (o, v) => o with { Mask = v }, MethodField.Of("mask", "sparse"), value: "FILE")
         .Whole("refine-every", o => o.RefineEvery, (o, v) => o with { RefineEvery = v }, MethodField.Of("refine_every", "sparse"),
             min: 1, fallback: "none")
+        .Group(HelpGroups.Training)
         .Whole("gradient-accumulation-steps", o => o.GradientAccumulationSteps, (o, v) => o with { GradientAccumulationSteps = v },
             "batches whose gradients are summed before a step", min: 1)
         .Number("learning-rate", o => o.LearningRate, (o, v) => o with { LearningRate = v }, "highest learning rate", min: 0)
@@ -89,6 +96,7 @@ internal sealed record TrainOptions : SequenceOptions, ISettings<TrainOptions>
             fallback: "by epochs")
         .Bool("packing", o => o.Packing, (o, v) => o with { Packing = v },
             "put several short samples into one sequence; none sees another")
+        .Group(HelpGroups.Augmentation)
         .Bool("flip", o => o.Flip, (o, v) => o with { Flip = v }, "mirror half of the training pictures, others each time")
         .Number("random-crop", o => o.RandomCrop, (o, v) => o with { RandomCrop = v },
             "show a random part of each training picture: at least this share of its area", min: 0.01, max: 1,
@@ -101,11 +109,14 @@ internal sealed record TrainOptions : SequenceOptions, ISettings<TrainOptions>
             "add white noise to each training recording: its greatest deviation, as a share of the recording's", min: 0, max: 10)
         .Number("shift", o => o.Shift, (o, v) => o with { Shift = v }, "seconds of silence before each training recording, at most",
             min: 0, max: 60)
+        .Group(HelpGroups.Device)
         .Bool("gradient-checkpointing", o => o.GradientCheckpointing, (o, v) => o with { GradientCheckpointing = v },
             "keep less for the backward pass and compute it again")
+        .Group(HelpGroups.Training)
         .Number("weight-decay", o => o.WeightDecay, (o, v) => o with { WeightDecay = v }, "AdamW's weight decay", min: 0)
         .Number("max-grad-norm", o => o.MaxGradNorm, (o, v) => o with { MaxGradNorm = v },
             "longest gradient; longer ones are scaled down, 0 leaves them", min: 0)
+        .Group(HelpGroups.Saving)
         .Whole("eval-steps", o => o.EvalSteps, (o, v) => o with { EvalSteps = v }, "evaluate after this many steps", min: 1,
             fallback: "after each epoch")
         .Whole("save-steps", o => o.SaveSteps, (o, v) => o with { SaveSteps = v }, "write a checkpoint after this many steps", min: 1,
@@ -120,11 +131,14 @@ internal sealed record TrainOptions : SequenceOptions, ISettings<TrainOptions>
             "evaluations without a better held-out loss after which to stop; 0 never does", min: 0)
         .Number("validation-split", o => o.ValidationSplit, (o, v) => o with { ValidationSplit = v },
             "part of the training samples to hold out, if there are no validation data", min: 0, max: 0.9)
+        .Group(HelpGroups.Training)
         .Choice("optimizer", o => o.Optimizer, (o, v) => o with { Optimizer = v }, "which optimizer trains", aliases: ["optim"])
+        .Group(HelpGroups.Saving)
         .Whole("logging-steps", o => o.LoggingSteps, (o, v) => o with { LoggingSteps = v },
             "write a line of the log after this many steps", min: 1)
         .Text("resume-from-checkpoint", o => o.ResumeFromCheckpoint, (o, v) => o with { ResumeFromCheckpoint = v },
             "go on from a checkpoint as if it had never stopped", value: "DIR")
+        .Group(HelpGroups.Device)
         .Choice("dtype", o => o.Dtype, (o, v) => o with { Dtype = v }, "in what to compute", values: [DType.F32, DType.BF16])
         .Limits("max-memory", o => o.Limits, (o, v) => o with { Limits = v }, "refuse to start if the plan needs more memory")
         .Bool("no-replay", o => o.NoReplay, (o, v) => o with { NoReplay = v },
