@@ -11,11 +11,21 @@ internal sealed record ToolRun(int ExitCode, string Output, string Error)
 
     public static ToolRun Of(params string[] args) => Of(CancellationToken.None, args);
 
-    public static ToolRun Of(CancellationToken stop, params string[] args)
+    public static ToolRun Of(CancellationToken stop, params string[] args) => Of(input: null, stop, args);
+
+    /// <summary>Runs the tool with a text piped to its standard input.</summary>
+    public static ToolRun Piped(string input, params string[] args)
+    {
+        using var reader = new StringReader(input);
+        return Of(reader, CancellationToken.None, args);
+    }
+
+    private static ToolRun Of(TextReader? input, CancellationToken stop, string[] args)
     {
         using var output = new StringWriter();
         using var error = new StringWriter();
-        int code = Tool.Run(args, new Terminal(output, error), stop);
+        var terminal = new Terminal(output, error) { Input = input ?? TextReader.Null, InputIsPiped = input is not null };
+        int code = Tool.Run(args, terminal, stop);
         return new ToolRun(code, output.ToString(), error.ToString());
     }
 }

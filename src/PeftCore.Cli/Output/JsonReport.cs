@@ -27,6 +27,9 @@ internal sealed class JsonReport
     public JsonReport Add(string name, IEnumerable<JsonReport> values) =>
         Add(name, new JsonArray([.. values.Select(value => value._object)]));
 
+    public JsonReport Add(string name, IEnumerable<int> values) =>
+        Add(name, new JsonArray([.. values.Select(value => JsonValue.Create(value))]));
+
     public JsonReport Add(string name, IEnumerable<string> values) =>
         Add(name, new JsonArray([.. values.Select(value => JsonValue.Create(value))]));
 

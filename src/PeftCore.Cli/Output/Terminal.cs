@@ -13,6 +13,12 @@ internal sealed class Terminal(TextWriter output, TextWriter error)
 
     public TextWriter Error => error;
 
+    /// <summary>Standard input.</summary>
+    public TextReader Input { get; init; } = TextReader.Null;
+
+    /// <summary>Whether standard input is a file or a pipe, and not a person at a terminal.</summary>
+    public bool InputIsPiped { get; init; }
+
     public bool Json { get; set; }
 
     public bool Verbose { get; set; }
@@ -31,6 +37,8 @@ internal sealed class Terminal(TextWriter output, TextWriter error)
         bool screen = !Console.IsErrorRedirected;
         return new Terminal(Utf8(Console.OpenStandardOutput(), "standard output"), Utf8(Console.OpenStandardError(), "standard error"))
         {
+            Input = Console.IsInputRedirected ? Utf8(Console.OpenStandardInput()) : Console.In,
+            InputIsPiped = Console.IsInputRedirected,
             Interactive = screen,
             Color = screen && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR")),
             Width = screen && Console.WindowWidth > 0 ? Console.WindowWidth : 100,
@@ -79,6 +87,10 @@ internal sealed class Terminal(TextWriter output, TextWriter error)
 
         _statusShown = false;
     }
+
+    // A file or a pipe is UTF-8, whatever the terminal's encoding; other bytes are an error and not replaced.
+    private static StreamReader Utf8(Stream stream) =>
+        new(stream, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true));
 
     private static StreamWriter Utf8(Stream stream, string name) =>
         new(new StandardStream(stream, name), new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { AutoFlush = true };

@@ -11,16 +11,20 @@ internal sealed class TextGeneration(ModelSession session, int task = 0)
 {
     private readonly Tokenizer _tokenizer = session.Tokenizer;
 
+    /// <summary>Tokens of the last prompt.</summary>
+    public int PromptTokens { get; private set; }
+
     /// <summary>Continues a prompt.</summary>
     /// <param name="prompt">The text to continue.</param>
     /// <param name="options">Sampling options; stop tokens are the model's.</param>
-    /// <param name="show">Called with each new piece of text.</param>
+    /// <param name="show">Called after each token with the new piece of text, which may be empty; in beam search at the end.</param>
     /// <param name="stop">Stops the generation.</param>
     /// <param name="isRendered">Whether the prompt is the output of a chat template, which contains its special tokens.</param>
     public GenerationResult Continue(string prompt, GenerationOptions options, Action<string>? show = null,
         CancellationToken stop = default, bool isRendered = false)
     {
         int[] ids = Prompt(prompt, isRendered);
+        PromptTokens = ids.Length;
         return session.Model.WithTasks([task], () => new Generator(session.Model.Base, session.Backend).Generate(ids,
             options with { StopTokens = [.. options.StopTokens, .. _tokenizer.StopIds] }, tokens => _tokenizer.Decode([.. tokens]),
             (_, text) => show?.Invoke(text), stop));

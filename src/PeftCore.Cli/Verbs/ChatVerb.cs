@@ -13,12 +13,14 @@ internal sealed class ChatVerb : Verb
 
     public ChatVerb() : base("chat", "Talk with a model; an empty line or end of input ends it.") => _settings.AddTo(this);
 
-    /// <summary>The source of the user's turns.</summary>
-    internal TextReader Input { get; init; } = Console.In;
-
     public override VerbResult Run(Invocation call)
     {
         var options = _settings.Read(call);
+        if (options.Prompt == PromptInput.Standard)
+        {
+            throw new BadInputException("--prompt is \"-\", but chat reads what the user says from standard input; write out what the " +
+                "system says.");
+        }
         using var session = ModelSession.OpenUnloaded(Devices.Open(options.Device, limit: options.Limits?.For(options.Device),
             compute: options.Dtype), options.Model, warn: call.Terminal.Warn, rows: options.ResizeTokenEmbeddings,
             task: TaskChoice.Of(null, options.Adapters))
@@ -30,12 +32,13 @@ internal sealed class ChatVerb : Verb
         var chosen = options.ToGeneration(session.Directory, call.Terminal.Note) with { NumReturnSequences = 1 };
         var people = call.Terminal.Json ? call.Terminal.Error : call.Terminal.Output;
         List<ChatMessage> messages = options.Prompt is { } system ? [new("system", system)] : [];
-        while (!call.Stop.IsCancellationRequested && ReadTurn(call) is { Length: > 0 } turn)
+        while (ReadTurn(call) is { Length: > 0 } turn)
         {
             messages.Add(new ChatMessage("user", turn));
             string prompt = session.Tokenizer.RenderChat(messages, addGenerationPrompt: true, template);
             var reply = generation.Continue(prompt, chosen, piece => people.Write(piece), call.Stop, isRendered: true);
             people.WriteLine();
+            call.Stop.ThrowIfCancellationRequested();
             messages.Add(new ChatMessage("assistant", reply.Text));
         }
         return VerbResult.Done(new JsonReport().Add("messages",
@@ -48,7 +51,9 @@ internal sealed class ChatVerb : Verb
         {
             call.Terminal.Error.Write("> ");
         }
-        return Input.ReadLine()?.Normalize(NormalizationForm.FormC).Trim();
+        // In a thread of its own, so that Ctrl-C ends the wait for a line.
+        var line = Task.Run(() => PromptInput.Read(call.Terminal.Input.ReadLine));
+        return line.WaitAsync(call.Stop).GetAwaiter().GetResult()?.Normalize(NormalizationForm.FormC).Trim();
     }
 
     private static ChatTemplate TemplateOf(ModelSession session, SamplingOptions options)

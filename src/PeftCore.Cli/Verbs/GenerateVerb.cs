@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using PeftCore.Cli.Options;
 using PeftCore.Cli.Output;
 using PeftCore.Cli.Session;
@@ -19,7 +18,7 @@ internal sealed class GenerateVerb : Verb
 
     public override VerbResult Run(Invocation call)
     {
-        var options = _settings.Read(call);
+        var options = PromptInput.Resolve(_settings.Read(call), call.Terminal);
         if (options.Image is { } picture)
         {
             return PictureClasses.Of(picture, options, call);
@@ -36,7 +35,7 @@ internal sealed class GenerateVerb : Verb
         {
             return DrawnPictures.To(output, options, call);
         }
-        string prompt = options.Prompt ?? throw new BadInputException("expected --prompt TEXT, the text to go on from.");
+        string prompt = PromptInput.Required(options, call.Terminal);
         using var session = ModelSession.OpenUnloaded(Devices.Open(options.Device, limit: options.Limits?.For(options.Device),
             compute: options.Dtype), options.Model, warn: call.Terminal.Warn, rows: options.ResizeTokenEmbeddings,
             task: TaskChoice.Of(null, options.Adapters))
@@ -50,22 +49,33 @@ internal sealed class GenerateVerb : Verb
         // A decoder's text goes on from the prompt; that of an encoder-decoder is a text of its own.
         string before = session.Model.Base.Task == ModelTask.Seq2SeqLm ? "" : prompt;
         people.Write(before);
-        var result = generation.Continue(prompt, chosen, piece => people.Write(piece), call.Stop);
+        var timer = new TokenTimer(() => clock.Elapsed);
+        var result = generation.Continue(prompt, chosen, Show, call.Stop);
+        if (chosen.NumBeams > 1)
+        {
+            timer.CountAtEnd(result.Tokens.Count);
+        }
         people.WriteLine();
+        call.Stop.ThrowIfCancellationRequested();
         foreach (var other in result.Alternatives)
         {
             people.WriteLine(before + other.Text);
         }
-        double rate = result.Tokens.Count / clock.Elapsed.TotalSeconds;
-        call.Terminal.Note(string.Create(CultureInfo.InvariantCulture,
-            $"{result.Tokens.Count} tokens, {rate:N0} tok/s, ended by {result.Reason}"));
+        call.Terminal.Note($"{timer.Text(result.Tokens.Count, generation.PromptTokens)}; ended by {result.Reason}");
         if (result.Notice is { } notice)
         {
             call.Terminal.Note(notice);
         }
-        var report = Describe(new JsonReport().Add("prompt", prompt), result).Add("tok_s", rate);
+        var report = Describe(new JsonReport().Add("prompt", prompt), result)
+            .Add("prompt_tokens", generation.PromptTokens).Add("tok_s", timer.Rate).Add("first_token_s", timer.FirstToken);
         return VerbResult.Done(result.Alternatives.Count == 0 ? report
             : report.Add("alternatives", result.Alternatives.Select(other => Describe(new JsonReport(), other))));
+
+        void Show(string piece)
+        {
+            timer.Count();
+            people.Write(piece);
+        }
     }
 
     /// <summary>Writes what is said in a recording.</summary>
@@ -94,5 +104,5 @@ internal sealed class GenerateVerb : Verb
     }
 
     private static JsonReport Describe(JsonReport report, GenerationResult text) => report.Add("text", text.Text)
-        .Add("tokens", text.Tokens.Count).Add("token_ids", string.Join(' ', text.Tokens)).Add("finish_reason", text.Reason.ToString());
+        .Add("tokens", text.Tokens.Count).Add("token_ids", text.Tokens).Add("finish_reason", text.Reason.ToString());
 }

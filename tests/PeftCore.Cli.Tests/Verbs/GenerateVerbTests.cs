@@ -22,7 +22,7 @@ public sealed class GenerateVerbTests
     public void Forced_tokens_and_lengths_are_kept()
     {
         var forced = Generate("--forced-eos-token-id", "7", "--min-new-tokens", "6", "--no-repeat-ngram-size", "1");
-        string[] ids = Ids(forced.Json).Split(' ');
+        string[] ids = Ids(forced.Json).Split(',');
         Assert.That(ids, Has.Length.EqualTo(6));
         Assert.That(ids[^1], Is.EqualTo("7"));
         Assert.That(ids[..^1], Is.Unique);
@@ -74,7 +74,62 @@ public sealed class GenerateVerbTests
         }
     }
 
-    private static string Ids(JsonElement text) => text.GetProperty("token_ids").GetString()!;
+    /// <summary>The ids with commas between.</summary>
+    private static string Ids(JsonElement text) =>
+        string.Join(',', text.GetProperty("token_ids").EnumerateArray().Select(id => id.GetInt32()));
+
+    [Test]
+    public void The_rate_is_that_of_the_tokens_after_the_first()
+    {
+        var json = Generate().Json;
+
+        Assert.That(json.GetProperty("prompt_tokens").GetInt32(), Is.EqualTo(5));
+        Assert.That(json.GetProperty("tok_s").GetDouble(), Is.GreaterThan(0));
+        Assert.That(json.GetProperty("first_token_s").GetDouble(), Is.GreaterThan(0));
+        // Beam search has no token before its end.
+        Assert.That(Generate("--num-beams", "2").Json.GetProperty("first_token_s").ValueKind, Is.EqualTo(JsonValueKind.Null));
+        Assert.That(Run(Bundled.BaseLlama, "--max-new-tokens", "1").Json.GetProperty("tok_s").ValueKind, Is.EqualTo(JsonValueKind.Null));
+    }
+
+    [Test]
+    public void A_prompt_comes_from_standard_input()
+    {
+        string[] flags = ["generate", "--model", Bundled.BaseLlama, "--max-new-tokens", "6", "--json"];
+        string expected = Ids(Generate().Json);
+
+        foreach (string[] more in (string[][])[[], ["--prompt", "-"]])
+        {
+            var run = ToolRun.Piped("It was a dark night\n", [.. flags, .. more]);
+            Assert.That(run.ExitCode, Is.Zero, run.Error);
+            Assert.That(Ids(run.Json), Is.EqualTo(expected));
+            Assert.That(run.Json.GetProperty("prompt").GetString(), Is.EqualTo("It was a dark night"));
+        }
+        // A flag wins over the pipe, and only the last line break is dropped.
+        Assert.That(ToolRun.Piped("other", [.. flags, "--prompt", "It was a dark night"]).Json.GetProperty("prompt").GetString(),
+            Is.EqualTo("It was a dark night"));
+        Assert.That(ToolRun.Piped("A\n\n", flags).Json.GetProperty("prompt").GetString(), Is.EqualTo("A\n"));
+    }
+
+    [TestCase("generate", "", "--prompt is \"-\", but standard input is empty")]
+    [TestCase("chat", "Hi\n", "chat reads what the user says from standard input")]
+    public void A_dash_without_a_text_is_refused(string verb, string input, string sentence)
+    {
+        var run = ToolRun.Piped(input, verb, "--model", Bundled.BaseLlama, "--prompt", "-");
+
+        Assert.That(run, Has.Property("ExitCode").EqualTo(2).And.Property("Error").Contains(sentence));
+        Assert.That(ToolRun.Piped("", "generate", "--model", Bundled.BaseLlama).Error, Does.Contain("or the text on standard input"));
+    }
+
+    [Test]
+    public void Chat_answers_the_lines_of_standard_input()
+    {
+        var run = ToolRun.Piped("Hello\nWho are you?\n", "chat", "--model", Bundled.BaseLlama, "--chat-template", "chatml",
+            "--max-new-tokens", "3", "--prompt", "Be short.", "--json");
+
+        Assert.That(run.ExitCode, Is.Zero, run.Error);
+        Assert.That(run.Json.GetProperty("messages").EnumerateArray().Select(message => message.GetProperty("role").GetString()),
+            Is.EqualTo(new[] { "system", "user", "assistant", "user", "assistant" }));
+    }
 
     private static ToolRun Generate(params string[] args)
     {

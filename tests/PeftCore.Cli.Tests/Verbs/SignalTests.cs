@@ -40,6 +40,51 @@ public sealed class SignalTests
         Assert.That(Directory.GetFiles(output, ".peftcore-*"), Is.Empty);
     }
 
+    [TestCase("INT", 130)]
+    [TestCase("TERM", 143)]
+    public void A_signal_ends_a_chat_that_waits_for_a_line(string signal, int code)
+    {
+        using var run = Process.Start(new ProcessStartInfo("dotnet", [typeof(Tool).Assembly.Location, "chat", "--model", Bundled.BaseLlama,
+            "--chat-template", "chatml", "--max-new-tokens", "2"])
+        {
+            RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
+        })!;
+        run.StandardInput.WriteLine("Hello");
+        run.StandardInput.Flush();
+        run.StandardOutput.ReadLine(); // The answer: the next line is waited for.
+        Process.Start("kill", ["-" + signal, $"{run.Id}"])!.WaitForExit();
+        string error = run.StandardError.ReadToEnd();
+        run.WaitForExit();
+
+        Assert.That(run.ExitCode, Is.EqualTo(code));
+        Assert.That(error.TrimEnd(), Does.EndWith("peftcore: stopped"));
+    }
+
+    [TestCase("generate", "--prompt", "It was")]
+    [TestCase("chat", "--chat-template", "chatml")]
+    [TestCase("eval", "--data", "data")]
+    [TestCase("bench step", "--batch-size", "1")]
+    [TestCase("bench generate", "--prompt-length", "4")]
+    [TestCase("select", "--data", "data")]
+    [TestCase("compare", "--data", "data")]
+    [TestCase("merge", "--adapter", "adapter")]
+    public void A_verb_that_is_stopped_says_so_and_writes_nothing(string verb, string flag, string value)
+    {
+        using var directory = new TemporaryDirectory();
+        using var stop = new CancellationTokenSource();
+        stop.Cancel();
+        string output = Path.Combine(directory.FullPath, "out");
+        string[] more = verb is "select" or "compare" or "merge" ? ["--output-dir", output] : [];
+        string model = verb == "merge" ? Bundled.Fixture("hf", "llama", "base") : Bundled.BaseLlama;
+        string given = value == "data" ? Bundled.DemoData : value == "adapter" ? Bundled.Fixture("hf", "llama", "lora") : value;
+
+        var run = ToolRun.Of(stop.Token, [.. verb.Split(' '), "--model", model, flag, given, .. more]);
+
+        Assert.That(run.ExitCode, Is.EqualTo(1), run.Error);
+        Assert.That(run.Error.TrimEnd(), Does.EndWith("peftcore: stopped"));
+        Assert.That(Directory.Exists(output), Is.False);
+    }
+
     [Test]
     public void Output_that_nobody_can_take_is_said_in_a_sentence()
     {
