@@ -20,7 +20,8 @@ internal sealed record SamplingOptions : VerbOptions, ISettings<SamplingOptions>
             value: "DIR,…", isList: true)
         .Whole("resize-token-embeddings", o => o.ResizeTokenEmbeddings, (o, v) => o with { ResizeTokenEmbeddings = v },
             SequenceOptions.ResizeHelp, min: 1, fallback: "as the model has them")
-        .Text("prompt", o => o.Prompt, (o, v) => o with { Prompt = v }, "text to go on from, - for standard input; chat: what the system says")
+        .Text("prompt", o => o.Prompt, (o, v) => o with { Prompt = v },
+            "text to go on from, - for standard input; chat: what the system says")
         .Text("image", o => o.Image, (o, v) => o with { Image = v }, "a picture (PNG or JPEG) to classify, instead of a prompt",
             value: "FILE")
         .Text("labels", o => o.Labels, (o, v) => o with { Labels = v },

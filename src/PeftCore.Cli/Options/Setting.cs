@@ -27,6 +27,9 @@ internal sealed record Setting<T>(string Name, SettingKind Kind, string Help, Fu
     /// <summary>The allowed values; null if every value of the kind is allowed.</summary>
     public IReadOnlyList<string>? Choices { get; init; }
 
+    /// <summary>Values that a shell offers beside <see cref="Choices"/>; null for none.</summary>
+    public Func<IEnumerable<string>>? Suggestions { get; init; }
+
     /// <summary>The lowest number allowed.</summary>
     public double Min { get; init; } = double.NegativeInfinity;
 
@@ -79,12 +82,17 @@ internal sealed record Setting<T>(string Name, SettingKind Kind, string Help, Fu
         {
             return new Option<bool>("--" + Name, aliases) { Description = description };
         }
-        return new Option<string[]>("--" + Name, aliases)
+        var option = new Option<string[]>("--" + Name, aliases)
         {
             Description = description, HelpName = Value ?? (Choices is not null ? string.Join('|', Choices)
                 : Kind == SettingKind.Text ? "TEXT" : "N"),
             Arity = ArgumentArity.OneOrMore
         };
+        if (Suggestions is { } suggestions)
+        {
+            option.CompletionSources.Add(_ => suggestions());
+        }
+        return option;
     }
 
     /// <summary>The text of the equivalent flag. A value whose type in the file's language is not that of the setting is an error; it is

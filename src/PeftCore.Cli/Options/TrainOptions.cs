@@ -30,7 +30,8 @@ internal sealed record TrainOptions : SequenceOptions, ISettings<TrainOptions>
         .Number("temperature", o => o.Temperature, (o, v) => o with { Temperature = v },
             "what cosine similarities are divided by in contrastive training", min: 0, fallback: "0.05")
         .Group(HelpGroups.Method)
-        .Text("method", o => o.Method, (o, v) => o with { Method = v }, "how to fine-tune", value: "NAME")
+        .Text("method", o => o.Method, (o, v) => o with { Method = v }, "how to fine-tune", value: "NAME",
+            suggestions: () => MethodSpec.Names)
         .Text("method-options", o => o.MethodOptions, (o, v) => o with { MethodOptions = v },
             "fields of the method's adapter_config.json, such as r=16,alpha=32", value: "a=1,b=2", isList: true)
         .Group(HelpGroups.Lora)
@@ -41,6 +42,16 @@ internal sealed record TrainOptions : SequenceOptions, ISettings<TrainOptions>
         .Group(HelpGroups.Method)
         .Text("target-modules", o => o.TargetModules, (o, v) => o with { TargetModules = v }, MethodField.OfLora("target_modules"),
             value: "a,b|all-linear", fallback: "the model family's own", isList: true)
+        .Text("exclude-modules", o => o.ExcludeModules, (o, v) => o with { ExcludeModules = v }, MethodField.OfLora("exclude_modules"),
+            value: "a,b", isList: true)
+        .Text("layers-to-transform", o => o.LayersToTransform, (o, v) => o with { LayersToTransform = v },
+            MethodField.OfLora("layers_to_transform"), value: "0,1,2", isList: true)
+        .Text("layers-pattern", o => o.LayersPattern, (o, v) => o with { LayersPattern = v }, MethodField.OfLora("layers_pattern"),
+            value: "a,b", isList: true)
+        .Text("rank-pattern", o => o.RankPattern, (o, v) => o with { RankPattern = v }, MethodField.OfLora("rank_pattern"),
+            value: "q_proj=16,…", isList: true)
+        .Text("alpha-pattern", o => o.AlphaPattern, (o, v) => o with { AlphaPattern = v }, MethodField.OfLora("alpha_pattern"),
+            value: "q_proj=32,…", isList: true)
         .Text("modules-to-save", o => o.ModulesToSave, (o, v) => o with { ModulesToSave = v },
             MethodField.OfLora("modules_to_save"), value: "a,b", isList: true)
         .Group(HelpGroups.Lora)
@@ -170,6 +181,16 @@ internal sealed record TrainOptions : SequenceOptions, ISettings<TrainOptions>
     public double LoraDropout { get; init; } = Lora.Dropout;
 
     public string? TargetModules { get; init; }
+
+    public string? ExcludeModules { get; init; }
+
+    public string? LayersToTransform { get; init; }
+
+    public string? LayersPattern { get; init; }
+
+    public string? RankPattern { get; init; }
+
+    public string? AlphaPattern { get; init; }
 
     public string? ModulesToSave { get; init; }
 

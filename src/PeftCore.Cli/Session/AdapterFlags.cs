@@ -42,6 +42,13 @@ internal static class AdapterFlags
             new("init-lora-weights", "init_lora_weights", Meant("init-lora-weights", options.InitLoraWeights, Defaults.InitLoraWeights,
                 InitNode)),
             new("target-modules", "target_modules", options.TargetModules is { } targets ? Selector(targets) : null),
+            new("exclude-modules", "exclude_modules", options.ExcludeModules is { } excluded ? Selector(excluded) : null),
+            new("layers-to-transform", "layers_to_transform",
+                options.LayersToTransform is { } layers ? Integers("--layers-to-transform", "layer", layers) : null),
+            new("layers-pattern", "layers_pattern", options.LayersPattern is { } lists ? Strings(Split(lists)) : null),
+            new("rank-pattern", "rank_pattern", options.RankPattern is { } ranks ? PatternText.Parse("--rank-pattern", ranks) : null),
+            new("alpha-pattern", "alpha_pattern",
+                options.AlphaPattern is { } alphas ? PatternText.Parse("--alpha-pattern", alphas) : null),
             new("modules-to-save", "modules_to_save", options.ModulesToSave is { } saved ? Strings(Split(saved)) : null),
             new("num-virtual-tokens", "num_virtual_tokens", options.NumVirtualTokens),
             new("prompt-tuning-init", "prompt_tuning_init", options.PromptTuningInit),
@@ -50,7 +57,7 @@ internal static class AdapterFlags
             new("encoder-hidden-size", "encoder_hidden_size", options.EncoderHiddenSize),
             new("prefix-projection", "prefix_projection", options.PrefixProjection),
             new("feedforward-modules", "feedforward_modules", options.FeedforwardModules is { } modules ? Selector(modules) : null),
-            new("token-indices", "token_indices", options.TokenIndices is { } tokens ? Integers(tokens) : null),
+            new("token-indices", "token_indices", options.TokenIndices is { } tokens ? Integers("--token-indices", "token", tokens) : null),
             new("reduction-factor", "reduction_factor", options.ReductionFactor),
             new("non-linearity", "non_linearity", options.NonLinearity),
             new("num-trained-layers", "num_trained_layers", options.NumTrainedLayers),
@@ -78,10 +85,10 @@ internal static class AdapterFlags
         return selector.Names is { } names ? Strings(names) : JsonValue.Create(selector.Pattern)!;
     }
 
-    private static JsonArray Integers(string text) =>
+    private static JsonArray Integers(string flag, string what, string text) =>
         [.. text.Split(',', StringSplitOptions.TrimEntries).Select(part => NumberText.TryDigits(part, out int value)
         ? JsonValue.Create(value)
-        : throw new BadInputException($"--token-indices: \"{part}\" is no token; write numbers with commas between"))];
+        : throw new BadInputException($"{flag}: \"{part}\" is no {what}; write numbers with commas between"))];
 
     private static JsonArray Strings(IEnumerable<string> values) => [.. values.Select(value => JsonValue.Create(value))];
 

@@ -33,6 +33,9 @@ internal sealed record MethodSpec(string Text, string Method, JsonObject Fields)
         ["p_tuning_v2"] = ("prefix_tuning", "prefix_projection", "false"),
     };
 
+    /// <summary>The names of all methods, and their aliases.</summary>
+    public static IEnumerable<string> Names => PeftConfig.MethodNames.Concat(Aliases.Keys);
+
     /// <summary>Reads a method and the fields in its brackets.</summary>
     public static MethodSpec Parse(string text)
     {

@@ -17,6 +17,8 @@ public sealed class CompletionVerbTests
     [TestCase("train --dtype =", "bf16 f32")]
     [TestCase("train --dtype = b", "bf16")]
     [TestCase("train --dtype=b", "--dtype=bf16")]
+    [TestCase("train --method lo", "loftq loha lokr lora lora_ga")]
+    [TestCase("train --method pis", "pissa")]
     [TestCase("--device ", "cpu cuda ilgpu-cpu")]
     [TestCase("bench step --device c", "cpu cuda")]
     [TestCase("--device cpu eval --pool", "--pooling")]
