@@ -36,8 +36,8 @@ internal sealed class TokenTimer(Func<TimeSpan> elapsed)
         [
             $"{tokens} {(tokens == 1 ? "token" : "tokens")}",
             Rate is { } rate ? string.Create(CultureInfo.InvariantCulture, $"{rate:N0} tok/s") : null,
-            FirstToken is { } first
-                ? string.Create(CultureInfo.InvariantCulture, $"the first after {first:0.00} s with the {promptTokens} of the prompt") : null,
+            FirstToken is not { } first ? null
+                : string.Create(CultureInfo.InvariantCulture, $"the first after {first:0.00} s with the {promptTokens} of the prompt"),
         ];
         return string.Join(", ", parts.OfType<string>());
     }

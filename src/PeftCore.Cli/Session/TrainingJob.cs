@@ -49,6 +49,7 @@ internal sealed class TrainingJob
         }
         session.Model.Base.GradientCheckpointing = options.GradientCheckpointing;
         _trainer = new Trainer(session.Model, ToTrainer(options, Train.BatchesPerEpoch), Train, Held);
+        _trainer.StepDone += _ => StepsRun++;
         _trainer.StepDone += Show;
         _trainer.Evaluated += Tell;
         _trainer.Evaluated += Remember;
@@ -62,6 +63,9 @@ internal sealed class TrainingJob
     public DataLoader? Held { get; }
 
     public int TotalSteps => _trainer.TotalSteps;
+
+    /// <summary>Steps that this process ran.</summary>
+    public int StepsRun { get; private set; }
 
     /// <summary>The plan of the largest step of the run and of loading.</summary>
     public MemoryPlan Plan { get; }

@@ -35,7 +35,7 @@ internal sealed class TrainVerb : Verb
         {
             var result = job.Run();
             job.SaveForPipeline(result);
-            return Report(call, options, result, job.Final);
+            return Report(call, options, result, job);
         }
         catch (TrainingDivergedException e)
         {
@@ -48,15 +48,17 @@ internal sealed class TrainVerb : Verb
     /// anyway.</summary>
     private static Tensors.DType? StoredAs(TrainOptions options) => options.Dtype == Tensors.DType.BF16 ? Tensors.DType.BF16 : null;
 
-    private static VerbResult Report(Invocation call, TrainOptions options, TrainingResult result, TrainingEvaluation? final)
+    private static VerbResult Report(Invocation call, TrainOptions options, TrainingResult result, TrainingJob job)
     {
-        string ended = result.Interrupted ? $"stopped at step {result.Steps}; go on with --resume-from-checkpoint {result.Checkpoint}"
+        bool wasFinished = options.ResumeFromCheckpoint is not null && job.StepsRun == 0 && !result.Interrupted;
+        string ended = wasFinished ? Resumption.Finished(result, job.TotalSteps)
+            : result.Interrupted ? $"stopped at step {result.Steps}; go on with --resume-from-checkpoint {result.Checkpoint}"
             : result.StoppedEarly ? $"stopped early at step {result.Steps}: the held-out {options.MetricForBestModel ?? "loss"} got no " +
                 $"better (best at step {result.BestStep})"
             : $"done after {result.Steps} steps";
         string eval = result.EvalLoss is { } loss ? FormattableString.Invariant($", held-out loss {loss:0.0000}") : "";
         // A run that was resumed or interrupted may end with parameters that it did not evaluate.
-        var measured = final?.Result.Loss == result.EvalLoss ? final : null;
+        var measured = job.Final?.Result.Loss == result.EvalLoss ? job.Final : null;
         if (measured is { } evaluation)
         {
             eval += MetricsText.Of(evaluation.Result)
@@ -70,12 +72,12 @@ internal sealed class TrainVerb : Verb
             call.Terminal.Note($"peftcore: {ended}");
         }
         call.Say(string.Create(CultureInfo.InvariantCulture,
-            $"{ended}: train loss {result.TrainLoss:0.0000}{eval}, {speed}peak " +
+            $"{ended}{(wasFinished ? "; " : ": ")}train loss {result.TrainLoss:0.0000}{eval}, {speed}peak " +
             $"{new ByteSize(result.PeakBytes)}"));
         call.Say(options.OutputDir!);
         var report = new JsonReport().Add("train_loss", result.TrainLoss).Add("eval_loss", result.EvalLoss).Add("steps", result.Steps)
             .Add("tok_s", result.TokensPerSecond).Add("peak_bytes", result.PeakBytes).Add("output_dir", options.OutputDir)
-            .Add("interrupted", result.Interrupted).Add("stopped_early", result.StoppedEarly);
+            .Add("interrupted", result.Interrupted).Add("stopped_early", result.StoppedEarly).Add("was_finished", wasFinished);
         foreach (var (name, value) in measured is { } last ? MetricsText.Defined(last.Result) : [])
         {
             report.Add($"eval_{name}", value);

@@ -51,6 +51,27 @@ public sealed class TrainVerbTests
     }
 
     [Test]
+    public void A_finished_run_that_is_resumed_says_so_and_keeps_its_result()
+    {
+        using var directory = new TemporaryDirectory();
+        Assert.That(Train(directory.FullPath, "--max-steps", "2").ExitCode, Is.Zero);
+        byte[] weights = RunOutcome.Weights(directory.FullPath);
+        var log = RunOutcome.Log(directory.FullPath);
+
+        var again = Train(directory.FullPath, "--max-steps", "2", "--resume-from-checkpoint", directory.FullPath);
+        var json = Train(directory.FullPath, "--max-steps", "2", "--resume-from-checkpoint", directory.FullPath, "--json");
+        var more = Train(directory.FullPath, "--max-steps", "3", "--resume-from-checkpoint", directory.FullPath, "--json");
+
+        Assert.That(again.ExitCode, Is.Zero, again.Error);
+        Assert.That(again.Output, Does.Contain("the run was finished already: 2 steps are done and 2 are asked for; raise --max-steps"));
+        Assert.That((json.ExitCode, json.Json.GetProperty("was_finished").GetBoolean(), json.Json.GetProperty("steps").GetInt32()),
+            Is.EqualTo((0, true, 2)));
+        Assert.That(more.Json.GetProperty("was_finished").GetBoolean(), Is.False);
+        Assert.That(RunOutcome.Weights(directory.FullPath), Is.Not.EqualTo(weights));
+        Assert.That(RunOutcome.Log(directory.FullPath).Count, Is.GreaterThan(log.Count));
+    }
+
+    [Test]
     public void Settings_of_a_run_can_be_used_again()
     {
         using var directory = new TemporaryDirectory();
