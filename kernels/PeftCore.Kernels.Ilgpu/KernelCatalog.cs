@@ -245,7 +245,10 @@ internal static class KernelCatalog
         visitor.Visit<PackPatches<TElement>, PackingArgs<TElement>>();
         visitor.Visit<UnpackPatches<TElement>, PackingArgs<TElement>>();
         visitor.Visit<MoveTaps<TElement>, MoveTapsArgs<TElement>>();
+        visitor.Visit<GroupNormSum<TElement>, GroupNormArgs<TElement>>();
+        visitor.Visit<GroupNormSquares<TElement>, GroupNormArgs<TElement>>();
         visitor.Visit<GroupNormForward<TElement>, GroupNormArgs<TElement>>();
+        visitor.Visit<GroupNormDots<TElement>, GroupNormArgs<TElement>>();
         visitor.Visit<GroupNormBackward<TElement>, GroupNormArgs<TElement>>();
         visitor.Visit<GroupNormWeight<TElement>, GroupNormArgs<TElement>>();
     }

@@ -10,6 +10,8 @@ namespace PeftCore.Ilgpu;
 /// BF16.</summary>
 internal sealed class ConvolutionLauncher(LaunchContext gpu, RowLauncher rows)
 {
+    private const int ElementsOfSplit = 2048, MostSplits = 32;
+
     public void Pack(Tensor x, PatchGrid grid, int group, int first, Tensor p)
     {
         DTypeSwitch.Element(x.DType, new PatchLaunch(gpu, x, grid, group, first, p, Adds: false));
@@ -52,6 +54,9 @@ internal sealed class ConvolutionLauncher(LaunchContext gpu, RowLauncher rows)
             rows.SumRows(dy, dBias, accumulateDBias);
         }
     }
+
+    /// <summary>Parts of a group that are summed apart, so that a few groups keep a card busy.</summary>
+    private static int SplitsOf(GroupShape shape) => Math.Clamp(shape.Width * shape.Positions / ElementsOfSplit, 1, MostSplits);
 
     private readonly record struct PatchLaunch(LaunchContext Gpu, Tensor X, PatchGrid Grid, int Group, int First, Tensor P, bool Adds)
         : IElementLaunch
@@ -99,7 +104,7 @@ internal sealed class ConvolutionLauncher(LaunchContext gpu, RowLauncher rows)
         public void WithElement<TElement>() where TElement : unmanaged, IElement<TElement>
         {
             Gpu.Moves(Weight, Moved);
-            Gpu.ForEach<MoveTaps<TElement>, MoveTapsArgs<TElement>>(Moved.Count, new MoveTapsArgs<TElement>
+            Gpu.ForEach<MoveTaps<TElement>, MoveTapsArgs<TElement>>((long)Weight.Shape.Rows * Channels, new MoveTapsArgs<TElement>
             {
                 Weight = Gpu.View<TElement>(Weight),
                 Moved = Gpu.View<BFloat16>(Moved),
@@ -115,8 +120,10 @@ internal sealed class ConvolutionLauncher(LaunchContext gpu, RowLauncher rows)
         public void WithElement<TElement>() where TElement : unmanaged, IElement<TElement>
         {
             using Float32Staging weight = Gpu.StageIn(Weight), bias = Gpu.StageIn(Bias);
-            Gpu.Moves(X, Y);
-            Gpu.Run<GroupNormForward<TElement>, GroupNormArgs<TElement>>((long)Shape.Batch * Shape.Groups, 1, new GroupNormArgs<TElement>
+            long groups = (long)Shape.Batch * Shape.Groups;
+            int splits = SplitsOf(Shape);
+            using var sums = new Scratch(Gpu, 2 * groups * splits);
+            var args = new GroupNormArgs<TElement>
             {
                 X = Gpu.View<TElement>(X),
                 Y = Gpu.View<TElement>(Y),
@@ -126,11 +133,19 @@ internal sealed class ConvolutionLauncher(LaunchContext gpu, RowLauncher rows)
                 Mean = Gpu.F32(Mean),
                 Rstd = Gpu.F32(Rstd),
                 DWeight = Gpu.None<float>(),
+                Sums = sums.View,
+                Splits = splits,
                 Epsilon = Epsilon,
                 Positions = Shape.Positions,
                 Channels = Shape.Channels,
                 Groups = Shape.Groups,
-            });
+            };
+            Gpu.Moves(X);
+            Gpu.Run<GroupNormSum<TElement>, GroupNormArgs<TElement>>(groups, splits, args);
+            Gpu.Moves(X);
+            Gpu.Run<GroupNormSquares<TElement>, GroupNormArgs<TElement>>(groups, splits, args);
+            Gpu.Moves(X, Y);
+            Gpu.Run<GroupNormForward<TElement>, GroupNormArgs<TElement>>(groups, splits, args);
         }
     }
 
@@ -141,6 +156,9 @@ internal sealed class ConvolutionLauncher(LaunchContext gpu, RowLauncher rows)
         public void WithElement<TElement>() where TElement : unmanaged, IElement<TElement>
         {
             using var weight = Gpu.StageIn(Weight);
+            long groups = (long)Shape.Batch * Shape.Groups;
+            int splits = SplitsOf(Shape);
+            using var sums = new Scratch(Gpu, DX is null ? 0 : 2 * groups * splits);
             var args = new GroupNormArgs<TElement>
             {
                 X = Gpu.View<TElement>(X),
@@ -151,6 +169,8 @@ internal sealed class ConvolutionLauncher(LaunchContext gpu, RowLauncher rows)
                 Mean = Gpu.F32(Mean),
                 Rstd = Gpu.F32(Rstd),
                 DWeight = Gpu.F32OrNone(DWeight),
+                Sums = sums.View,
+                Splits = splits,
                 Positions = Shape.Positions,
                 Channels = Shape.Channels,
                 Groups = Shape.Groups,
@@ -164,7 +184,9 @@ internal sealed class ConvolutionLauncher(LaunchContext gpu, RowLauncher rows)
             }
             else
             {
-                Gpu.Run<GroupNormBackward<TElement>, GroupNormArgs<TElement>>((long)Shape.Batch * Shape.Groups, 1, args);
+                Gpu.Run<GroupNormDots<TElement>, GroupNormArgs<TElement>>(groups, splits, args);
+                Gpu.Moves(X, DY, DX);
+                Gpu.Run<GroupNormBackward<TElement>, GroupNormArgs<TElement>>(groups, splits, args);
             }
         }
     }

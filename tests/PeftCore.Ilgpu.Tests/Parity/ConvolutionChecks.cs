@@ -118,7 +118,7 @@ internal static class ConvolutionChecks
 
     private static void GroupNorm(ParityBench bench)
     {
-        var shape = new GroupShape(2, bench.Size(5, 700), bench.Size(6, 96), 3);
+        var shape = new GroupShape(2, bench.Size(2100, 4100), bench.Size(6, 96), 3);
         Shape extents = [shape.Batch, shape.Positions, shape.Channels];
         foreach (var dtype in new[] { DType.F32, DType.BF16 })
         {

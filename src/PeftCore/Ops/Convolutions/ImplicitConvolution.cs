@@ -6,11 +6,14 @@ namespace PeftCore.Ops;
 
 /// <summary>Convolutions as implicit products (implicit GEMM): the device gathers patches while it loads the tiles of the product, so that
 /// they are never in memory. The weight is copied to the order (out, kernel position, channel) for each product, because a tile is read
-/// from one kernel position; this costs less than packing as long as there are more patches than outputs.</summary>
+/// from one kernel position; this costs less than packing patches unless they are few.</summary>
 internal static class ImplicitConvolution
 {
     /// <summary>Channels of one tile of patches.</summary>
     private const int Depth = 64;
+
+    /// <summary>Outputs for one patch up to which the copy of the weight costs less than packing: it is written in whole lines.</summary>
+    private const int OutputsOfPatch = 8;
 
     /// <summary>Elements of a weight's row at whose multiples the device reads.</summary>
     private const int Chunk = 8;
@@ -22,13 +25,12 @@ internal static class ImplicitConvolution
     public static bool Takes(Tensor x, PatchGrid grid, Tensor weight) =>
         x.Backend.ConvolvesImplicitly && x.DType == DType.BF16 && weight.DType is DType.F32 or DType.BF16
         && grid is { Groups: 1, Upsampling: 1, StrideHeight: <= MostStride, StrideWidth: <= MostStride }
-        && grid.Channels % Depth == 0 && 2L * grid.Rows >= weight.Shape[0]
+        && grid.Channels % Depth == 0 && (long)OutputsOfPatch * grid.Rows >= weight.Shape[0]
         && Fits(grid.PadTop, grid.LastTop) && Fits(grid.PadLeft, grid.LastLeft);
 
     /// <summary>Whether it computes dx so.</summary>
     public static bool TakesGradient(Tensor dy, PatchGrid grid, Tensor weight) =>
-        grid is { StrideHeight: 1, StrideWidth: 1 } && grid.Channels % Chunk == 0 && Takes(dy, grid.Turned(weight.Shape[0]), weight)
-        && 2L * grid.Positions >= weight.Shape[0];
+        grid is { StrideHeight: 1, StrideWidth: 1 } && grid.Channels % Chunk == 0 && Takes(dy, grid.Turned(weight.Shape[0]), weight);
 
     /// <summary>y = P·Wᵀ + bias with the patches P of x.</summary>
     public static void Run(Tensor x, PatchGrid grid, Tensor weight, Tensor? bias, Tensor y)
