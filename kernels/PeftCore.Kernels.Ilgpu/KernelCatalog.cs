@@ -146,6 +146,7 @@ internal static class KernelCatalog
         visitor.Visit<CastToFloatBf16x8, CastBf16x8Args>();
         visitor.Visit<CastFromFloatBf16x8, CastBf16x8Args>();
         visitor.Visit<RopeBf16x8, RopeBf16x8Args>();
+        visitor.Visit<CopyColumnsBf16x8, CopyColumnsBf16x8Args>();
         visitor.Visit<CrossEntropyRowsBf16x8, CrossEntropyBf16x8Args>();
         visitor.Visit<AttentionDeltaBf16x8, AttentionDeltaBf16x8Args>();
         visitor.Visit<AttentionSplitsBf16x8, AttentionSplitsBf16x8Args>();

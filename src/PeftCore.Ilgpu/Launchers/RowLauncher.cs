@@ -49,6 +49,23 @@ internal sealed class RowLauncher(LaunchContext gpu)
 
     public void CopyColumns(Tensor from, int fromColumn, Tensor to, int toColumn, int columns, bool accumulate)
     {
+        if (CanVectorize(from, to) && (fromColumn | toColumn | columns) % 8 == 0)
+        {
+            gpu.ForEach<CopyColumnsBf16x8, CopyColumnsBf16x8Args>((long)from.Shape.Rows * columns / 8, new CopyColumnsBf16x8Args
+            {
+                From = gpu.Bf16x8(from),
+                To = gpu.Bf16x8(to),
+                FromStride = from.Shape.Columns / 8,
+                FromColumn = fromColumn / 8,
+                ToStride = to.Shape.Columns / 8,
+                ToColumn = toColumn / 8,
+                Vectors = columns / 8,
+                Rows = from.Shape.Rows,
+                Accumulate = Flag(accumulate),
+            });
+            gpu.Written(to);
+            return;
+        }
         if (HaveOneDType(from, to))
         {
             DTypeSwitch.Element(from.DType, new CopyLaunch(gpu, from, fromColumn, to, toColumn, columns, accumulate));

@@ -64,6 +64,13 @@ internal static class BFloat16Checks
         Each(bench, shape, (to, add) => bench.Run((b, t) => b.MultiplyColumn(t(x), t(column), t(to), add)), "multiply column");
         Each(bench, [rows, columns + 8], (to, add) => bench.Run((b, t) => b.CopyColumns(t(x), 1, t(to), 3, columns - 2, true)),
             "copy columns", start: true);
+        int whole = columns / 8 * 8;
+        foreach (bool add in new[] { false, true })
+        {
+            var to = bench.Activation([rows, whole + 16]);
+            bench.Run((b, t) => b.CopyColumns(t(x), columns - whole, t(to), 8, whole, add));
+            bench.Same(to, "copy whole vectors", Once);
+        }
         Twin products = bench.Empty([columns]), sums = bench.Empty([columns]), dots = bench.Empty([rows]);
         bench.Run((b, t) => b.MultiplySumRows(t(x), t(y), t(products), false));
         bench.Run((b, t) => b.SumRows(t(x), t(sums), false));
