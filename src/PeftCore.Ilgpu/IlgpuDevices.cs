@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using ILGPU;
 using ILGPU.Runtime;
 using ILGPU.Runtime.CPU;
@@ -10,6 +11,8 @@ namespace PeftCore.Ilgpu;
 /// <summary>Finds the devices that ILGPU can use.</summary>
 public static class IlgpuDevices
 {
+    private const string RunTimeCode = "ILGPU compiles kernels at run time from the program's IL, which trimming and native AOT remove.";
+
     /// <summary>Opens a device and returns its backend.</summary>
     /// <param name="device"><c>cuda</c>, <c>cuda:1</c>, …, or <c>ilgpu-cpu</c>.</param>
     /// <param name="computeDType">The dtype of activations, and of the operands of matrix products: F32, or BF16, with which products run
@@ -17,6 +20,8 @@ public static class IlgpuDevices
     /// <param name="memoryLimit">Upper bound of the bytes allocated on the card.</param>
     /// <param name="captureGraphs">Capture training passes over batches of one shape as graphs, and replay them.</param>
     /// <exception cref="BadInputException">The machine has no such device.</exception>
+    [RequiresDynamicCode(RunTimeCode)]
+    [RequiresUnreferencedCode(RunTimeCode)]
     public static Backend Open(string device, DType computeDType = DType.F32, long memoryLimit = long.MaxValue,
         bool captureGraphs = true) => Open(device, new IlgpuOptions(computeDType, MemoryLimit: memoryLimit, CaptureGraphs: captureGraphs));
 
@@ -29,6 +34,8 @@ public static class IlgpuDevices
 
     /// <summary>Lists the devices that the driver reports, and the CPU accelerator. Without a driver the list holds only the
     /// latter.</summary>
+    [RequiresDynamicCode(RunTimeCode)]
+    [RequiresUnreferencedCode(RunTimeCode)]
     public static IlgpuStatus Find()
     {
         CudaDriver.Resolve();

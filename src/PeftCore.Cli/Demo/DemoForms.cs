@@ -71,9 +71,9 @@ internal static class DemoForms
         JsonArray words = [], boxes = [], tags = [];
         foreach (var (word, tag, x, y) in order.SelectMany(part => part))
         {
-            words.Add(word);
-            boxes.Add(new JsonArray(x, y, Math.Min(1000, x + LetterWidth * word.Length), y + LineHeight));
-            tags.Add(tag);
+            words.Add((JsonNode)word);
+            boxes.Add((JsonNode)new JsonArray(x, y, Math.Min(1000, x + LetterWidth * word.Length), y + LineHeight));
+            tags.Add((JsonNode)tag);
         }
         return new JsonObject { ["words"] = words, ["boxes"] = boxes, ["tags"] = tags };
 

@@ -87,10 +87,10 @@ internal static class AdapterFlags
 
     private static JsonArray Integers(string flag, string what, string text) =>
         [.. text.Split(',', StringSplitOptions.TrimEntries).Select(part => NumberText.TryDigits(part, out int value)
-        ? JsonValue.Create(value)
+        ? (JsonNode)JsonValue.Create(value)
         : throw new BadInputException($"{flag}: \"{part}\" is no {what}; write numbers with commas between"))];
 
-    private static JsonArray Strings(IEnumerable<string> values) => [.. values.Select(value => JsonValue.Create(value))];
+    private static JsonArray Strings(IEnumerable<string> values) => [.. values.Select(value => (JsonNode)value)];
 
     private static string[] Split(string text) => text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using PeftCore.Backends;
 using PeftCore.Cli.Output;
 using PeftCore.Ilgpu;
@@ -26,6 +27,11 @@ internal static class Devices
             return new CpuBackend(threads, limit?.Bytes ?? long.MaxValue, packWeights: packWeights, captureGraphs: captureGraphs,
                 processors: Processors());
         }
+        if (!HasGpuBackend)
+        {
+            throw new BadInputException($"--device {name} is not in this program, which was compiled ahead of time (native AOT) and has the "
+                + "CPU backend alone; use --device cpu, or the program for .NET: dotnet tool install peftcore.");
+        }
         try
         {
             return IlgpuDevices.Open(name, compute, limit?.Bytes ?? long.MaxValue, captureGraphs);
@@ -36,6 +42,17 @@ internal static class Devices
                 $"{e.Message.TrimEnd('.')}; \"peftcore env\" shows the devices there are, and --device cpu always works.", e);
         }
     }
+
+    /// <summary>Whether the program has the GPU backend. ILGPU compiles kernels at run time, so a native AOT program leaves it out.</summary>
+    [FeatureSwitchDefinition("PeftCore.Cli.HasGpuBackend")]
+    [FeatureGuard(typeof(RequiresDynamicCodeAttribute))]
+    [FeatureGuard(typeof(RequiresUnreferencedCodeAttribute))]
+#pragma warning disable IL4000 // The compiler sees no relation of the switch to its value, which the project sets for native AOT and trimming.
+    private static bool HasGpuBackend => !AppContext.TryGetSwitch("PeftCore.Cli.HasGpuBackend", out bool isOn) || isOn;
+#pragma warning restore IL4000
+
+    /// <summary>The devices that ILGPU finds; null if the program does not have ILGPU.</summary>
+    public static IlgpuStatus? FindGpus() => HasGpuBackend ? IlgpuDevices.Find() : null;
 
     private static int[]? Processors()
     {

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Parquet;
 using Parquet.Data;
+using Parquet.File.Values.Primitives;
 using Parquet.Schema;
 
 namespace PeftCore.Cli.Session;
@@ -16,13 +17,8 @@ internal sealed class ParquetColumn
     private int _entry;
     private int _value;
 
-    private ParquetColumn(DataField field, RawColumnData raw)
-    {
-        _highest = field.MaxDefinitionLevel;
-        _definition = _highest > 0 ? raw.DefinitionLevels.ToArray() : null;
-        _repetition = field.MaxRepetitionLevel > 0 ? raw.RepetitionLevels.ToArray() : null;
-        _write = WriterOf(raw);
-    }
+    private ParquetColumn(int highest, int[]? definition, int[]? repetition, Action<Utf8JsonWriter, int> write) =>
+        (_highest, _definition, _repetition, _write) = (highest, definition, repetition, write);
 
     /// <summary>The definition level of the current entry.</summary>
     public int Definition => _definition?[_entry] ?? _highest;
@@ -30,10 +26,37 @@ internal sealed class ParquetColumn
     /// <summary>The repetition level of the current entry; 0 after the last.</summary>
     public int Repetition => _repetition is { } levels && _entry < levels.Length ? levels[_entry] : 0;
 
-    public static async Task<ParquetColumn> ReadAsync(ParquetRowGroupReader group, DataField field)
+    // The package can choose the type by itself, but generates code for it at run time, which native AOT cannot.
+    public static Task<ParquetColumn> ReadAsync(ParquetRowGroupReader group, DataField field)
     {
-        using var raw = await group.ReadRawColumnDataBaseAsync(field).ConfigureAwait(false);
-        return new ParquetColumn(field, raw);
+        var type = field.ClrType;
+        return Type.GetTypeCode(type) switch
+        {
+            TypeCode.Boolean => ReadAsync<bool>(group, field, (json, flag) => json.WriteBooleanValue(flag)),
+            TypeCode.SByte => ReadAsync<sbyte>(group, field, (json, number) => json.WriteNumberValue(number)),
+            TypeCode.Byte => ReadAsync<byte>(group, field, (json, number) => json.WriteNumberValue(number)),
+            TypeCode.Int16 => ReadAsync<short>(group, field, (json, number) => json.WriteNumberValue(number)),
+            TypeCode.UInt16 => ReadAsync<ushort>(group, field, (json, number) => json.WriteNumberValue(number)),
+            TypeCode.Int32 => ReadAsync<int>(group, field, (json, number) => json.WriteNumberValue(number)),
+            TypeCode.UInt32 => ReadAsync<uint>(group, field, (json, number) => json.WriteNumberValue(number)),
+            TypeCode.Int64 => ReadAsync<long>(group, field, (json, number) => json.WriteNumberValue(number)),
+            TypeCode.UInt64 => ReadAsync<ulong>(group, field, (json, number) => json.WriteNumberValue(number)),
+            TypeCode.Decimal => ReadAsync<decimal>(group, field, (json, number) => json.WriteNumberValue(number)),
+            TypeCode.Single => ReadAsync<float>(group, field, WriteFloat),
+            TypeCode.Double => ReadAsync<double>(group, field, WriteFloat),
+            TypeCode.DateTime => ReadAsync<DateTime>(group, field, (json, time) => json.WriteStringValue(time)),
+            TypeCode.String => ReadTextsAsync(group, field),
+            _ when type == typeof(ReadOnlyMemory<char>) => ReadTextsAsync(group, field),
+            // Types that no field of a row has.
+            _ when type == typeof(ReadOnlyMemory<byte>) || type == typeof(byte[]) => ReadNullsAsync<ReadOnlyMemory<byte>>(group, field),
+            _ when type == typeof(Guid) => ReadNullsAsync<Guid>(group, field),
+            _ when type == typeof(DateOnly) => ReadNullsAsync<DateOnly>(group, field),
+            _ when type == typeof(TimeOnly) => ReadNullsAsync<TimeOnly>(group, field),
+            _ when type == typeof(TimeSpan) => ReadNullsAsync<TimeSpan>(group, field),
+            _ when type == typeof(Interval) => ReadNullsAsync<Interval>(group, field),
+            _ when type == typeof(BigDecimal) => ReadNullsAsync<BigDecimal>(group, field),
+            _ => throw new NotSupportedException($"the column {field.Name} has values of type {type.Name}"),
+        };
     }
 
     /// <summary>Writes the value of the current entry, null without one, and advances.</summary>
@@ -57,31 +80,22 @@ internal sealed class ParquetColumn
         _entry++;
     }
 
-    // Bytes and other types that no field of a row has become null.
-    private static Action<Utf8JsonWriter, int> WriterOf(RawColumnData raw) => raw switch
-    {
-        RawColumnData<ReadOnlyMemory<char>> texts => Of(texts, (json, text) => json.WriteStringValue(text.Span)),
-        RawColumnData<bool> flags => Of(flags, (json, flag) => json.WriteBooleanValue(flag)),
-        RawColumnData<sbyte> numbers => Of(numbers, (json, number) => json.WriteNumberValue(number)),
-        RawColumnData<byte> numbers => Of(numbers, (json, number) => json.WriteNumberValue(number)),
-        RawColumnData<short> numbers => Of(numbers, (json, number) => json.WriteNumberValue(number)),
-        RawColumnData<ushort> numbers => Of(numbers, (json, number) => json.WriteNumberValue(number)),
-        RawColumnData<int> numbers => Of(numbers, (json, number) => json.WriteNumberValue(number)),
-        RawColumnData<uint> numbers => Of(numbers, (json, number) => json.WriteNumberValue(number)),
-        RawColumnData<long> numbers => Of(numbers, (json, number) => json.WriteNumberValue(number)),
-        RawColumnData<ulong> numbers => Of(numbers, (json, number) => json.WriteNumberValue(number)),
-        RawColumnData<decimal> numbers => Of(numbers, (json, number) => json.WriteNumberValue(number)),
-        RawColumnData<float> numbers => Of(numbers, WriteFloat),
-        RawColumnData<double> numbers => Of(numbers, WriteFloat),
-        RawColumnData<DateTime> times => Of(times, (json, time) => json.WriteStringValue(time)),
-        _ => (json, _) => json.WriteNullValue(),
-    };
+    private static Task<ParquetColumn> ReadTextsAsync(ParquetRowGroupReader group, DataField field) =>
+        ReadAsync<ReadOnlyMemory<char>>(group, field, (json, text) => json.WriteStringValue(text.Span));
 
-    private static Action<Utf8JsonWriter, int> Of<T>(RawColumnData<T> raw, Action<Utf8JsonWriter, T> write)
+    private static Task<ParquetColumn> ReadNullsAsync<T>(ParquetRowGroupReader group, DataField field)
+        where T : struct => ReadAsync<T>(group, field, (json, _) => json.WriteNullValue());
+
+    private static async Task<ParquetColumn> ReadAsync<T>(ParquetRowGroupReader group, DataField field, Action<Utf8JsonWriter, T> write)
         where T : struct
     {
-        var values = raw.Values.ToArray();
-        return (json, index) => write(json, values[index]);
+        int entries = checked((int)(group.GetMetadata(field)?.MetaData?.NumValues
+            ?? throw new InvalidDataException($"the column {field.Name} is missing")));
+        int highest = field.MaxDefinitionLevel;
+        int[]? definition = highest > 0 ? new int[entries] : null, repetition = field.MaxRepetitionLevel > 0 ? new int[entries] : null;
+        var values = new T[entries];
+        await group.ReadRawAsync<T>(field, values, definition?.AsMemory(), repetition?.AsMemory()).ConfigureAwait(false);
+        return new ParquetColumn(highest, definition, repetition, (json, index) => write(json, values[index]));
     }
 
     private static void WriteFloat(Utf8JsonWriter json, float number)

@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 using System.Globalization;
-using System.Text.Json;
+using System.Text;
 using System.Text.Json.Nodes;
 using PeftCore.Io;
 using PeftCore.Models;
@@ -62,7 +62,7 @@ internal static class SparseCheckpoint
             };
             offset = end;
         }
-        byte[] json = JsonSerializer.SerializeToUtf8Bytes<JsonNode>(header, JsonSerializerOptions.Default);
+        byte[] json = Encoding.UTF8.GetBytes(header.ToJsonString());
         byte[] length = new byte[sizeof(ulong)];
         BinaryPrimitives.WriteUInt64LittleEndian(length, (ulong)json.Length);
         using var file = new FileStream(path, FileMode.CreateNew);

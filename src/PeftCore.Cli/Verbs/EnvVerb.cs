@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using PeftCore.Cli.Output;
+using PeftCore.Cli.Session;
 using PeftCore.Ilgpu;
 
 namespace PeftCore.Cli.Verbs;
@@ -7,11 +8,14 @@ namespace PeftCore.Cli.Verbs;
 /// <summary>Prints versions, processor, devices and memory of this machine.</summary>
 internal sealed class EnvVerb() : Verb("env", "Show versions, CPU features, memory and devices.")
 {
+    private const string Missing = "not in this program, which was compiled ahead of time (native AOT)";
+
     public override bool Computes => false;
 
     public override VerbResult Run(Invocation call)
     {
-        var ilgpu = IlgpuDevices.Find();
+        var ilgpu = Devices.FindGpus();
+        var devices = ilgpu?.Devices ?? [];
         string[] features = [.. Processor.Features()];
         long memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
 
@@ -23,9 +27,9 @@ internal sealed class EnvVerb() : Verb("env", "Show versions, CPU features, memo
             ["cpu", $"{Processor.Name()}, {Environment.ProcessorCount} logical cores"],
             ["vectors", $"{Processor.VectorBits} bits: {string.Join(", ", features.DefaultIfEmpty("none"))}"],
             ["memory", $"{new ByteSize(memory)} for this process"],
-            ["ilgpu", $"{ilgpu.Version}, {ilgpu.Detail}"],
+            ["ilgpu", ilgpu is null ? Missing : $"{ilgpu.Version}, {ilgpu.Detail}"],
             ["device", $"cpu: {Processor.Name()}"],
-            .. ilgpu.Devices.Select(device => new[] { "device", Describe(device) }),
+            .. devices.Select(device => new[] { "device", Describe(device) }),
         ];
         foreach (string line in TextTable.Lines(rows))
         {
@@ -40,8 +44,9 @@ internal sealed class EnvVerb() : Verb("env", "Show versions, CPU features, memo
             .Add("cpu", new JsonReport().Add("name", Processor.Name()).Add("cores", Environment.ProcessorCount)
                 .Add("vector_bits", Processor.VectorBits).Add("features", features))
             .Add("memory_bytes", memory)
-            .Add("ilgpu", new JsonReport().Add("found", true).Add("version", ilgpu.Version).Add("detail", ilgpu.Detail))
-            .Add("devices", ilgpu.Devices
+            .Add("ilgpu", new JsonReport().Add("found", ilgpu is not null).Add("version", ilgpu?.Version)
+                .Add("detail", ilgpu?.Detail ?? Missing))
+            .Add("devices", devices
                 .Select(device => new JsonReport().Add("kind", device.Kind).Add("name", device.Name).Add("memory_bytes", device.MemoryBytes)
                     .Add("architecture", device.Architecture))
                 .Prepend(new JsonReport().Add("kind", "cpu").Add("name", Processor.Name()).Add("memory_bytes", memory)

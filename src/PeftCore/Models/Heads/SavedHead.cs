@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 
 namespace PeftCore.Models;
 
@@ -66,10 +67,10 @@ internal static class SavedHead
             return null;
         }
         string library = model.ModelType.Replace('-', '_');
-        return JsonSerializer.SerializeToElement(new Dictionary<string, string>
+        return JsonElement.Parse(new JsonObject
         {
             ["base_model_class"] = name,
             ["parent_library"] = $"transformers.models.{library}.modeling_{library}",
-        });
+        }.ToJsonString());
     }
 }
