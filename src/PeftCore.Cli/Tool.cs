@@ -42,6 +42,7 @@ internal static class Tool
             new EvalVerb(),
             new GenerateVerb(),
             new ChatVerb(),
+            new ServeVerb(),
         ]),
         ("Make and look into directories",
         [

@@ -51,6 +51,9 @@ internal sealed record Setting<T>(string Name, SettingKind Kind, string Help, Fu
     /// <summary>Whether the text is a comma-separated list, which a file may also write as a list.</summary>
     public bool IsList { get; init; }
 
+    /// <summary>Whether repeated flags make one list, rather than that the last of them counts.</summary>
+    public bool Joins { get; init; }
+
     /// <summary>Whether true and false are valid texts.</summary>
     public bool TakesBooleans { get; init; }
 

@@ -100,6 +100,15 @@ internal static class SettingRules
                 : options.OutputDir is not null ? "beside --output-dir, where pictures go" : null),
             new(["chat-template"], _ => "in generate, which goes on from the prompt as it is written; chat uses it")];
 
+    public static NoEffect<ServeOptions>[] Serve { get; } =
+    [
+        new(["threads"], options => options.Device != "cpu" ? $"with --device {options.Device}" : null),
+        new(["dtype"], options => options is { Device: "cpu", Dtype: DType.BF16 } ? OnCpu : null),
+        new(["max-memory"], options => options.Limits?.Idle(options.Device), Wholly: false),
+        new(["max-loaded-adapters"], options => options.Adapter is null && options.AdaptersDir is null
+            ? "without --adapter or --adapters-dir" : null),
+    ];
+
     public static NoEffect<DecodingOptions>[] BenchGenerate { get; } =
     [
         new(["threads", "pack-weights"], options => options.Device != "cpu" ? $"with --device {options.Device}" : null),

@@ -110,9 +110,9 @@ internal sealed class Settings<T>
     {
         string flag = "--" + setting.Name;
         string[] values = [.. given.Tokens.Select(token => token.Value)];
-        options = setting.Set(options, values.Length > 0 ? values[^1] : "true", flag);
+        options = setting.Set(options, values.Length == 0 ? "true" : setting.Joins ? string.Join(',', values) : values[^1], flag);
         options.Given.Add(setting.Name, flag, isFlag: true, differs: true);
-        if (values.Distinct(StringComparer.Ordinal).Count() > 1)
+        if (!setting.Joins && values.Distinct(StringComparer.Ordinal).Count() > 1)
         {
             warn?.Invoke($"{flag} is given {values.Length} times, as {string.Join(" and ", values.Distinct(StringComparer.Ordinal))}; " +
                 "the last counts.");
