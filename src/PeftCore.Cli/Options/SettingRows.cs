@@ -34,7 +34,8 @@ internal sealed class SettingRows<T>(Func<T> create)
 
     public SettingRows<T> Text(string name, Func<T, string?> get, Func<T, string, T> set, string help, string? value = null,
         IReadOnlyList<string>? choices = null, string[]? aliases = null, string? fallback = null, bool isList = false,
-        bool takesBooleans = false, Func<IEnumerable<string>>? suggestions = null, bool joins = false) => Add(new(name, SettingKind.Text, help, get, set)
+        bool takesBooleans = false, Func<IEnumerable<string>>? suggestions = null, bool joins = false) =>
+        Add(new(name, SettingKind.Text, help, get, set)
         {
             Value = value, Choices = choices, Aliases = aliases ?? [], Fallback = fallback, IsList = isList, TakesBooleans = takesBooleans,
             Suggestions = suggestions, Joins = joins,
