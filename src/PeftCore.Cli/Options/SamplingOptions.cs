@@ -46,6 +46,8 @@ internal sealed record SamplingOptions : VerbOptions, ISettings<SamplingOptions>
         .Number("guidance-scale", o => o.GuidanceScale, (o, v) => o with { GuidanceScale = v },
             "with --output-dir: how much the prompt counts; 1 for no guidance", min: 0, max: 100,
             fallback: "7.5 with a prompt, else 1")
+        .Whole("class-label", o => o.ClassLabel, (o, v) => o with { ClassLabel = v },
+            "with --output-dir: the number of the pictures' class, for models that read one", min: 0)
         .Group(HelpGroups.Text)
         .Whole("max-new-tokens", o => o.MaxNewTokens, (o, v) => o with { MaxNewTokens = v }, "most tokens to generate", min: 1)
         .Number("temperature", o => o.Temperature, (o, v) => o with { Temperature = v },
@@ -122,6 +124,8 @@ internal sealed record SamplingOptions : VerbOptions, ISettings<SamplingOptions>
     public int NumInferenceSteps { get; init; } = 50;
 
     public double? GuidanceScale { get; init; }
+
+    public int? ClassLabel { get; init; }
 
     public int MaxNewTokens { get; init; } = 128;
 

@@ -73,7 +73,7 @@ internal static class SettingRules
         "no-repeat-ngram-size", "min-length", "min-new-tokens", "forced-bos-token-id", "forced-eos-token-id", "stop", "kv-cache-dtype",
     ];
 
-    private static readonly string[] OfDrawing = ["num-images", "num-inference-steps", "guidance-scale"];
+    private static readonly string[] OfDrawing = ["num-images", "num-inference-steps", "guidance-scale", "class-label"];
 
     private static readonly string[] OfSpeech = ["language", "translate", "timestamps", "spectrogram"];
 

@@ -13,7 +13,7 @@ internal static class FixtureInputs
 
     // Inputs of floats and of whole numbers beside token ids.
     private static readonly string[] Floats = ["pixel_values", "sample", "input_features", "input_values", "encoder_hidden_states"],
-        Ints = ["bbox", "timestep"];
+        Ints = ["bbox", "timestep", "class_labels"];
 
     public static ModelInputs From(TransformerModel model, Expected expected)
     {

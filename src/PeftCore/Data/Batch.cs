@@ -39,7 +39,7 @@ public sealed class Batch
         Array.Fill(ClassLabels, -1);
         (CausalRanges, TaskIds, TrainableTokens) = (null, null, 0);
         (TypeIds, Spans, Scores, Windows, Boxes, Parts) = (null, null, null, null, null, 1);
-        (EncoderStates, Timesteps) = (null, null);
+        (EncoderStates, Timesteps, Classes) = (null, null, null);
         (IsPairs, IsTranscripts, WordDelimiter) = (false, false, null);
         if (DecoderLabels is not null)
         {
@@ -117,6 +117,9 @@ public sealed class Batch
 
     /// <summary>The step of the noise schedule of each row; null without.</summary>
     internal int[]? Timesteps { get; set; } // (B)
+
+    /// <summary>The class of the picture that a diffusion model reads; null without.</summary>
+    internal DenseBatch? Classes { get; set; } // (B, 1) or (B, C')
 
     /// <summary>The box of each token on its page, zeros for padding; null without boxes.</summary>
     internal int[]? Boxes { get; set; } // (B, T, 4)
@@ -220,6 +223,7 @@ public sealed class Batch
             Pixels = Pixels?.Row(row),
             EncoderStates = EncoderStates?.Row(row),
             Timesteps = Timesteps?[row..(row + 1)],
+            Classes = Classes?.Row(row),
             Sound = Sound?.Row(row),
             Boxes = Boxes?[(4 * start)..(4 * (start + length))],
             IsPairs = IsPairs,

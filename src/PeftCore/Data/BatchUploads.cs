@@ -25,6 +25,7 @@ internal static class BatchUploads
                 Pixels = batch.Pixels?.Array,
                 EncoderStates = batch.EncoderStates?.Array,
                 Timesteps = batch.Timesteps,
+                Classes = batch.Classes?.Array,
                 Sound = batch.Sound?.Array,
                 SoundLengths = batch.Sound is { MarksPadding: true } ? batch.Sound.Lengths : null,
                 Boxes = batch.Boxes,

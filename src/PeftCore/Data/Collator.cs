@@ -161,6 +161,8 @@ internal sealed class Collator
         batch.Sound = sound is null ? null : DenseBatch.Read(sound, draws, batch.Sound);
         var states = Sources(rows, sample => sample.EncoderStates);
         batch.EncoderStates = states is null ? null : DenseBatch.Read(states, draws, batch.EncoderStates);
+        var classes = Sources(rows, sample => sample.Classes);
+        batch.Classes = classes is null ? null : DenseBatch.Read(classes, draws, batch.Classes);
         for (int row = 0; row < rows.Length && rows[row][0].Pixels is NoisedPicture picture; row++)
         {
             var draw = draws.IsEmpty ? default : draws[row];

@@ -55,7 +55,7 @@ internal static class DataFingerprint
         {
             add((long)flag);
         }
-        foreach (var source in new[] { sample.Pixels, sample.Sound, sample.EncoderStates })
+        foreach (var source in new[] { sample.Pixels, sample.Sound, sample.EncoderStates, sample.Classes })
         {
             if (source is not null)
             {

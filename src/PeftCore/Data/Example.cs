@@ -66,6 +66,9 @@ public sealed record Example(int[] Ids, int[] Labels)
     /// <summary>(T', C'): the hidden states of a text that a diffusion model attends to; null without.</summary>
     internal DenseSource? EncoderStates { get; init; }
 
+    /// <summary>(1) or (C'): the class of the picture that a diffusion model reads, a number or a vector; null without.</summary>
+    internal DenseSource? Classes { get; init; }
+
     /// <summary>(T, 4): the box of each token on its page; null without boxes.</summary>
     internal int[]? Boxes { get; init; }
 

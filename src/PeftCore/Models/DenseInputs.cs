@@ -60,6 +60,9 @@ internal sealed class DenseInputs
     /// <summary>F32 (B, T', C'): hidden states of another model's encoder; null without.</summary>
     public Tensor? EncoderStates { get; private init; }
 
+    /// <summary>F32 (B, C'): vectors that describe the class of a picture; null without.</summary>
+    public Tensor? Classes { get; private init; }
+
     /// <summary>All of them, with their values on the host.</summary>
     public IReadOnlyList<Uploaded> Uploads { get; }
 
@@ -73,6 +76,7 @@ internal sealed class DenseInputs
             Sound = Floats(arrays.Sound),
             Timesteps = Ints(arrays.Timesteps, [arrays.BatchSize]),
             EncoderStates = Floats(arrays.EncoderStates),
+            Classes = Floats(arrays.Classes),
         };
 
         Tensor? Floats(DenseArray? array) => array is null ? null : Add(backend.From(array.Values, array.Shape), array.Values);

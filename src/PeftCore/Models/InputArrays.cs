@@ -49,11 +49,14 @@ public sealed record InputArrays
     /// <summary>(B, T', C'): hidden states of another model's encoder that this one attends to.</summary>
     internal DenseArray? EncoderStates { get; init; }
 
+    /// <summary>(B, 1) or (B, C'): the class of the picture of each row, a number or a vector.</summary>
+    internal DenseArray? Classes { get; init; }
+
     /// <summary>These inputs with one more, by Hugging Face's name for it: "pixel_values" or "sample" (B, channels, height, width),
     /// "input_features" (B, bins, frames), "input_values" (B, samples), "bbox" (B, T, 4), "timestep" (B), "encoder_hidden_states"
-    /// (B, T', C').</summary>
+    /// (B, T', C'), "class_labels" (B) or (B, C').</summary>
     /// <param name="name">The name.</param>
-    /// <param name="values">The values, row by row; whole numbers for boxes and steps.</param>
+    /// <param name="values">The values, row by row; whole numbers for boxes, steps and classes.</param>
     /// <param name="shape">The extents, that of the batch first.</param>
     /// <exception cref="BadInputException">The name is unknown, or the values do not fill the shape.</exception>
     public InputArrays With(string name, ReadOnlySpan<float> values, params ReadOnlySpan<int> shape)
@@ -67,8 +70,12 @@ public sealed record InputArrays
             "bbox" => this with { Boxes = array.OfRank(3, name).ToInts(name) },
             "timestep" => this with { Timesteps = array.OfRank(1, name).ToInts(name) },
             "encoder_hidden_states" => this with { EncoderStates = array.OfRank(3, name) },
+            "class_labels" => this with
+            {
+                Classes = array.Shape.Rank == 1 ? new DenseArray(array.Values, [BatchSize, 1]) : array.OfRank(2, name),
+            },
             _ => throw new BadInputException($"there is no input \"{name}\"; expected pixel_values, sample, input_features, input_values, " +
-                "bbox, timestep or encoder_hidden_states"),
+                "bbox, timestep, encoder_hidden_states or class_labels"),
         };
     }
 

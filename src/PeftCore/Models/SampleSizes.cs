@@ -18,6 +18,9 @@ internal sealed record SampleSizes(int Tokens, Shape? Pixels = null, Shape? Soun
     /// <summary>(tokens, columns) of the hidden states of a text that the model attends to; null for none.</summary>
     public Shape? EncoderStates { get; init; }
 
+    /// <summary>The class of the picture that the model reads; null for none.</summary>
+    public ClassInput? Classes { get; init; }
+
     /// <summary>Labels of a target; null for as many as the caller asks for.</summary>
     public int? Targets { get; init; }
 

@@ -118,6 +118,8 @@ public sealed class MemoryPlan
                 Pixels = model.Task == ModelTask.NoisePrediction ? Noised(row, sizes.Pixels!.Value) : Numbers(row, sizes.Pixels),
                 EncoderStates = Numbers(row, sizes.EncoderStates),
                 Sound = Numbers(row, sizes.Sound),
+                Classes = sizes.Classes is not { } classes ? null : classes.IsNumber ? new DenseValues([0], [1])
+                    : Numbers(row, [classes.Columns]),
                 Boxes = sizes.HasBoxes ? new int[4 * ids.Length] : null,
             };
         }

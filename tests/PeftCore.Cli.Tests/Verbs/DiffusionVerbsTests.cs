@@ -93,6 +93,34 @@ public sealed class DiffusionVerbsTests
     }
 
     [Test]
+    public void A_model_with_classes_learns_and_draws_them_by_number()
+    {
+        using var directory = new TemporaryDirectory();
+        string unet = Init(directory, Config(3).Insert(1, "\"num_class_embeds\": 3, "), "unet"), plain = Init(directory, 3, name: "plain");
+        string pictures = Pictures(directory), run = Path.Combine(directory.FullPath, "run");
+        string[] names = ["--label-names", "checks=0,disc=1,stripes=2"];
+        Train(unet, pictures, run, names);
+        double Loss(string from) => Done(["eval", "--model", unet, "--data", from, .. names]).Json.GetProperty("loss").GetDouble();
+        double whole = Loss(pictures);
+        Directory.Move(Path.Combine(pictures, "test", "disc"), Path.Combine(directory.FullPath, "1"));
+        Directory.Delete(Path.Combine(pictures, "test"), recursive: true);
+        Directory.Move(Path.Combine(directory.FullPath, "1"), Path.Combine(Directory.CreateDirectory(Path.Combine(pictures, "test")).FullName, "1"));
+        Assert.That(Loss(pictures), Is.Not.EqualTo(whole), "a directory may also be named by the number");
+
+        byte[][] Drawn(string label) => Draw(unet, Path.Combine(directory.FullPath, label), "--class-label", label);
+        Assert.That(Drawn("1"), Is.Not.EqualTo(Drawn("2")));
+
+        string[] draw = ["generate", "--output-dir", Path.Combine(directory.FullPath, "no"), "--model"];
+        Refused("give its number, 0 to 2, as the class label", [.. draw, unet]);
+        Refused("3 is no class of this UNet; expected 0 to 2", [.. draw, unet, "--class-label", "3"]);
+        Refused("this model draws no classes; leave the class label out", [.. draw, plain, "--class-label", "0"]);
+        Refused("the class is \"checks\", expected a number from 0 to 2; rename it, or number the classes with --label-names \"checks=0,…\"",
+            "train", "--model", unet, "--data", pictures, "--output-dir", Path.Combine(directory.FullPath, "no"));
+        Refused("the picture has no class, but this model reads one",
+            "eval", "--model", unet, "--data", Path.Combine(pictures, "train", "disc"));
+    }
+
+    [Test]
     public void Latents_are_read_from_files_and_pictures_refused_where_a_model_reads_latents()
     {
         using var directory = new TemporaryDirectory();
@@ -116,6 +144,15 @@ public sealed class DiffusionVerbsTests
         RawTensor.WriteAll(Path.Combine(latents, "3.safetensors"), [RawTensor.Random("latents", new Random(3), 1, 4, 8, 8)]);
         Refused("3.safetensors: the states of its text are (1, 16)", "eval", "--model", unet, "--data", latents);
         Assert.That(ToolRun.Of("eval", "--model", unet, "--data", latents, "--skip-bad").ExitCode, Is.EqualTo(2), "the file is not damaged");
+
+        RawTensor.WriteAll(Path.Combine(latents, "3.safetensors"), [RawTensor.Random("latents", new Random(3), 1, 4, 8, 8),
+            RawTensor.Random("encoder_hidden_states", new Random(3), 1, 5, 16), RawTensor.Random("class_labels", new Random(3), 1, 32)]);
+        Refused("3.safetensors: class_labels has 32 numbers, but this model reads no class", "eval", "--model", unet, "--data", latents);
+        string classes = Init(directory, Config(4).Insert(1, "\"class_embed_type\": \"identity\", "), "classes");
+        Refused("0.safetensors: this model reads a vector of 32 numbers for the class", "eval", "--model", classes, "--data", latents);
+        string one = Directory.CreateDirectory(Path.Combine(directory.FullPath, "one")).FullName;
+        File.Move(Path.Combine(latents, "3.safetensors"), Path.Combine(one, "3.safetensors"));
+        Assert.That(Done("eval", "--model", classes, "--data", one).Json.GetProperty("loss").GetDouble(), Is.GreaterThan(0));
     }
 
     [Test]

@@ -146,7 +146,7 @@ public sealed class UNetTests
         }
     }
 
-    [TestCase("\"class_embed_type\": \"timestep\"", "class_embed_type")]
+    [TestCase("\"class_embed_type\": \"text\"", "class_embed_type")]
     [TestCase("\"addition_embed_type\": \"text_time\"", "addition_embed_type")]
     [TestCase("\"resnet_time_scale_shift\": \"scale_shift\"", "resnet_time_scale_shift")]
     [TestCase("\"encoder_hid_dim\": 3", "encoder_hid_dim")]

@@ -1,9 +1,11 @@
+using PeftCore.Models;
 using PeftCore.Tensors;
 
 namespace PeftCore.Data;
 
 /// <summary>Encodes pictures, or files of latents, for the training of a diffusion model: each time a sample is drawn it has other noise,
-/// and beside it stand the hidden states of its text. A class stands for the text where there is none.</summary>
+/// and beside it stand the hidden states of its text, and its class if the model reads one. Where the model
+/// reads none, a class stands for the text where there is none.</summary>
 internal sealed class NoiseEncoder(EncodeOptions options, EncodeReport report)
 {
     /// <param name="rows">Rows with the path of a picture or of latents.</param>
@@ -14,7 +16,9 @@ internal sealed class NoiseEncoder(EncodeOptions options, EncodeReport report)
         var setup = reader.Noise ?? throw new ArgumentException("The options have a reader of pictures for another model.");
         MediaRow[] pictures = [.. rows.Select(row => row as MediaRow ?? throw row.Place.Error(
             $"the row has {RowForm.NameOf(row)}, expected {{\"image\", \"text\"}}, a picture and what it shows"))];
-        var textOf = setup.StatesOf(pictures.Select(picture => picture.Words));
+        var classes = setup.Classes;
+        string TextOf(MediaRow picture) => classes is null ? picture.Words : picture.Text ?? "";
+        var statesOf = setup.StatesOf(pictures.Select(TextOf));
         var examples = new List<Example>(rows.Count);
         var bad = new BadFiles(options.SkipBadFiles);
         foreach (var picture in pictures)
@@ -24,10 +28,16 @@ internal sealed class NoiseEncoder(EncodeOptions options, EncodeReport report)
             {
                 continue;
             }
-            var states = sample.States ?? textOf(picture.Words);
+            var states = sample.States ?? statesOf(TextOf(picture));
             CheckShape(examples, picture, sample.Picture.Shape, states.Shape);
             var pixels = new NoisedPicture(sample.Picture, setup.Schedule);
-            examples.Add(Example.Unlabelled([]) with { Pixels = pixels, EncoderStates = states, TaskId = picture.TaskId });
+            examples.Add(Example.Unlabelled([]) with
+            {
+                Pixels = pixels,
+                EncoderStates = states,
+                Classes = classes is null ? null : sample.Class ?? ClassOf(picture, classes),
+                TaskId = picture.TaskId,
+            });
         }
         report.BadFiles = bad.Warning(rows.Count);
         return report.Finish(rows, examples);
@@ -37,10 +47,26 @@ internal sealed class NoiseEncoder(EncodeOptions options, EncodeReport report)
     {
         if (!file.EndsWith(PictureReader.LatentsEnding, StringComparison.OrdinalIgnoreCase))
         {
-            return new Sample(reader.SourceOf(file), null);
+            return new Sample(reader.SourceOf(file), null, null);
         }
-        var (latents, states) = reader.Noise!.ReadLatents(file);
-        return new Sample(latents, states);
+        var (latents, states, vector) = reader.Noise!.ReadLatents(file);
+        return new Sample(latents, states, vector);
+    }
+
+    /// <summary>The number of a picture's class.</summary>
+    private static DenseValues ClassOf(MediaRow picture, ClassInput classes)
+    {
+        if (!classes.IsNumber)
+        {
+            throw new BadInputException($"{picture.File}: this model reads a vector of {classes.Size} numbers for the class of a picture; store "
+                + $"latents as {PictureReader.LatentsEnding} files with a tensor \"class_labels\".");
+        }
+        string range = $"a number from 0 to {classes.Size - 1}";
+        string label = picture.Label ?? throw picture.Place.Error(
+            $"the picture has no class, but this model reads one, {range}; put pictures into directories named so, or add a column \"label\"");
+        return NumberText.TryDigits(label, out int number) && number < classes.Size ? new DenseValues([number], [1])
+            : throw picture.Place.Error(
+                $"the class is \"{label}\", expected {range}; rename it, or number the classes with --label-names \"{label}=0,…\"");
     }
 
     /// <summary>Refuses samples that do not fit into one batch.</summary>
@@ -55,5 +81,5 @@ internal sealed class NoiseEncoder(EncodeOptions options, EncodeReport report)
             : $"{picture.File}: the states of its text are {states}, but those of the first sample are {text.Shape}; all must be equal.");
     }
 
-    private sealed record Sample(DenseSource Picture, DenseValues? States);
+    private sealed record Sample(DenseSource Picture, DenseValues? States, DenseValues? Class);
 }

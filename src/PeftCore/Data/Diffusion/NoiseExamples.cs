@@ -14,9 +14,10 @@ public static class NoiseExamples
     /// <param name="height">Height.</param>
     /// <param name="textStates">(tokens, columns): the hidden states of the text; row-major.</param>
     /// <param name="tokens">Tokens of the text.</param>
+    /// <param name="classLabel">The class of the picture: its number, or a vector; empty for a model that reads none.</param>
     /// <exception cref="BadInputException">The numbers do not fill the extents.</exception>
     public static Example Of(NoiseSchedule schedule, ReadOnlySpan<float> picture, int channels, int height, ReadOnlySpan<float> textStates,
-        int tokens)
+        int tokens, ReadOnlySpan<float> classLabel = default)
     {
         if (channels < 1 || height < 1 || picture.Length == 0 || picture.Length % (channels * height) != 0)
         {
@@ -31,6 +32,7 @@ public static class NoiseExamples
         {
             Pixels = new NoisedPicture(new DenseValues(picture.ToArray(), shape), schedule),
             EncoderStates = new DenseValues(textStates.ToArray(), text),
+            Classes = classLabel.IsEmpty ? null : new DenseValues(classLabel.ToArray(), [classLabel.Length]),
         };
     }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using PeftCore.Io;
 using PeftCore.Models;
 using PeftCore.Tensors;
@@ -13,11 +14,17 @@ internal sealed class NoiseSetup
     private readonly Shape _sample;
     private readonly DenseValues _none;
 
-    private NoiseSetup(Shape sample, int columns, NoiseSchedule schedule, PipelineText? texts) =>
-        (_sample, _none, Schedule, Texts) = (sample, new DenseValues(new float[columns], [1, columns]), schedule, texts);
+    private NoiseSetup(UNetConfig config, Shape sample, NoiseSchedule schedule, PipelineText? texts)
+    {
+        _none = new DenseValues(new float[config.CrossChannels], [1, config.CrossChannels]);
+        (_sample, Schedule, Texts, Classes) = (sample, schedule, texts, config.Classes);
+    }
 
     /// <summary>The noise of each step.</summary>
     public NoiseSchedule Schedule { get; }
+
+    /// <summary>The class of a picture that the model reads; null for none.</summary>
+    public ClassInput? Classes { get; }
 
     /// <summary>The text encoder; null without one.</summary>
     public PipelineText? Texts { get; }
@@ -40,9 +47,9 @@ internal sealed class NoiseSetup
         if (texts is null)
         {
             warnings?.Add($"{directory}: there are no text_encoder and tokenizer beside it, so the model gets hidden states of zero in the " +
-                "place of a text; texts and classes of the data are not read.");
+                $"place of a text; texts {(model.Config.Classes is null ? "and classes " : "")}of the data are not read.");
         }
-        return new NoiseSetup(model.InputsOf(0).Pixels!.Value, model.Config.CrossChannels,
+        return new NoiseSetup(model.Config, model.InputsOf(0).Pixels!.Value,
             schedule is null ? NoiseSchedule.StableDiffusion : NoiseSchedule.Load(schedule), texts);
     }
 
@@ -58,9 +65,10 @@ internal sealed class NoiseSetup
     }
 
     /// <summary>Reads a file of latents: a tensor "latents" (channels, height, width), scaled as the model reads them, and optionally
-    /// "encoder_hidden_states" (tokens, columns), which replace those of the text.</summary>
+    /// "encoder_hidden_states" (tokens, columns), which replace those of the text, and "class_labels" (columns), the vector of a
+    /// class.</summary>
     /// <exception cref="BadInputException">The file is no such file, or does not fit the model.</exception>
-    public (DenseValues Latents, DenseValues? States) ReadLatents(string path)
+    public (DenseValues Latents, DenseValues? States, DenseValues? Class) ReadLatents(string path)
     {
         using var source = WeightSource.OpenFile(path);
         var latents = Find(source, "latents", 3) ?? throw new BadInputException(
@@ -70,8 +78,14 @@ internal sealed class NoiseSetup
             throw new BadInputException($"{path}: the latents have {latents.Shape[0]} channels, but this model reads {_sample[0]}.");
         }
         var states = Find(source, "encoder_hidden_states", 2);
-        return states is null || states.Shape[1] == _none.Shape[1] ? (latents, states) : throw new BadInputException(
-            $"{path}: encoder_hidden_states have {states.Shape[1]} columns, but this model reads {_none.Shape[1]}.");
+        if (states is not null && states.Shape[1] != _none.Shape[1])
+        {
+            throw new BadInputException(
+                $"{path}: encoder_hidden_states have {states.Shape[1]} columns, but this model reads {_none.Shape[1]}.");
+        }
+        var vector = Find(source, "class_labels", 1);
+        return vector is null || vector.Shape[0] == Classes?.Columns ? (latents, states, vector) : throw new BadInputException(
+            $"{path}: class_labels has {vector.Shape[0]} numbers, but this model reads {Classes?.Columns.ToString(CultureInfo.InvariantCulture) ?? "no class"}.");
     }
 
     /// <summary>A tensor of so many axes; a further first axis may have extent 1.</summary>

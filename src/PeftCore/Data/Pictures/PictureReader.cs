@@ -136,12 +136,13 @@ public sealed class PictureReader
     /// <param name="steps">Steps of sampling.</param>
     /// <param name="seed">Seed of the noise.</param>
     /// <param name="guidance">The scale of classifier-free guidance; 1 for none.</param>
+    /// <param name="classLabel">The number of the pictures' class; null for a model that reads none.</param>
     /// <returns>The pictures: (height, width, 3) of red, green and blue.</returns>
     /// <exception cref="BadInputException">The model predicts no pictures, or there is no text encoder for the prompt.</exception>
     public IReadOnlyList<(byte[] Pixels, int Height, int Width)> Draw(TransformerModel model, string? prompt, int count, int steps,
-        ulong seed, double guidance = 1) =>
+        ulong seed, double guidance = 1, int? classLabel = null) =>
         PictureDrawing.Draw(Noise ?? throw new BadInputException($"{Model.ModelType} models predict no noise, so they draw no pictures"),
-            model, prompt, count, steps, seed, guidance);
+            model, prompt, count, steps, seed, guidance, classLabel);
 
     /// <summary>The picture as a part of samples. It is decoded now, so that a bad file is found before training, and again each time it
     /// is drawn if it is not kept in memory.</summary>

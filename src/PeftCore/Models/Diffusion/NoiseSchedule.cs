@@ -32,7 +32,7 @@ public sealed class NoiseSchedule
     /// <summary>Stable Diffusion's schedule: √β rises linearly from √0.00085 to √0.012 in 1,000 steps, and the model predicts
     /// ε.</summary>
     public static NoiseSchedule StableDiffusion { get; } =
-        new(Betas("scaled_linear", 0.00085, 0.012, TimeEmbedding.Steps), NoisePrediction.Epsilon);
+        new(Betas("scaled_linear", 0.00085, 0.012, TimeWaves.Steps), NoisePrediction.Epsilon);
 
     /// <summary>Number of steps, T.</summary>
     internal int Steps => _kept.Length;
@@ -62,7 +62,7 @@ public sealed class NoiseSchedule
 
     internal static NoiseSchedule Read(ConfigReader config)
     {
-        int steps = config.Int("num_train_timesteps", 1000, min: 1, max: TimeEmbedding.Steps);
+        int steps = config.Int("num_train_timesteps", 1000, min: 1, max: TimeWaves.Steps);
         if (config.Raw("trained_betas") is not null)
         {
             throw config.Error("trained_betas", "lists betas, which is not supported; expected a beta_schedule");

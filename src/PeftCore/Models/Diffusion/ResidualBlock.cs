@@ -28,7 +28,7 @@ internal sealed class ResidualBlock : Module
         (_activation, _dropout, _index) = (Activations.Apply(config.Activation), config.Dropout, index);
         _norm1 = Add("norm1", new GroupNorm(config.Groups, channels, config.Epsilon));
         _conv1 = Add("conv1", new Convolution(ConvolutionSpec.Over2(3, padding: 1), channels, outputs));
-        _time = Add("time_emb_proj", new Linear(config.TimeChannels, outputs, bias: true));
+        _time = Add("time_emb_proj", new Linear(config.BlockTimeChannels, outputs, bias: true));
         _norm2 = Add("norm2", new GroupNorm(config.Groups, outputs, config.Epsilon));
         _conv2 = Add("conv2", new Convolution(ConvolutionSpec.Over2(3, padding: 1), outputs, outputs));
         _shortcut = channels == outputs ? null : Add("conv_shortcut", new Convolution(ConvolutionSpec.Over2(1), channels, outputs));

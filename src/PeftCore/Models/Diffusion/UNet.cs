@@ -17,7 +17,9 @@ internal sealed class UNet : TransformerModel
 
     private readonly UNetConfig _config;
     private readonly Convolution _in;
+    private readonly TimeWaves _waves;
     private readonly TimeEmbedding _time;
+    private readonly ClassEmbedding? _class;
     private readonly DownBlock[] _down;
     private readonly MidBlock _mid;
     private readonly UpBlock[] _up;
@@ -32,7 +34,13 @@ internal sealed class UNet : TransformerModel
         int first = levels[0].Channels, index = 0, last = levels.Count - 1;
         _in = Add("conv_in", new Convolution(ConvolutionSpec.Over2(config.Kernels.In, padding: config.Kernels.In / 2), config.InChannels,
             first));
-        _time = Add("time_embedding", new TimeEmbedding(config));
+        _waves = Add("time_proj", new TimeWaves(config));
+        _time = Add("time_embedding", new TimeEmbedding(_waves.Columns, config.TimeChannels, config.Activation));
+        _class = config.Classes is null ? null : ClassEmbedding.Of(config, _waves);
+        if (_class?.Module is { } layers)
+        {
+            Add("class_embedding", layers);
+        }
         var skips = new Stack<int>([first]);
         _down = [.. levels.Select((level, i) => AddPath($"down_blocks.{i}", Down(i)))];
         _mid = Add("mid_block", new MidBlock(config, levels[last], index));
@@ -90,23 +98,30 @@ internal sealed class UNet : TransformerModel
     internal override SampleSizes InputsOf(int length) => new(Tokens: 0, [_config.InChannels, _config.SampleSize, _config.SampleSize])
     {
         EncoderStates = [TextLength, _config.CrossChannels],
+        Classes = _config.Classes,
     };
 
     public override ModelInputs ToInputs(InputArrays arrays)
     {
         CheckPicture(arrays.Pixels ?? throw new BadInputException("a UNet reads a picture (sample), which the batch does not have"));
         int[] steps = arrays.Timesteps ?? throw new BadInputException("a UNet reads the step of the noise schedule (timestep) of each row");
-        if (Array.Find(steps, step => step is < 0 or >= TimeEmbedding.Steps) is var step && step != 0)
+        if (Array.Find(steps, step => step is < 0 or >= TimeWaves.Steps) is var step && step != 0)
         {
-            throw new BadInputException($"timestep: {step} is no step of the noise schedule; expected 0 to {TimeEmbedding.Steps - 1}");
+            throw new BadInputException($"timestep: {step} is no step of the noise schedule; expected 0 to {TimeWaves.Steps - 1}");
         }
         if (arrays.EncoderStates is not { } text || text.Shape[2] != _config.CrossChannels)
         {
             throw new BadInputException($"encoder_hidden_states: {(arrays.EncoderStates is { } other ? $"the shape is {other.Shape}" :
                 "the batch has none")}; expected (batch, tokens, {_config.CrossChannels})");
         }
-        var inputs = ModelInputs.WithoutPositions(Backend, arrays);
+        ClassInput.Check(_config.Classes, arrays.Classes);
+        bool numbers = _config.Classes is { IsNumber: true };
+        var inputs = ModelInputs.WithoutPositions(Backend, numbers ? arrays with { Classes = null } : arrays);
         // What the pass reads is uploaded before it, so that the pass can be captured.
+        if (numbers)
+        {
+            _class!.Numbers(inputs, arrays.Classes);
+        }
         int positions = arrays.Pixels.Shape[2] * arrays.Pixels.Shape[3], last = _config.Levels.Count - 1;
         for (int i = 0; i <= last; i++, positions /= 4)
         {
@@ -125,9 +140,11 @@ internal sealed class UNet : TransformerModel
         var dense = inputs.Dense;
         var activation = Activations.Apply(_config.Activation);
         var type = Backend.ActivationDType;
-        var context = new UNetContext(activation(_time.Forward(dense.Timesteps!)), dense.EncoderStates!.Cast(type), inputs,
-            Recomputes(inputs));
-        var x = _in.Forward(ChannelsLast(dense.Pixels!).Cast(type));
+        var time = _time.Forward(_waves.Forward(dense.Timesteps!));
+        time = activation(_class?.Forward(time, inputs) ?? time);
+        var context = new UNetContext(time, dense.EncoderStates!.Cast(type), inputs, Recomputes(inputs));
+        var picture = _config.CentersSample ? 2 * dense.Pixels! - 1 : dense.Pixels!;
+        var x = _in.Forward(ChannelsLast(picture).Cast(type));
         var skips = new Stack<Tensor>([x]);
         foreach (var block in _down)
         {

@@ -12,10 +12,9 @@ internal sealed record UNetConfig
     /// <summary>Fields that change the result and have one supported value each.</summary>
     private static readonly (string Name, string Supported)[] Fixed =
     [
-        ("center_input_sample", "false"), ("dual_cross_attention", "false"), ("class_embeddings_concat", "false"),
-        ("only_cross_attention", "false"), ("mid_block_only_cross_attention", "false"), ("mid_block_scale_factor", "1"),
+        ("dual_cross_attention", "false"), ("only_cross_attention", "false"), ("mid_block_only_cross_attention", "false"), ("mid_block_scale_factor", "1"),
         ("resnet_time_scale_shift", "\"default\""), ("time_embedding_type", "\"positional\""), ("attention_type", "\"default\""),
-        ("mid_block_type", "\"UNetMidBlock2DCrossAttn\""), ("class_embed_type", "null"), ("num_class_embeds", "null"),
+        ("mid_block_type", "\"UNetMidBlock2DCrossAttn\""),
         ("addition_embed_type", "null"), ("encoder_hid_dim", "null"), ("encoder_hid_dim_type", "null"), ("time_cond_proj_dim", "null"),
         ("time_embedding_act_fn", "null"), ("timestep_post_act", "null"), ("cross_attention_norm", "null"),
         ("num_attention_heads", "null"), ("reverse_transformer_layers_per_block", "null"),
@@ -44,6 +43,18 @@ internal sealed record UNetConfig
 
     /// <summary>Size of the time embedding.</summary>
     public required int TimeChannels { get; init; }
+
+    /// <summary>The class of a picture that the model reads; null for none.</summary>
+    public ClassInput? Classes { get; init; }
+
+    /// <summary>Whether the embedding of the class stands beside that of the step rather than being added to it.</summary>
+    public bool ConcatenatesClass { get; init; }
+
+    /// <summary>Whether a sample x is read as 2·x − 1.</summary>
+    public bool CentersSample { get; init; }
+
+    /// <summary>Size of what the residual blocks read of step and class.</summary>
+    public int BlockTimeChannels => ConcatenatesClass ? 2 * TimeChannels : TimeChannels;
 
     /// <summary>Groups of the group norms.</summary>
     public required int Groups { get; init; }
@@ -98,6 +109,7 @@ internal sealed record UNetConfig
             throw config.Error("attention_head_dim",
                 $"is {level.Heads}, which does not divide block_out_channels = {level.Channels}; it is the number of heads, despite its name");
         }
+        int timeChannels = config.Int("time_embedding_dim", 4 * channels[0], min: 1, max: 4 * MostChannels);
         return new UNetConfig
         {
             InChannels = config.Int("in_channels", 4, min: 1, max: MostChannels),
@@ -106,7 +118,10 @@ internal sealed record UNetConfig
             Levels = levels,
             UpAttends = [.. up.Select(type => Attends(config, "up_block_types", type, "CrossAttnUpBlock2D", "UpBlock2D"))],
             CrossChannels = cross[0],
-            TimeChannels = config.Int("time_embedding_dim", 4 * channels[0], min: 1, max: 4 * MostChannels),
+            TimeChannels = timeChannels,
+            Classes = ClassInput.Read(config, timeChannels, warnings),
+            ConcatenatesClass = config.Bool("class_embeddings_concat", false),
+            CentersSample = config.Bool("center_input_sample", false),
             Groups = groups,
             Epsilon = (float)config.Float("norm_eps", 1e-5, min: 0, max: 1),
             Activation = config.Choice("act_fn", "silu", [.. Activations.Names]),
