@@ -4,7 +4,7 @@ using PeftCore.Tensors;
 namespace PeftCore.Ilgpu;
 
 /// <summary>Computes with ILGPU kernels: on an NVIDIA card, or on ILGPU's CPU accelerator to test them. All work is queued on one stream;
-/// the host waits only to read results. This file holds memory, profiles and graph capture; IlgpuBackend.Compute.cs forwards each op to its
+/// the host waits only to read results. Passes of several threads take turns, in the order in which they came. This file holds memory, profiles and graph capture; IlgpuBackend.Compute.cs forwards each op to its
 /// launcher.</summary>
 internal sealed partial class IlgpuBackend : Backend, IGraphCapture, IKernelProfiler
 {
@@ -44,6 +44,8 @@ internal sealed partial class IlgpuBackend : Backend, IGraphCapture, IKernelProf
 
     internal override bool IsMeta => false;
 
+    internal override FairLock PassLock { get; } = new();
+
     internal override Arena Arena => _arena;
 
     public override long OwnBytes => _options.ComputeDType == DType.BF16 ? _gemm.PartialBytes : 0;
@@ -67,18 +69,32 @@ internal sealed partial class IlgpuBackend : Backend, IGraphCapture, IKernelProf
 
     internal override void Upload(ReadOnlySpan<byte> from, Tensor to)
     {
+        using var turn = EnterPass();
         _device.Memory.Upload(from, LaunchContext.Address(to));
         _gpu.Written(to);
     }
 
-    internal override void Download(Tensor from, Span<byte> to) => _device.Memory.Download(LaunchContext.Address(from), to);
+    internal override void Download(Tensor from, Span<byte> to)
+    {
+        using var turn = EnterPass();
+        _device.Memory.Download(LaunchContext.Address(from), to);
+    }
 
-    internal override void Copy(Tensor from, Tensor to) => _gpu.Casts.Copy(from, to);
+    internal override void Copy(Tensor from, Tensor to)
+    {
+        using var turn = EnterPass();
+        _gpu.Casts.Copy(from, to);
+    }
 
-    internal override void Cast(Tensor from, Tensor to) => _gpu.Casts.Cast(from, to);
+    internal override void Cast(Tensor from, Tensor to)
+    {
+        using var turn = EnterPass();
+        _gpu.Casts.Cast(from, to);
+    }
 
     internal override void Fill(Tensor tensor, float value)
     {
+        using var turn = EnterPass();
         _device.Memory.Fill(LaunchContext.Address(tensor), value, _gpu.F32(tensor).Length);
         _gpu.Written(tensor);
     }
@@ -87,6 +103,7 @@ internal sealed partial class IlgpuBackend : Backend, IGraphCapture, IKernelProf
     {
         if (tensor.ByteCount > 0)
         {
+            using var turn = EnterPass();
             _device.Memory.Fill(LaunchContext.Address(tensor), 0, tensor.ByteCount);
             _gpu.Written(tensor);
         }
@@ -104,6 +121,7 @@ internal sealed partial class IlgpuBackend : Backend, IGraphCapture, IKernelProf
     /// <inheritdoc/>
     public override void Synchronize()
     {
+        using var turn = EnterPass();
         _gpu.Capturing?.Interrupt();
         _device.Accelerator.Synchronize();
     }

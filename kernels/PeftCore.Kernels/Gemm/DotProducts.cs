@@ -4,20 +4,21 @@ using System.Runtime.Intrinsics;
 namespace PeftCore.Kernels;
 
 /// <summary>
-/// C (+)= α·A·Bᵀ with at most eight columns of C and an A whose rows are contiguous along k: every element of C is a dot product, and the
-/// large operand is read once, in place. Used to decode one token and for rank-8 projections. Tested against the triple loop of GemmTests.
+/// C (+)= α·A·Bᵀ with few columns of C and an A whose rows are contiguous along k: every element of C is a dot product, and the large operand
+/// is read once, in place. Used to decode a token of one or several texts, and for rank-8 projections. Tested against the triple loop of
+/// GemmTests. All tiles add up a dot product in one order: a vector of sums for each 1,024 steps, which are then added to C in turn.
 /// </summary>
 internal static unsafe class DotProducts<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
 {
-    /// <summary>The most columns of C.</summary>
-    public const int MaxRows = 8;
+    /// <summary>The most columns of C if A has many rows.</summary>
+    public const int MaxColumns = 8;
 
-    // Floats of B that stay in the first-level cache; floats of A per item; bytes of A to prefetch ahead.
-    private const int CachedRows = 8192, ReadAtOnce = 65536, PrefetchBytes = 16384;
+    // Steps of a sum, of which eight rows of B stay in the first-level cache; floats of A per item; bytes of A to prefetch ahead.
+    private const int Steps = 1024, ReadAtOnce = 65536, PrefetchBytes = 16384;
 
-    /// <summary>C (+)= alpha·A·Bᵀ with a large A and at most <see cref="MaxRows"/> columns of C.</summary>
+    /// <summary>C (+)= alpha·A·Bᵀ with a large A and few columns of C.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void Run(in MatrixProduct product, WorkerPool pool)
     {
@@ -56,24 +57,28 @@ internal static unsafe class DotProducts<TSimd, TVector>
         [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int start, int count)
         {
-            int atOnce = Math.Max(CachedRows / few / TSimd.Count, 1) * TSimd.Count, end = start + count, rows = few == 1 ? 4 : 2;
+            int end = start + count, rows = few == 1 ? 4 : 2;
             nint row = product.A.Stride * TElement.Size, ahead = Math.Max(1, PrefetchBytes / (rows * row)) * rows * row;
-            for (int step = 0; step < product.K; step += atOnce)
+            if (few == 1)
             {
-                int steps = Math.Min(atOnce, product.K - step);
-                bool accumulate = product.Accumulate || step > 0;
+                // Whole rows in turn, as they lie in memory.
+                for (int i = start; i < end; i += rows)
+                {
+                    for (int step = 0; step < product.K; step += Steps)
+                    {
+                        Gemv4(i, Math.Min(rows, end - i), row, step, Math.Min(Steps, product.K - step), ahead,
+                            product.Accumulate || step > 0);
+                    }
+                }
+                return;
+            }
+
+            for (int step = 0; step < product.K; step += Steps)
+            {
                 for (int i = start; i < end; i += rows)
                 {
                     // A missing row is read as the first one again, and its result is dropped.
-                    int present = Math.Min(rows, end - i);
-                    if (few == 1)
-                    {
-                        Gemv4(i, present, row, step, steps, ahead, accumulate);
-                    }
-                    else
-                    {
-                        Gemm2(i, present, row, step, steps, ahead, accumulate);
-                    }
+                    Gemm2(i, Math.Min(rows, end - i), row, step, Math.Min(Steps, product.K - step), ahead, product.Accumulate || step > 0);
                 }
             }
         }
@@ -100,7 +105,7 @@ internal static unsafe class DotProducts<TSimd, TVector>
         {
             byte* x = product.A.At(i, step);
             nint second = present == 2 ? row : 0;
-            for (int j = 0; j < few; j += 4)
+            for (int j = 0; j < few; j += 4, ahead = 0)
             {
                 float* z = _rows + (j * length) + step;
                 Vector128<float> dotsX, dotsY;

@@ -5,11 +5,11 @@ namespace PeftCore.Kernels;
 /// <summary>Products with a prepacked B: a frozen weight that is packed once and used many times.</summary>
 internal static unsafe partial class Gemm
 {
-    private const int MinPackedRows = 9, MinPackedSteps = 16;
+    private const int MinPackedSteps = 16;
 
     /// <summary>Whether a product is faster with a prepacked B. Products of few rows read B once, in place; a narrow B is cheap to
     /// pack.</summary>
-    public static bool GainsFromPacking(int m, int n, int k) => m >= MinPackedRows && n >= SimdDispatch.TileColumns(Best)
+    public static bool GainsFromPacking(int m, int n, int k) => m > MaxInvariantRows && n >= SimdDispatch.TileColumns(Best)
         && k >= MinPackedSteps;
 
     /// <summary>Bytes of a prepacked B of k×n: columns are rounded up to whole strips.</summary>

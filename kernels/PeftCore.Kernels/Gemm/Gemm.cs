@@ -3,9 +3,14 @@ using System.Runtime.Intrinsics.X86;
 
 namespace PeftCore.Kernels;
 
-/// <summary>Matrix products C = α·op(A)·op(B) (+ C). The readable twin is the triple loop in float64 of GemmTests.</summary>
+/// <summary>Matrix products C = α·op(A)·op(B) (+ C). The readable twin is the triple loop in float64 of GemmTests. A row of a product of up to
+/// <see cref="MaxInvariantRows"/> rows has the same bits whatever the other rows are and however many: each kernel that is chosen for so few
+/// rows adds up in an order that does not depend on their number, and so does the choice.</summary>
 internal static unsafe partial class Gemm
 {
+    /// <summary>The most rows of a product whose bits do not depend on the number of rows.</summary>
+    public const int MaxInvariantRows = 32;
+
     /// <summary>The widest vector instructions of this processor.</summary>
     internal static SimdLevel Best { get; } =
         Avx512F.IsSupported ? SimdLevel.Avx512 : Avx2.IsSupported && Fma.IsSupported ? SimdLevel.Avx2 : SimdLevel.Portable;
@@ -68,21 +73,18 @@ internal static unsafe partial class Gemm
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
-            if (product.M < product.N && FewColumns<TSimd, TVector>(product.Swapped()))
-            {
-                DotProducts<TSimd, TVector>.Run(product.Swapped(), pool);
-            }
-            else if (FewColumns<TSimd, TVector>(product))
+            if (FewColumns<TSimd, TVector>(product, DotProducts<TSimd, TVector>.MaxColumns)
+                && (product.N < product.M || !FewRows<TSimd, TVector>(product)))
             {
                 DotProducts<TSimd, TVector>.Run(product, pool);
+            }
+            else if (FewRows<TSimd, TVector>(product))
+            {
+                DotProducts<TSimd, TVector>.Run(product.Swapped(), pool);
             }
             else if (GemvRows<TSimd, TVector>.Suits(product))
             {
                 GemvRows<TSimd, TVector>.Run(product, pool);
-            }
-            else if (SmallMGemm<TTile>.Suits(product))
-            {
-                SmallMGemm<TTile>.Run(product, pool);
             }
             else
             {
@@ -93,10 +95,13 @@ internal static unsafe partial class Gemm
         }
     }
 
-    private static bool FewColumns<TSimd, TVector>(in MatrixProduct product)
+    private static bool FewRows<TSimd, TVector>(in MatrixProduct product)
         where TSimd : struct, ISimd<TVector>
-        where TVector : struct =>
-        product.N <= DotProducts<TSimd, TVector>.MaxRows && product.A.StepsAdjacent && product.K >= 4 * TSimd.Count;
+        where TVector : struct => FewColumns<TSimd, TVector>(product.Swapped(), MaxInvariantRows);
+
+    private static bool FewColumns<TSimd, TVector>(in MatrixProduct product, int most)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct => product.N <= most && product.A.StepsAdjacent && product.K >= 4 * TSimd.Count;
 
     // Elements of all tiles that cover C, the parts outside of C included.
     private static double Padded<TTile>(int rows, int columns)

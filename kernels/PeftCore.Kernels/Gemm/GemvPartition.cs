@@ -12,12 +12,12 @@ internal readonly unsafe struct GemvPartition
     private const int EnoughItems = 12, MostColumns = 1024, LeastColumns = 256, LeastSteps = 32;
     private readonly int _steps, _columns, _sumRows;
 
-    /// <summary>Splits a product: blocks are multiples of <paramref name="columns"/> wide, splits multiples of <paramref name="steps"/>
-    /// long, and partial sums have <paramref name="sumRows"/> rows.</summary>
+    /// <summary>Splits a product, in the same way for any number of rows: blocks are multiples of <paramref name="columns"/> wide, splits
+    /// multiples of <paramref name="steps"/> long, and partial sums have <paramref name="sumRows"/> rows.</summary>
     public GemvPartition(in MatrixProduct product, int columns, int steps, int sumRows)
     {
         int blocks = Ranges.Count(product.N, MostColumns),
-            most = Math.Max(1, (int)((long)product.K * Elements.Size(product.B.Type) / (64L * product.M)));
+            most = Math.Max(1, product.K * Elements.Size(product.B.Type) / 64);
         int splits = Math.Clamp(Ranges.Count(EnoughItems, blocks), 1, Math.Min(most, Ranges.Count(product.K, LeastSteps)));
         _steps = Ranges.Count(Ranges.Count(product.K, steps), splits) * steps;
         Splits = Ranges.Count(product.K, _steps);

@@ -3,9 +3,9 @@ using System.Runtime.CompilerServices;
 namespace PeftCore.Kernels;
 
 /// <summary>
-/// The product of one to four rows with a B whose rows are the steps (decoding with weights stored input by output). It reads whole rows of
-/// B from left to right: a strip of 32 columns would touch one memory page per row. <see cref="GemvPartition"/> splits k and columns. Held
-/// to the triple loop of GemmTests.
+/// The product of few rows with a B whose rows are the steps (decoding with weights stored input by output). It reads whole rows of B from
+/// left to right: a strip of 32 columns would touch one memory page per row. <see cref="GemvPartition"/> splits k and columns. Held to the
+/// triple loop of GemmTests.
 /// </summary>
 internal static unsafe class GemvRows<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
@@ -14,9 +14,9 @@ internal static unsafe class GemvRows<TSimd, TVector>
     // Columns per pass, whose part of eight rows of B stays in the first-level cache for all rows of A; and rows of B per pass.
     private const int Tile = 512, Steps = 8;
 
-    /// <summary>Whether this is faster than tiles, which compute four rows at a time.</summary>
+    /// <summary>Whether the product has few rows, each of which gets the same sums as if it were alone.</summary>
     public static bool Suits(in MatrixProduct product) =>
-        !product.B.StepsAdjacent && product.ColumnStride == 1 && product.N >= TSimd.Count && product.M <= (product.N < 64 ? 4 : 2);
+        !product.B.StepsAdjacent && product.ColumnStride == 1 && product.N >= TSimd.Count && product.M <= Gemm.MaxInvariantRows;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void Run(in MatrixProduct product, WorkerPool pool)

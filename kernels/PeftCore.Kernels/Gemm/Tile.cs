@@ -64,7 +64,11 @@ internal readonly unsafe struct Tile<TSimd, TVector> : ITile
         Put(c + (2 * TSimd.Count), right, factor, accumulate);
     }
 
+    // The product is rounded before it is added, as where a tile reaches beyond C.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Put(float* c, TVector sum, TVector factor, bool accumulate) => TSimd.Store(
-        accumulate ? TSimd.MultiplyAdd(sum, factor, TSimd.Load<Float32Element>((byte*)c)) : TSimd.Multiply(sum, factor), c);
+    private static void Put(float* c, TVector sum, TVector factor, bool accumulate)
+    {
+        var product = TSimd.Multiply(sum, factor);
+        TSimd.Store(accumulate ? TSimd.Add(product, TSimd.Load<Float32Element>((byte*)c)) : product, c);
+    }
 }

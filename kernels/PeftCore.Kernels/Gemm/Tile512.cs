@@ -159,15 +159,13 @@ internal readonly unsafe struct Tile512 : ITile
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Put(float* c, Vector512<float> left, Vector512<float> right, Vector512<float> factor, bool accumulate)
     {
+        // The products are rounded before they are added, as where a tile reaches beyond C.
+        left *= factor;
+        right *= factor;
         if (accumulate)
         {
-            left = Vector512.FusedMultiplyAdd(left, factor, Vector512.Load(c));
-            right = Vector512.FusedMultiplyAdd(right, factor, Vector512.Load(c + 16));
-        }
-        else
-        {
-            left *= factor;
-            right *= factor;
+            left += Vector512.Load(c);
+            right += Vector512.Load(c + 16);
         }
 
         left.Store(c);

@@ -27,7 +27,7 @@ internal sealed class TextGeneration(ModelSession session, int task = 0)
         PromptTokens = ids.Length;
         return session.Model.WithTasks([task], () => new Generator(session.Model.Base, session.Backend).Generate(ids,
             options with { StopTokens = [.. options.StopTokens, .. _tokenizer.StopIds] }, tokens => _tokenizer.Decode([.. tokens]),
-            (_, text) => show?.Invoke(text), stop));
+            (_, text) => show?.Invoke(text), cancel: stop));
     }
 
     /// <summary>The prompt's tokens. A decoder's have no end token, which some tokenizers append to every text; an encoder's end with

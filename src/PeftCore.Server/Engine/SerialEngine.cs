@@ -37,7 +37,7 @@ internal sealed class SerialEngine(ServedModel served) : ITextEngine
     private GenerationResult Text(TextJob job, CancellationToken cancel)
     {
         var result = _generator.Generate(job.Prompt, job.Options, tokens => served.Tokenizer.Decode([.. tokens]),
-            (_, text) => job.OnText(text), cancel);
+            (_, text) => job.OnText(text), cancel: cancel);
         cancel.ThrowIfCancellationRequested();
         return result;
     }

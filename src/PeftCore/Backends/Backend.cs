@@ -34,6 +34,10 @@ public abstract partial class Backend : IDevice, IDisposable
     /// <summary>Graph capture of this device; null if it has none.</summary>
     internal virtual IGraphCapture? GraphCapture => null;
 
+    /// <summary>The lock of a device that runs one pass at a time, because its launches share a stream and workspace; null if threads may
+    /// compute at once. A forward pass, and a training step, holds it while it runs.</summary>
+    internal virtual FairLock? PassLock => null;
+
     /// <summary>Bytes that products allocate for themselves once. The ledger counts them; a plan does not.</summary>
     public virtual long OwnBytes => 0;
 
@@ -110,6 +114,9 @@ public abstract partial class Backend : IDevice, IDisposable
 
     /// <summary>Frees a storage. The storage calls this when its last reference is dropped.</summary>
     internal abstract void Free(Storage storage);
+
+    /// <summary>Waits until no other thread's pass runs on a device that runs one at a time.</summary>
+    internal FairLock.Hold EnterPass() => PassLock?.EnterExclusive() ?? default;
 
     private IKernelProfiler Timer => Profiler ?? throw new NotSupportedException($"{Name} does not time its kernels");
 }

@@ -15,8 +15,11 @@ internal sealed class KernelProfile
 
     public void Add(string kernel, double milliseconds, Work work = default)
     {
-        var line = _lines.GetValueOrDefault(kernel);
-        _lines[kernel] = new Line(line.Count + 1, line.Milliseconds + milliseconds, line.Work + work);
+        lock (_lines)
+        {
+            var line = _lines.GetValueOrDefault(kernel);
+            _lines[kernel] = new Line(line.Count + 1, line.Milliseconds + milliseconds, line.Work + work);
+        }
     }
 
     /// <summary>A table with one line per kernel, the longest time first.</summary>

@@ -100,7 +100,7 @@ public static class TensorBackendExtensions
             Tensor.Owning(backend.Allocate(shape.Count * dtype.Size, kind), shape, dtype);
 
         /// <summary>A new tensor of zeros.</summary>
-        public Tensor Zeros(Shape shape, DType dtype = DType.F32, MemoryKind kind = MemoryKind.Activation)
+        internal Tensor Zeros(Shape shape, DType dtype = DType.F32, MemoryKind kind = MemoryKind.Activation)
         {
             var tensor = backend.NewTensor(shape, dtype, kind);
             backend.Zero(tensor);

@@ -23,7 +23,7 @@ public abstract record DataRow
     public static DataRow OfLabel(string text, string label) => new LabelledRow(InMemory, text, label);
 
     /// <summary>A text and the names of its classes, of which there may be several or none.</summary>
-    public static DataRow OfLabels(string text, IReadOnlyList<string> labels) => new LabelsRow(InMemory, text, labels);
+    internal static DataRow OfLabels(string text, IReadOnlyList<string> labels) => new LabelsRow(InMemory, text, labels);
 
     /// <summary>Whether the row is a text with a list of classes.</summary>
     public bool HasLabels => this is LabelsRow;

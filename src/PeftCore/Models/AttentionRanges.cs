@@ -53,13 +53,14 @@ internal static class AttentionRanges
     /// <param name="ranges">(batch, length, 2): the ranges without a window; null for plain causal attention.</param>
     /// <param name="batch">Rows.</param>
     /// <param name="length">Tokens of a row.</param>
-    /// <param name="offset">Keys before those of the first token.</param>
+    /// <param name="offsetOf">Keys before that of the first token, by row.</param>
     /// <param name="causal">Whether a token attends only to itself and tokens before it.</param>
-    public static int[] Within(int window, int[]? ranges, int batch, int length, int offset, bool causal)
+    public static int[] Within(int window, int[]? ranges, int batch, int length, Func<int, int> offsetOf, bool causal)
     {
         int[] within = new int[2 * batch * length];
         for (int i = 0; i < within.Length; i += 2)
         {
+            int offset = offsetOf(i / 2 / length);
             if (!causal)
             {
                 int at = offset + i / 2 % length;

@@ -31,6 +31,9 @@ public abstract class CausalModel : TransformerModel
     /// <inheritdoc/>
     public override ModelTask Task => OtherHead?.Task ?? ModelTask.CausalLm;
 
+    /// <summary>The longest sequences whose positions do not depend on their length, so that they can share a step with others.</summary>
+    internal virtual int LengthOfSharedPositions => int.MaxValue;
+
     /// <summary>The model as a language model, which continues a text.</summary>
     /// <exception cref="BadInputException">It has another task.</exception>
     internal static CausalModel Of(TransformerModel model) => model is CausalModel { Task: ModelTask.CausalLm } causal ? causal
@@ -48,6 +51,7 @@ public abstract class CausalModel : TransformerModel
     /// row.</summary>
     public override Tensor Hidden(ModelInputs inputs)
     {
+        using var pass = BeginPass();
         using var scope = new TensorScope();
         (var x, inputs) = Embed(inputs);
         x = AddPositions(x, inputs);
@@ -63,6 +67,7 @@ public abstract class CausalModel : TransformerModel
     /// <summary>The logits, (B, T, vocabulary).</summary>
     public override Tensor Logits(ModelInputs inputs)
     {
+        using var pass = BeginPass();
         using var scope = new TensorScope();
         return scope.Return(OtherHead is { } other ? other.Logits(Hidden(inputs), inputs) : LogitsOf(Hidden(inputs)));
     }
@@ -72,6 +77,7 @@ public abstract class CausalModel : TransformerModel
     /// <param name="targets">The token that each position predicts.</param>
     public override Tensor Loss(ModelInputs inputs, Targets targets)
     {
+        using var pass = BeginPass();
         using var scope = new TensorScope();
         if (OtherHead is { } other)
         {

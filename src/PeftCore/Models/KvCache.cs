@@ -3,12 +3,14 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Models;
 
-/// <summary>The keys and values of earlier tokens, one pair of tensors per layer, so that a new token computes one row.</summary>
+/// <summary>The keys and values of earlier tokens, one pair of tensors per layer, so that a new token computes one row. Sequences that are
+/// added one by one may have different lengths.</summary>
 internal sealed class KvCache : IDisposable
 {
     private readonly Tensor[] _keys;
     private readonly Tensor[] _values;
     private readonly int _batch;
+    private readonly int[] _lengths; // (batch)
 
     /// <summary>Allocates memory for sequences of at most <paramref name="capacity"/> tokens: 2·layers·batch·capacity·columns
     /// elements.</summary>
@@ -26,7 +28,7 @@ internal sealed class KvCache : IDisposable
     {
         DType = dtype ?? backend.ActivationDType;
         CheckDType(DType);
-        (Capacity, Sequences, _batch) = (capacity, batch, batch);
+        (Capacity, Sequences, _batch, _lengths) = (capacity, batch, batch, new int[batch]);
         _keys = new Tensor[layers];
         _values = new Tensor[layers];
         for (int i = 0; i < layers; i++)
@@ -46,7 +48,7 @@ internal sealed class KvCache : IDisposable
     /// <summary>Sequences in use, the first ones of those that memory was allocated for.</summary>
     public int Sequences { get; private set; }
 
-    /// <summary>Tokens of a sequence so far.</summary>
+    /// <summary>Tokens of a sequence so far, those of the longest.</summary>
     public int Length { get; private set; }
 
     /// <summary>States of layers of linear attention.</summary>
@@ -56,7 +58,7 @@ internal sealed class KvCache : IDisposable
     public long Bytes => _keys.Concat(_values).Sum(tensor => tensor.ByteCount) + Recurrent.Bytes;
 
     /// <summary>Removes all tokens.</summary>
-    public void Clear() => Length = 0;
+    public void Clear() => SetLength(0);
 
     /// <inheritdoc/>
     public void Dispose()
@@ -78,7 +80,56 @@ internal sealed class KvCache : IDisposable
 
     /// <summary>Keeps only the first tokens, so that another continuation can follow.</summary>
     /// <returns>The tokens that are left: none if there are states, which cannot forget the last tokens alone.</returns>
-    internal int Truncate(int length) => Length = length >= Length ? Length : Recurrent.IsUsed ? 0 : length;
+    internal int Truncate(int length) => length >= Length ? Length : SetLength(Recurrent.IsUsed ? 0 : length);
+
+    /// <summary>Tokens of one sequence so far.</summary>
+    internal int LengthOf(int sequence) => _lengths[sequence];
+
+    /// <summary>Removes all sequences, so that others can be added.</summary>
+    internal void RemoveAll()
+    {
+        SetLength(0);
+        Sequences = 0;
+    }
+
+    /// <summary>Adds a copy of another cache's only sequence as the last one.</summary>
+    internal void Add(KvCache other)
+    {
+        int row = Sequences++;
+        for (int i = 0; i < _keys.Length; i++)
+        {
+            Copy(other._keys[i], _keys[i]);
+            Copy(other._values[i], _values[i]);
+        }
+        Recurrent.Add(other.Recurrent, row);
+        SetLength(row, other.Length);
+
+        void Copy(Tensor from, Tensor to)
+        {
+            int columns = from.Shape.Columns;
+            using var source = from.Unscoped([other.Length, columns], 0);
+            using var target = to.Unscoped([other.Length, columns], (long)row * Capacity * columns);
+            from.Backend.Copy(source, target);
+        }
+    }
+
+    /// <summary>Removes a sequence; the last one takes its place.</summary>
+    internal void Remove(int row)
+    {
+        int last = Sequences - 1;
+        if (row != last)
+        {
+            List<RowMove> move = [new RowMove(last, row)];
+            foreach (var tensor in _keys.Concat(_values))
+            {
+                Move(tensor, move, _lengths[last]);
+            }
+            Recurrent.Move(move);
+        }
+        SetLength(row, _lengths[last]);
+        Sequences = last;
+        SetLength(last, 0);
+    }
 
     /// <summary>Replaces the sequences: sequence i becomes a copy of the present sequence <c>rows[i]</c>. Only the used part of those that
     /// change is copied, on the device.</summary>
@@ -89,6 +140,11 @@ internal sealed class KvCache : IDisposable
             throw new ArgumentException($"{rows.Length} rows of {Sequences} sequences do not fit a cache for {_batch}", nameof(rows));
         }
         var moves = RowMoves.Gather(rows);
+        int[] lengths = [.. _lengths];
+        for (int i = 0; i < rows.Length; i++)
+        {
+            _lengths[i] = lengths[rows[i]];
+        }
         Sequences = rows.Length;
         if (Length == 0 || moves.Count == 0)
         {
@@ -96,7 +152,7 @@ internal sealed class KvCache : IDisposable
         }
         foreach (var tensor in _keys.Concat(_values))
         {
-            Move(tensor, moves);
+            Move(tensor, moves, Length);
         }
         Recurrent.Move(moves);
     }
@@ -118,11 +174,30 @@ internal sealed class KvCache : IDisposable
     internal (Tensor Keys, Tensor Values) Read(int layer) => (InUse(_keys[layer]), InUse(_values[layer]));
 
     /// <summary>Advances the length by tokens whose keys every layer has appended.</summary>
-    internal void Advance(int count) => Length += count;
+    internal void Advance(int count)
+    {
+        for (int i = 0; i < _lengths.Length; i++)
+        {
+            _lengths[i] += count;
+        }
+        Length += count;
+    }
+
+    private int SetLength(int length)
+    {
+        Array.Fill(_lengths, length);
+        return Length = length;
+    }
+
+    private void SetLength(int sequence, int length)
+    {
+        _lengths[sequence] = length;
+        Length = Sequences == 0 ? 0 : _lengths.AsSpan(0, Sequences).ToArray().Max();
+    }
 
     private Tensor InUse(Tensor cache) => Sequences == _batch ? cache : cache.View([Sequences, Capacity, cache.Shape.Columns]);
 
-    private void Move(Tensor cache, List<RowMove> moves)
+    private void Move(Tensor cache, List<RowMove> moves, int tokens)
     {
         using var scope = new TensorScope();
         var backend = cache.Backend;
@@ -134,8 +209,8 @@ internal sealed class KvCache : IDisposable
         }
 
         Tensor Row(int row) => row == RowMoves.Spare
-            ? spare ??= backend.NewTensor([Length, columns], DType, MemoryKind.Workspace)
-            : cache.View([Length, columns], (long)row * Capacity * columns);
+            ? spare ??= backend.NewTensor([tokens, columns], DType, MemoryKind.Workspace)
+            : cache.View([tokens, columns], (long)row * Capacity * columns);
     }
 
     private void Write(Tensor cache, Tensor rows)
@@ -144,7 +219,7 @@ internal sealed class KvCache : IDisposable
         for (int b = 0; b < rows.Shape[0]; b++)
         {
             using var from = rows.Unscoped([count, columns], (long)b * count * columns);
-            using var to = cache.Unscoped([count, columns], ((long)b * Capacity + Length) * columns);
+            using var to = cache.Unscoped([count, columns], ((long)b * Capacity + _lengths[b]) * columns);
             rows.Backend.Cast(from, to);
         }
     }

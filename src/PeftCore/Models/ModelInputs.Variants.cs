@@ -45,15 +45,23 @@ public sealed partial class ModelInputs
     internal static ModelInputs After(KvCache cache, Backend backend, ReadOnlySpan<int> ids, int batch = 1,
         IReadOnlyList<int>? tasks = null)
     {
-        int start = cache.Length, length = ids.Length / batch;
-        int[] positions = new int[ids.Length];
+        int length = ids.Length / batch;
+        int[] positions = new int[ids.Length], offsets = new int[batch];
         int[] ranges = new int[2 * ids.Length];
         for (int i = 0; i < ids.Length; i++)
         {
-            positions[i] = start + i % length;
-            ranges[2 * i + 1] = start + i % length + 1;
+            int row = i / length;
+            offsets[row] = cache.LengthOf(row);
+            positions[i] = offsets[row] + i % length;
+            ranges[2 * i + 1] = positions[i] + 1;
         }
-        return new ModelInputs(backend.From(ids, [batch, length]), positions, ranges) { Cache = cache, KeyOffset = start, Tasks = tasks };
+        return new ModelInputs(backend.From(ids, [batch, length]), positions, ranges)
+        {
+            Cache = cache,
+            KeyOffset = cache.Length,
+            RowOffsets = offsets.AsSpan().ContainsAnyExcept(cache.Length) ? offsets : null,
+            Tasks = tasks,
+        };
     }
 
     /// <summary>Inputs of an encoder: every token attends to all tokens of its row.</summary>

@@ -49,7 +49,7 @@ public sealed partial class ModelInputs
     private ModelInputs(ModelInputs other, int[] positions, int[]? ranges)
         : this(other._owner, other._ids, other.Places, positions, ranges, other.Batch)
     {
-        (Cache, KeyOffset, IsCausal) = (other.Cache, other.KeyOffset, other.IsCausal);
+        (Cache, KeyOffset, RowOffsets, IsCausal) = (other.Cache, other.KeyOffset, other.RowOffsets, other.IsCausal);
         (_crossRanges, CrossHoles, CrossCache, CrossRows) = (other._crossRanges, other.CrossHoles, other.CrossCache, other.CrossRows);
         (Mask, Holes, Types, Dense) = (other.Mask, other.Holes, other.Types, other.Dense);
         (Boxes, EndTokens, Pictures) = (other.Boxes, other.EndTokens, other.Pictures);
@@ -62,6 +62,7 @@ public sealed partial class ModelInputs
         (_positions, _ranges, _windowed) = (other._positions, other._ranges, other._windowed);
         (Batch, Length, Longest, Positions, Ranges) = (other.Batch, other.Length, other.Longest, other.Positions, other.Ranges);
         (IsCausal, Types, Mask, Tasks, KeyOffset) = (other.IsCausal, other.Types, other.Mask, other.Tasks, other.KeyOffset);
+        RowOffsets = other.RowOffsets;
         (Cache, Prefix, Holes, CrossHoles) = (other.Cache, other.Prefix, other.Holes, other.CrossHoles);
         (Decoder, _crossRanges, CrossCache, CrossRows) = (other.Decoder, other._crossRanges, other.CrossCache, other.CrossRows);
         (IdsOnHost, IsUploadable, _computed) = (other.IdsOnHost, other.IsUploadable, other._computed);
@@ -115,6 +116,10 @@ public sealed partial class ModelInputs
 
     /// <summary>Number of keys before those of these inputs.</summary>
     private int KeyOffset { get; init; }
+
+    /// <summary>(batch): keys before those of these inputs in each row, where the rows differ; null if all have
+    /// <see cref="KeyOffset"/>.</summary>
+    private int[]? RowOffsets { get; init; }
 
     /// <summary>The key of the first token.</summary>
     internal int FirstKey => KeyOffset;
@@ -223,12 +228,15 @@ public sealed partial class ModelInputs
         }
         if (!_windowed.TryGetValue(window, out var ranges))
         {
-            int[] values = AttentionRanges.Within(window, _ranges, Batch, Length, KeyOffset, IsCausal);
+            int[] values = AttentionRanges.Within(window, _ranges, Batch, Length, OffsetOf, IsCausal);
             ranges = new Uploaded(Backend.From(values, [Batch, Length, 2]).SameScope(_owner), values);
             _windowed.Add(window, ranges);
         }
         return ranges.Tensor;
     }
+
+    /// <summary>Keys of a row before those of these inputs.</summary>
+    private int OffsetOf(int row) => RowOffsets?[row] ?? KeyOffset;
 
     /// <summary>F32 (batch·length): 1 for a token, 0 for padding, which does not attend to itself; null without padding.</summary>
     internal Tensor? TokenMask()
@@ -240,7 +248,7 @@ public sealed partial class ModelInputs
         float[] mask = new float[Batch * Length];
         for (int i = 0; i < mask.Length; i++)
         {
-            int key = KeyOffset + i % Length;
+            int key = OffsetOf(i / Length) + i % Length;
             mask[i] = _ranges[2 * i] <= key && key < _ranges[2 * i + 1] && !IsHole(i / Length, i % Length - VirtualPlaces) ? 1 : 0;
         }
         _hasTokenMask = true;

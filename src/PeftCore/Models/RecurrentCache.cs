@@ -48,6 +48,23 @@ internal sealed class RecurrentCache(int batch) : IDisposable
         return joined;
     }
 
+    /// <summary>Copies the states of another cache's only sequence.</summary>
+    public void Add(RecurrentCache other, int row)
+    {
+        Add(other._states, _states);
+        Add(other._histories, _histories);
+
+        void Add(Dictionary<int, Tensor> from, Dictionary<int, Tensor> to)
+        {
+            foreach (var (block, source) in from)
+            {
+                using var target = Of(to, source.Backend, block, ShapeOf(source)).Unscoped([(int)source.Count], row * source.Count);
+                using var whole = source.Unscoped([(int)source.Count], 0);
+                source.Backend.Copy(whole, target);
+            }
+        }
+    }
+
     /// <summary>Copies the states of sequences to the places of others.</summary>
     public void Move(IReadOnlyList<RowMove> moves)
     {
@@ -74,6 +91,14 @@ internal sealed class RecurrentCache(int batch) : IDisposable
         {
             tensor.Dispose();
         }
+    }
+
+    private Shape ShapeOf(Tensor one)
+    {
+        Span<int> extents = stackalloc int[one.Shape.Rank];
+        one.Shape.CopyTo(extents);
+        extents[0] = batch;
+        return Shape.Of(extents);
     }
 
     private static Tensor Of(Dictionary<int, Tensor> tensors, Backend backend, int block, Shape shape)

@@ -152,6 +152,9 @@ public abstract class TransformerModel : Module
     /// <summary>Virtual tokens or prefixes before every sequence; null without any.</summary>
     internal IVirtualTokens? VirtualTokens { get; set; }
 
+    /// <summary>The adapters that calls run with; null for a model without.</summary>
+    internal ICallAdapters? CallAdapters { get; set; }
+
     /// <summary>The device of the weights.</summary>
     internal Backend Backend => TokenTable?.Weight.Value.Backend ?? (_backend ??= NamedParameters().First().Parameter.Value.Backend);
 
@@ -237,6 +240,20 @@ public abstract class TransformerModel : Module
     /// <param name="denominator">The denominator of the sum of losses; null for the number of rows, which gives the mean.</param>
     public virtual Targets ToTargets(ReadOnlySpan<float> values, int batchSize, float? denominator = null) =>
         Targets.FromValues(Backend, values, batchSize, denominator);
+
+    /// <summary>Begins a forward pass: no adapter is attached, detached or merged until it ends, and on a device that runs one pass at a
+    /// time no other thread's pass runs. Passes of a thread can be nested.</summary>
+    internal PassHold BeginPass()
+    {
+        var pass = CallAdapters?.BeginPass() ?? default;
+        return Backend.PassLock is { } device ? pass.With(device.EnterExclusive()) : pass;
+    }
+
+    /// <summary>Runs a call with one adapter; see <see cref="ICallAdapters.Run"/>.</summary>
+    /// <exception cref="BadInputException">The name is unknown.</exception>
+    internal T RunCall<T>(string? adapter, Func<T> body) => CallAdapters is { } adapters ? adapters.Run(adapter, body)
+        : adapter is null ? body() : throw new BadInputException(
+            $"there is no adapter \"{adapter}\": the model has none; attach one with PeftModel.Load or PeftModel.AddAdapter");
 
     /// <summary>Embeds the tokens, and the virtual tokens before them.</summary>
     /// <returns>(B, P + T, C), and the inputs with the positions and the mask of all of them.</returns>

@@ -14,6 +14,7 @@ internal sealed record RopeSpec(double Theta, RopeScaling Scaling, int Dimension
 /// <summary>Tables of cos(p·f) and sin(p·f) for rotary positions (Su et al. 2021), cached for the longest sequence so far.</summary>
 internal sealed class Rotary(RopeSpec spec) : IDisposable
 {
+    private readonly Lock _lock = new();
     private RopeTables? _tables;
     private int _key;
 
@@ -24,20 +25,24 @@ internal sealed class Rotary(RopeSpec spec) : IDisposable
     /// <param name="length">Length of the sequence.</param>
     public int LengthKey(int length) => spec.Scaling.LengthKey(length);
 
-    /// <summary>Tables of at least <paramref name="rows"/> positions.</summary>
+    /// <summary>Tables of at least <paramref name="rows"/> positions, as views in the current scope: another thread may replace the tables
+    /// meanwhile.</summary>
     /// <param name="backend">The device.</param>
     /// <param name="rows">Positions.</param>
     /// <param name="length">Length of the sequence.</param>
     public RopeTables Tables(Backend backend, int rows, int length)
     {
         int key = LengthKey(length);
-        if (_tables is null || _tables.Cos.Shape[0] < rows || _tables.Cos.Device != backend || _key != key)
+        lock (_lock)
         {
-            Dispose();
-            (_tables, _key) = (Build(backend, rows, length), key);
-            Version++;
+            if (_tables is null || _tables.Cos.Shape[0] < rows || _tables.Cos.Device != backend || _key != key)
+            {
+                Dispose();
+                (_tables, _key) = (Build(backend, rows, length), key);
+                Version++;
+            }
+            return _tables with { Cos = _tables.Cos.View(_tables.Cos.Shape), Sin = _tables.Sin.View(_tables.Sin.Shape) };
         }
-        return _tables;
     }
 
     public void Dispose()

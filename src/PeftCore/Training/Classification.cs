@@ -1,6 +1,7 @@
 using PeftCore.Data;
 using PeftCore.Models;
 using PeftCore.Models.Generation;
+using PeftCore.Nn;
 using PeftCore.Tensors;
 using PeftCore.Training.Metrics;
 
@@ -67,26 +68,18 @@ public static class Classification
         DType? kvCacheDType = null)
     {
         ArgumentOutOfRangeException.ThrowIfZero(samples.Count);
-        bool training = model.Mode.Training;
-        model.Mode.Training = false;
-        try
+        using var evaluation = new EvalModeScope(model.Mode);
+        using var decoder = new CachedDecoder(model, model.Backend,
+            samples.Max(s => s.Candidates.Max(c => c.Ids.Length)), kvCacheDType);
+        var predictions = new List<int>(samples.Count);
+        foreach (var sample in samples)
         {
-            using var decoder = new CachedDecoder(model, model.Backend,
-                samples.Max(s => s.Candidates.Max(c => c.Ids.Length)), kvCacheDType);
-            var predictions = new List<int>(samples.Count);
-            foreach (var sample in samples)
-            {
-                cancel.ThrowIfCancellationRequested();
-                predictions.Add(Best(decoder, sample.Candidates));
-            }
-            int[] correct = [.. samples.Select(sample => sample.Correct)];
-            return new ClassificationResult(ClassScores.Accuracy(predictions, correct), ClassScores.MacroF1(predictions, correct),
-                predictions);
+            cancel.ThrowIfCancellationRequested();
+            predictions.Add(Best(decoder, sample.Candidates));
         }
-        finally
-        {
-            model.Mode.Training = training;
-        }
+        int[] correct = [.. samples.Select(sample => sample.Correct)];
+        return new ClassificationResult(ClassScores.Accuracy(predictions, correct), ClassScores.MacroF1(predictions, correct),
+            predictions);
     }
 
     /// <summary>The most likely tag of each word, from a model for token classification.</summary>

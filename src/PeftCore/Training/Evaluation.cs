@@ -3,6 +3,7 @@ using PeftCore.Backends;
 using PeftCore.Data;
 using PeftCore.Models;
 using PeftCore.Models.Generation;
+using PeftCore.Nn;
 using PeftCore.Tensors;
 using PeftCore.Tokenizers;
 using PeftCore.Training.Metrics;
@@ -50,32 +51,24 @@ public static class Evaluation
     public static EvaluationResult Run(TransformerModel model, IEnumerable<Batch> batches, CancellationToken cancel = default,
         bool withMetrics = true)
     {
-        bool before = model.Mode.Training;
-        model.Mode.Training = false;
-        try
+        using var evaluation = new EvalModeScope(model.Mode);
+        double sum = 0;
+        long tokens = 0;
+        var meter = withMetrics ? TaskMeter.Of(model) : null;
+        foreach (var batch in batches)
         {
-            double sum = 0;
-            long tokens = 0;
-            var meter = withMetrics ? TaskMeter.Of(model) : null;
-            foreach (var batch in batches)
+            cancel.ThrowIfCancellationRequested();
+            int targets = batch.TrainableTokens;
+            if (targets > 0)
             {
-                cancel.ThrowIfCancellationRequested();
-                int targets = batch.TrainableTokens;
-                if (targets > 0)
-                {
-                    sum += targets * Tape.NoGrad(() => MeanLoss(model, batch, meter));
-                    tokens += targets;
-                }
+                sum += targets * Tape.NoGrad(() => MeanLoss(model, batch, meter));
+                tokens += targets;
             }
-            return tokens > 0
-                ? new EvaluationResult(sum / tokens, tokens, meter?.Scores(), TaskSpec.PredictsTokens(model.Task),
-                    meter?.Confusion(model.Labels.Count))
-                : throw new BadInputException("the evaluation data have no token to predict: every label is masked");
         }
-        finally
-        {
-            model.Mode.Training = before;
-        }
+        return tokens > 0
+            ? new EvaluationResult(sum / tokens, tokens, meter?.Scores(), TaskSpec.PredictsTokens(model.Task),
+                meter?.Confusion(model.Labels.Count))
+            : throw new BadInputException("the evaluation data have no token to predict: every label is masked");
     }
 
     /// <summary>The metrics of the target texts that an encoder-decoder writes for source texts: accuracy (equal texts), ROUGE and

@@ -35,7 +35,7 @@ public sealed class Trainer
     public event Action<TrainingEvaluation>? Evaluated;
 
     /// <summary>Raised after each checkpoint, with its directory.</summary>
-    public event Action<string>? CheckpointSaved;
+    internal event Action<string>? CheckpointSaved;
 
     /// <summary>The model and the parameters that are trained.</summary>
     internal ITrainable Trainable { get; }

@@ -50,10 +50,10 @@ public sealed record TrainerOptions
     public double WarmupRatio { get; init; }
 
     /// <summary>AdamW's β₁.</summary>
-    public float Beta1 { get; init; } = 0.9f;
+    internal float Beta1 { get; init; } = 0.9f;
 
     /// <summary>AdamW's β₂.</summary>
-    public float Beta2 { get; init; } = 0.999f;
+    internal float Beta2 { get; init; } = 0.999f;
 
     /// <summary>AdamW's ε.</summary>
     public float Epsilon { get; init; } = 1e-8f;

@@ -34,7 +34,7 @@ public readonly struct TrainingProgress
     public double LearningRate { get; }
 
     /// <summary>L2 norm of all gradients, before clipping.</summary>
-    public double GradientNorm { get; }
+    internal double GradientNorm { get; }
 
     /// <summary>Tokens read a second in this step, without padding.</summary>
     public double TokensPerSecond { get; }

@@ -37,6 +37,7 @@ internal sealed class TrainingStep : ITrainingStep
 
     public Tensor ForwardBackward(ModelInputs inputs, Targets targets)
     {
+        using var device = Trainable.Model.Backend.EnterPass();
         using var scope = new TensorScope();
         using var tape = new Tape();
         var loss = Trainable.Model.Loss(inputs, targets);
@@ -48,6 +49,7 @@ internal sealed class TrainingStep : ITrainingStep
 
     public double Update(double loss, double learningRate, int number)
     {
+        using var device = Trainable.Model.Backend.EnterPass();
         double norm = GradientNorm.Of(Trainable.Parameters);
         if (!double.IsFinite(loss) || !double.IsFinite(norm))
         {

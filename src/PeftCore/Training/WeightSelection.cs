@@ -72,8 +72,8 @@ public static class WeightSelection
         using var probe = backend.Zeros([1]).Keep();
         probe.TrackGradient();
         layers.ForEach(layer => layer.Layer.Hook = new ObservingHook(layer.Layer, probe, layer.Sum));
-        bool training = model.Mode.Training, any = false;
-        model.Mode.Training = false;
+        bool any = false;
+        using var evaluation = new EvalModeScope(model.Mode);
         try
         {
             foreach (var batch in batches.Where(batch => batch.TrainableTokens > 0))
@@ -90,7 +90,6 @@ public static class WeightSelection
         {
             layers.ForEach(layer => layer.Layer.Hook = null);
             probe.UntrackGradient();
-            model.Mode.Training = training;
         }
         if (!any)
         {

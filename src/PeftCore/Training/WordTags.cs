@@ -2,6 +2,7 @@ using PeftCore.Autograd;
 using PeftCore.Backends;
 using PeftCore.Data;
 using PeftCore.Models;
+using PeftCore.Nn;
 using PeftCore.Tensors;
 
 namespace PeftCore.Training;
@@ -17,29 +18,21 @@ internal static class WordTags
             throw new BadInputException($"this {model.ModelType} model is for {TaskSpec.NameOf(model.Task)} and does not tag words");
         }
         using var scope = new TensorScope();
-        bool training = model.Mode.Training;
-        model.Mode.Training = false;
-        try
+        using var evaluation = new EvalModeScope(model.Mode);
+        var example = encoder.EncodeWords(row);
+        var words = (TokensRow)row;
+        var batch = new Collator(padId: 0).Collate([example]);
+        float[] logits = Tape.NoGrad(() => model.Logits(batch.ToInputs(model))).ToFloats(); // (1, T, classes)
+        var tags = new List<(string Word, string Tag, double Probability)>();
+        for (int t = 0; t < example.Ids.Length; t++)
         {
-            var example = encoder.EncodeWords(row);
-            var words = (TokensRow)row;
-            var batch = new Collator(padId: 0).Collate([example]);
-            float[] logits = Tape.NoGrad(() => model.Logits(batch.ToInputs(model))).ToFloats(); // (1, T, classes)
-            var tags = new List<(string Word, string Tag, double Probability)>();
-            for (int t = 0; t < example.Ids.Length; t++)
+            if (example.Labels[t] is var word && word != Example.Masked)
             {
-                if (example.Labels[t] is var word && word != Example.Masked)
-                {
-                    double[] likely = Probabilities.Of(logits.AsSpan(t * model.Labels.Count, model.Labels.Count));
-                    double highest = likely.Max();
-                    tags.Add((words.Tokens[word], model.Labels[Array.IndexOf(likely, highest)], highest));
-                }
+                double[] likely = Probabilities.Of(logits.AsSpan(t * model.Labels.Count, model.Labels.Count));
+                double highest = likely.Max();
+                tags.Add((words.Tokens[word], model.Labels[Array.IndexOf(likely, highest)], highest));
             }
-            return tags;
         }
-        finally
-        {
-            model.Mode.Training = training;
-        }
+        return tags;
     }
 }

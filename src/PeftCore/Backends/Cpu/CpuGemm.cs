@@ -39,12 +39,15 @@ internal sealed class CpuGemm(CpuStream stream, PackedWeights? packed) : CpuLaun
     private static unsafe Span<byte> PackIfStale(PackedWeights.Packed packed, CpuTensorView b, CpuStream stream)
     {
         Span<byte> bytes = new((void*)packed.Storage.Address, (int)packed.Storage.Bytes);
-        if (packed.Stale)
+        lock (packed)
         {
-            packed.Stale = false;
-            int rows = b.Rows, columns = b.Columns;
-            Gemm.Pack(packed.Transposed ? rows : columns, packed.Transposed ? columns : rows, b.Matrix, packed.Transposed, bytes,
-                stream.Pool);
+            if (packed.Stale)
+            {
+                int rows = b.Rows, columns = b.Columns;
+                Gemm.Pack(packed.Transposed ? rows : columns, packed.Transposed ? columns : rows, b.Matrix, packed.Transposed, bytes,
+                    stream.Pool);
+                packed.Stale = false;
+            }
         }
         return bytes;
     }

@@ -7,6 +7,10 @@ namespace PeftCore.Backends;
 /// profile and captured as a graph; unlike there, a launch has finished when it returns.</summary>
 internal sealed class CpuStream(WorkerPool pool) : IKernelProfiler
 {
+    // Of this thread: others may launch kernels while it replays a graph.
+    [ThreadStatic]
+    private static ulong _replayedPasses;
+
     private KernelProfile? _profile;
     private CpuGraph? _graph;
 
@@ -27,7 +31,7 @@ internal sealed class CpuStream(WorkerPool pool) : IKernelProfiler
 
     /// <summary>Passes between the captured pass and the one that is replayed now, which is added to the stream numbers of random
     /// generators; 0 outside a replay.</summary>
-    public ulong ReplayedPasses { get; private set; }
+    public ulong ReplayedPasses => _replayedPasses;
 
     public bool IsProfiling => _profile is not null;
 
@@ -66,10 +70,15 @@ internal sealed class CpuStream(WorkerPool pool) : IKernelProfiler
     /// <summary>Invalidates the graph that is being captured: the host reads or changes data now, and a replay would not.</summary>
     public void BreakCapture() => _graph?.Invalidate();
 
-    /// <summary>Runs work and records its launches.</summary>
+    /// <summary>Runs work and records its launches, unless another thread captures: the graph is unusable then.</summary>
     public void Capture(CpuGraph graph, Action work)
     {
-        _graph = graph;
+        if (Interlocked.CompareExchange(ref _graph, graph, null) is not null)
+        {
+            graph.Invalidate();
+            work();
+            return;
+        }
         try
         {
             work();
@@ -83,7 +92,7 @@ internal sealed class CpuStream(WorkerPool pool) : IKernelProfiler
     /// <summary>Runs captured launches as part of a later pass.</summary>
     public void Replay(List<CapturedLaunch> launches, ulong passesLater)
     {
-        ReplayedPasses = passesLater;
+        _replayedPasses = passesLater;
         try
         {
             foreach (var launch in launches)
@@ -93,7 +102,7 @@ internal sealed class CpuStream(WorkerPool pool) : IKernelProfiler
         }
         finally
         {
-            ReplayedPasses = 0;
+            _replayedPasses = 0;
         }
     }
 

@@ -118,6 +118,7 @@ internal sealed class Wav2Vec2 : TransformerModel
 
     public override Tensor Hidden(ModelInputs inputs)
     {
+        using var pass = BeginPass();
         using var scope = new TensorScope();
         (var x, inputs) = Embed(inputs);
         x = x + _positions.Forward(x);
@@ -132,6 +133,7 @@ internal sealed class Wav2Vec2 : TransformerModel
 
     public override Tensor Logits(ModelInputs inputs)
     {
+        using var pass = BeginPass();
         using var scope = new TensorScope();
         var hidden = Hidden(inputs).Dropout(LayerDropout.OfBase(Mode, _config.FinalDropout, LayerCount, 0).Now);
         return scope.Return(_head.Forward(hidden));
@@ -139,6 +141,7 @@ internal sealed class Wav2Vec2 : TransformerModel
 
     public override Tensor Loss(ModelInputs inputs, Targets targets)
     {
+        using var pass = BeginPass();
         using var scope = new TensorScope();
         if (!_config.Ctc.ZeroInfinity)
         {

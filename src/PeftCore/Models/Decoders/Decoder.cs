@@ -98,6 +98,8 @@ internal sealed class Decoder : CausalModel
     /// <inheritdoc/>
     public override int MaxLength => Spec.MaxLength;
 
+    internal override int LengthOfSharedPositions => _positionTables.SharedLength(MaxLength);
+
     /// <inheritdoc/>
     public override Embedding TokenEmbedding { get; }
 

@@ -11,6 +11,7 @@ internal sealed class DecoderPositions(DecoderSpec spec) : IDisposable
     private readonly Dictionary<RopeSpec, Rotary> _rotaries =
         spec.Rope.Distinct.OfType<RopeSpec>().ToDictionary(rope => rope, rope => new Rotary(rope));
 
+    private readonly Lock _lock = new();
     private Tensor? _slopes;
 
     /// <summary>The rotary positions of a layer; null without any.</summary>
@@ -23,12 +24,30 @@ internal sealed class DecoderPositions(DecoderSpec spec) : IDisposable
         {
             return null;
         }
-        if (_slopes is null || _slopes.Device != backend)
+        lock (_lock)
         {
-            _slopes?.Dispose();
-            _slopes = backend.From([.. slopes], [slopes.Count], MemoryKind.Frozen).Keep();
+            if (_slopes is null || _slopes.Device != backend)
+            {
+                _slopes?.Dispose();
+                _slopes = backend.From([.. slopes], [slopes.Count], MemoryKind.Frozen).Keep();
+            }
+            return _slopes;
         }
-        return _slopes;
+    }
+
+    /// <summary>The longest length, of at most <paramref name="longest"/>, up to which the angles do not depend on it; no limit if they never
+    /// do.</summary>
+    public int SharedLength(int longest)
+    {
+        int shared = longest;
+        foreach (var rotary in _rotaries.Values)
+        {
+            while (rotary.LengthKey(shared) != rotary.LengthKey(1))
+            {
+                shared--;
+            }
+        }
+        return shared == longest ? int.MaxValue : shared;
     }
 
     /// <summary>See <see cref="TransformerModel.PositionTables"/>.</summary>

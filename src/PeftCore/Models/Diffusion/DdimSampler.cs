@@ -1,6 +1,7 @@
 using PeftCore.Autograd;
 using PeftCore.Backends;
 using PeftCore.Kernels;
+using PeftCore.Nn;
 using PeftCore.Tensors;
 
 namespace PeftCore.Models;
@@ -50,23 +51,15 @@ public static class DdimSampler
         {
             Philox.FillNormal(pictures.AsSpan(i * each, each), 0, 1, seed, (ulong)i);
         }
-        bool mode = model.Mode.Training;
-        model.Mode.Training = false;
-        try
+        using var evaluation = new EvalModeScope(model.Mode);
+        foreach (int t in schedule.SamplingSteps(steps))
         {
-            foreach (int t in schedule.SamplingSteps(steps))
+            float[] prediction = Predict(model, config, pictures, text, tokens, classes, t);
+            if (noText is not null)
             {
-                float[] prediction = Predict(model, config, pictures, text, tokens, classes, t);
-                if (noText is not null)
-                {
-                    Guide(prediction, Predict(model, config, pictures, noText, tokens, classes, t), guidance);
-                }
-                schedule.Denoise(pictures, prediction, t, schedule.Steps / steps);
+                Guide(prediction, Predict(model, config, pictures, noText, tokens, classes, t), guidance);
             }
-        }
-        finally
-        {
-            model.Mode.Training = mode;
+            schedule.Denoise(pictures, prediction, t, schedule.Steps / steps);
         }
         return pictures;
     }

@@ -136,6 +136,7 @@ internal sealed class UNet : TransformerModel
 
     public override Tensor Hidden(ModelInputs inputs)
     {
+        using var pass = BeginPass();
         using var scope = new TensorScope();
         var dense = inputs.Dense;
         var activation = Activations.Apply(_config.Activation);
@@ -161,6 +162,7 @@ internal sealed class UNet : TransformerModel
     /// <summary>The prediction, F32 (B, channels, height, width).</summary>
     public override Tensor Logits(ModelInputs inputs)
     {
+        using var pass = BeginPass();
         using var scope = new TensorScope();
         return scope.Return(ChannelsFirst(_out.Forward(Hidden(inputs)).Cast(DType.F32)));
     }
@@ -168,6 +170,7 @@ internal sealed class UNet : TransformerModel
     /// <summary>The mean of (prediction − target)² over all pixels.</summary>
     public override Tensor Loss(ModelInputs inputs, Targets targets)
     {
+        using var pass = BeginPass();
         using var scope = new TensorScope();
         var values = targets.Values ?? throw new BadInputException("a UNet learns numbers, one per pixel, but the targets are labels");
         var prediction = Logits(inputs);

@@ -158,6 +158,7 @@ internal abstract class Seq2SeqModel(TaskSpec? task) : TransformerModel
     /// <summary>The decoder's hidden states after its last norm: (B, T) to (B, T', C); those of the encoder if it is used alone.</summary>
     public override Tensor Hidden(ModelInputs inputs)
     {
+        using var pass = BeginPass();
         using var scope = new TensorScope();
         var (states, encoder) = Encode(inputs);
         if (IsEncoderOnly)
@@ -170,6 +171,7 @@ internal abstract class Seq2SeqModel(TaskSpec? task) : TransformerModel
 
     public override Tensor Logits(ModelInputs inputs)
     {
+        using var pass = BeginPass();
         using var scope = new TensorScope();
         return scope.Return(_otherHead is { } other ? other.Logits(OtherHeadInput(inputs), inputs) : HeadLogits(Hidden(inputs)));
     }
@@ -183,6 +185,7 @@ internal abstract class Seq2SeqModel(TaskSpec? task) : TransformerModel
 
     public override Tensor Loss(ModelInputs inputs, Targets targets)
     {
+        using var pass = BeginPass();
         using var scope = new TensorScope();
         if (_otherHead is { } other)
         {
@@ -205,6 +208,7 @@ internal abstract class Seq2SeqModel(TaskSpec? task) : TransformerModel
     /// and the inputs they belong to.</summary>
     internal (Tensor States, ModelInputs Inputs) Encode(ModelInputs inputs)
     {
+        using var pass = BeginPass();
         using var scope = new TensorScope("encoder");
         var x = EmbedInputs(inputs);
         if (VirtualTokens is { } before)
@@ -228,6 +232,7 @@ internal abstract class Seq2SeqModel(TaskSpec? task) : TransformerModel
     /// <param name="states">The encoder's hidden states; null if the cross-attention's keys are cached.</param>
     internal Tensor Decode(ModelInputs inputs, Tensor? states)
     {
+        using var pass = BeginPass();
         using var scope = new TensorScope("decoder");
         if (VirtualTokens is { } before && inputs.Cache is not { Length: > 0 })
         {

@@ -12,6 +12,7 @@ namespace PeftCore.Models;
 /// <param name="steps">C/2, or C/2 − 1 in Whisper, whose last frequency is 1/10000.</param>
 internal sealed class SinusoidalTable(int rows, int columns, int steps) : IDisposable
 {
+    private readonly Lock _lock = new();
     private Tensor? _table;
 
     /// <summary>The table of the weight file, which need not be that of the formula; null without one.</summary>
@@ -28,12 +29,15 @@ internal sealed class SinusoidalTable(int rows, int columns, int steps) : IDispo
     /// <summary>The rows of positions.</summary>
     public Tensor Rows(Tensor positions)
     {
-        if (_table is null || _table.Device != positions.Device)
+        lock (_lock)
         {
-            Dispose();
-            _table = positions.Backend.From(Values(), [rows, columns], MemoryKind.Frozen).Keep();
+            if (_table is null || _table.Device != positions.Device)
+            {
+                Dispose();
+                _table = positions.Backend.From(Values(), [rows, columns], MemoryKind.Frozen).Keep();
+            }
+            return _table.Rows(positions);
         }
-        return _table.Rows(positions);
     }
 
     public void Dispose()

@@ -26,6 +26,7 @@ internal sealed class DisentangledPositions(RelativePositions relative, EncoderS
     private readonly Embedding _table = new(2 * relative.Span, spec.HiddenSize);
     private readonly LayerNorm? _norm = relative.Normalized ? new LayerNorm(spec.HiddenSize, spec.Epsilon) : null;
     private readonly Dictionary<int, Rows> _rows = []; // by length
+    private readonly Lock _lock = new();
 
     /// <summary>How many times row numbers were freed: a captured pass reads them at their address.</summary>
     public int Version { get; private set; }
@@ -109,7 +110,16 @@ internal sealed class DisentangledPositions(RelativePositions relative, EncoderS
         return Math.Sign(distance) * ((int)log + middle);
     }
 
+    // Views in the current scope, because another thread may free the tables meanwhile.
     private Rows RowsOf(Tensor x)
+    {
+        lock (_lock)
+        {
+            return Known(x).Views();
+        }
+    }
+
+    private Rows Known(Tensor x)
     {
         int length = x.Shape[1];
         if (!_rows.TryGetValue(length, out var rows) || rows.All.Device != x.Device)
@@ -139,6 +149,8 @@ internal sealed class DisentangledPositions(RelativePositions relative, EncoderS
     /// each key sees them, (keys, queries).</summary>
     private sealed record Rows(Tensor All, Tensor OfQueries, Tensor OfKeys) : IDisposable
     {
+        public Rows Views() => new(All.View(All.Shape), OfQueries.View(OfQueries.Shape), OfKeys.View(OfKeys.Shape));
+
         public void Dispose()
         {
             All.Dispose();

@@ -104,6 +104,7 @@ internal abstract class EncoderModel : TransformerModel
     /// <inheritdoc/>
     public override Tensor Logits(ModelInputs inputs)
     {
+        using var pass = BeginPass();
         using var scope = new TensorScope();
         return scope.Return(_head!.Logits(HeadInput(inputs), inputs));
     }
@@ -111,6 +112,7 @@ internal abstract class EncoderModel : TransformerModel
     /// <inheritdoc/>
     public override Tensor Loss(ModelInputs inputs, Targets targets)
     {
+        using var pass = BeginPass();
         using var scope = new TensorScope();
         return scope.Return(WithPenalty(_head!.Loss(HeadInput(inputs), inputs, targets), targets));
     }
@@ -192,6 +194,7 @@ internal abstract class EncoderModel : TransformerModel
 
     private Tensor Hidden(ModelInputs inputs, bool firstAlone)
     {
+        using var pass = BeginPass();
         using var scope = new TensorScope();
         (var x, inputs) = Embed(inputs);
         x = Start(x, inputs);

@@ -54,6 +54,9 @@ public sealed class CachedDecoder : IStepDecoder
     /// <summary>Tokens of a sequence read so far.</summary>
     internal int Length => Math.Max(0, _cache.Length - _virtual);
 
+    /// <summary>The KV cache.</summary>
+    internal KvCache Cache => _cache;
+
     /// <summary>Bytes of the KV cache.</summary>
     public long CacheBytes => _cache.Bytes;
 
@@ -78,6 +81,7 @@ public sealed class CachedDecoder : IStepDecoder
     /// <param name="logits">(batch, vocabulary).</param>
     public void Read(ReadOnlySpan<int> ids, Span<float> logits)
     {
+        using var pass = _model.BeginPass();
         using var scope = new TensorScope();
         using var quiet = Tape.Pause();
         var hidden = _model.Hidden(ModelInputs.After(_cache, _backend, ids, Sequences, Tasks));
@@ -87,6 +91,7 @@ public sealed class CachedDecoder : IStepDecoder
     /// <summary>Reads tokens of one sequence and returns the logits after each of them.</summary>
     internal float[] ReadAll(int[] ids) => Tape.NoGrad(() =>
     {
+        using var pass = _model.BeginPass();
         using var scope = new TensorScope();
         return _model.Logits(ModelInputs.After(_cache, _backend, ids, tasks: Tasks)).ToFloats()[^(ids.Length * _model.VocabularySize)..];
     });

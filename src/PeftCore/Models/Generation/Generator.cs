@@ -1,10 +1,11 @@
 using PeftCore.Backends;
+using PeftCore.Nn;
 using PeftCore.Tokenizers;
 
 namespace PeftCore.Models.Generation;
 
-/// <summary>Generates text with a causal model or an encoder-decoder and its active adapters. The prompt of an encoder-decoder is the
-/// source text, and the text is the target.</summary>
+/// <summary>Generates text with a causal model or an encoder-decoder and the adapters of the call. The prompt of an encoder-decoder is the
+/// source text, and the text is the target. Any number of threads may use one generator.</summary>
 public sealed class Generator
 {
     private readonly TransformerModel _model;
@@ -20,14 +21,16 @@ public sealed class Generator
     /// <param name="options">Sampling and stopping; null for the defaults.</param>
     /// <param name="onToken">Called with each token and the new text; in beam search, with those of the best text at the end. Incomplete
     /// characters and possible beginnings of stop strings are held back until later tokens decide.</param>
+    /// <param name="adapter">The adapter that the text is generated with, or <see cref="Peft.PeftModel.NoAdapter"/> for none; null for those of
+    /// the enclosing <see cref="Peft.PeftModel.WithAdapters"/>, else for the active ones.</param>
     /// <param name="cancel">Ends the text after the current token.</param>
-    /// <exception cref="BadInputException">The prompt is empty or does not fit the model, or an option is out of range.</exception>
+    /// <exception cref="BadInputException">The prompt is empty or does not fit the model, an option is out of range, or there is no such
+    /// adapter.</exception>
     public GenerationResult Generate(string prompt, Tokenizer tokenizer, GenerationOptions? options = null,
-        Action<int, string>? onToken = null,
-        CancellationToken cancel = default)
+        Action<int, string>? onToken = null, string? adapter = null, CancellationToken cancel = default)
     {
         options = WithStops(options ?? new GenerationOptions(), tokenizer);
-        return Generate(Encode(_model, prompt, tokenizer), options, tokens => tokenizer.Decode([.. tokens]), onToken, cancel);
+        return Generate(Encode(_model, prompt, tokenizer), options, tokens => tokenizer.Decode([.. tokens]), onToken, adapter, cancel);
     }
 
     /// <summary>The options with the tokenizer's end-of-text tokens, unless they name stop tokens.</summary>
@@ -53,15 +56,20 @@ public sealed class Generator
     /// <param name="decode">Decodes tokens to text; null for tokens only.</param>
     /// <param name="onToken">Called with each token and the new text, which is empty without a decoder; in beam search, with those of the
     /// best text at the end.</param>
+    /// <param name="adapter">As in the other overload.</param>
     /// <param name="cancel">Ends the text after the current token.</param>
-    /// <exception cref="BadInputException">The prompt is empty, does not fit the model's context or vocabulary, or an option is out of
-    /// range.</exception>
+    /// <exception cref="BadInputException">The prompt is empty, does not fit the model's context or vocabulary, an option is out of range, or
+    /// there is no such adapter.</exception>
     public GenerationResult Generate(ReadOnlySpan<int> prompt, GenerationOptions? options = null, Func<IReadOnlyList<int>, string>? decode =
         null,
-        Action<int, string>? onToken = null, CancellationToken cancel = default)
+        Action<int, string>? onToken = null, string? adapter = null, CancellationToken cancel = default)
     {
-        var request = Request(_model, prompt.ToArray(), options ?? new GenerationOptions(), decode) with { OnToken = onToken };
-        return Run(_model, _backend, [request], cancel)[0];
+        int[] tokens = prompt.ToArray();
+        return _model.RunCall(adapter, () =>
+        {
+            var request = Request(_model, tokens, options ?? new GenerationOptions(), decode) with { OnToken = onToken };
+            return Run(_model, _backend, [request], cancel)[0];
+        });
     }
 
     /// <summary>A checked request for a text after a prompt.</summary>
@@ -100,17 +108,9 @@ public sealed class Generator
     internal static IReadOnlyList<GenerationResult> Run(TransformerModel model, Backend backend, IReadOnlyList<TextRequest> requests,
         CancellationToken cancel)
     {
-        bool training = model.Mode.Training;
-        model.Mode.Training = false;
-        try
-        {
-            using var decoder = NewDecoder(model, backend, requests);
-            return StepGeneration.Run(decoder, requests, cancel);
-        }
-        finally
-        {
-            model.Mode.Training = training;
-        }
+        using var evaluation = new EvalModeScope(model.Mode);
+        using var decoder = NewDecoder(model, backend, requests);
+        return StepGeneration.Run(decoder, requests, cancel);
     }
 
     private static IStepDecoder NewDecoder(TransformerModel model, Backend backend, IReadOnlyList<TextRequest> requests)

@@ -28,6 +28,7 @@ internal sealed class Seq2SeqDecoder : IStepDecoder
     {
         (_model, _backend) = (model, backend);
         _prefix = model.VirtualTokens is { } before ? before.Count - before.ReadCount : 0;
+        using var pass = _model.BeginPass();
         using var scope = new TensorScope();
         using var quiet = Tape.Pause();
         var (states, inputs) = model.Encode(model.ToSource(sources));
@@ -59,6 +60,7 @@ internal sealed class Seq2SeqDecoder : IStepDecoder
 
     public void Read(ReadOnlySpan<int> ids, Span<float> logits)
     {
+        using var pass = _model.BeginPass();
         using var scope = new TensorScope();
         using var quiet = Tape.Pause();
         var inputs = ModelInputs.After(_self, _backend, ids, Sequences).Crossing(_keys, _cross);

@@ -79,6 +79,7 @@ internal sealed class Clip : TransformerModel
     /// <summary>The hidden states of the texts after the last norm: (B, T, C).</summary>
     public override Tensor Hidden(ModelInputs inputs)
     {
+        using var pass = BeginPass();
         using var scope = new TensorScope();
         (var x, inputs) = Embed(inputs);
         return scope.Return(_text.Forward(x, inputs, Recomputes(inputs)));
@@ -87,6 +88,7 @@ internal sealed class Clip : TransformerModel
     /// <summary>The scores of all pairs, F32 (pictures, texts): logits_per_image.</summary>
     public override Tensor Logits(ModelInputs inputs)
     {
+        using var pass = BeginPass();
         using var scope = new TensorScope();
         return scope.Return(Scores(EmbedPictures(inputs), EmbedTexts(inputs)));
     }
@@ -95,6 +97,7 @@ internal sealed class Clip : TransformerModel
     /// all pictures. Row i of the pictures belongs to row i of the texts.</summary>
     public override Tensor Loss(ModelInputs inputs, Targets targets)
     {
+        using var pass = BeginPass();
         using var scope = new TensorScope();
         var (pictures, texts) = (EmbedPictures(inputs), EmbedTexts(inputs));
         var sum = Scores(pictures, texts).CrossEntropy(targets.Tokens, 1) + Scores(texts, pictures).CrossEntropy(targets.Tokens, 1);

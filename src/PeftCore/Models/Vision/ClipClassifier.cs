@@ -64,16 +64,22 @@ internal sealed class ClipClassifier : TransformerModel
         _task.ToTargets(Backend, labels, batchSize, denominator);
 
     /// <summary>The hidden states of the class token and the patches: (B, 1 + N, C). No norm follows the last block.</summary>
-    public override Tensor Hidden(ModelInputs inputs) => _tower.Hidden(inputs, Recomputes(inputs));
+    public override Tensor Hidden(ModelInputs inputs)
+    {
+        using var pass = BeginPass();
+        return _tower.Hidden(inputs, Recomputes(inputs));
+    }
 
     public override Tensor Logits(ModelInputs inputs)
     {
+        using var pass = BeginPass();
         using var scope = new TensorScope();
         return scope.Return(_head.Logits(Hidden(inputs), inputs));
     }
 
     public override Tensor Loss(ModelInputs inputs, Targets targets)
     {
+        using var pass = BeginPass();
         using var scope = new TensorScope();
         return scope.Return(WithPenalty(_head.Loss(Hidden(inputs), inputs, targets), targets));
     }

@@ -56,6 +56,7 @@ internal sealed class ClipTextModel : TransformerModel
 
     public override Tensor Hidden(ModelInputs inputs)
     {
+        using var pass = BeginPass();
         using var scope = new TensorScope();
         (var x, inputs) = Embed(inputs);
         return scope.Return(_tower.Forward(x, inputs, Recomputes(inputs)));
@@ -63,12 +64,14 @@ internal sealed class ClipTextModel : TransformerModel
 
     public override Tensor Logits(ModelInputs inputs)
     {
+        using var pass = BeginPass();
         using var scope = new TensorScope();
         return scope.Return(_head.Logits(Hidden(inputs), inputs));
     }
 
     public override Tensor Loss(ModelInputs inputs, Targets targets)
     {
+        using var pass = BeginPass();
         using var scope = new TensorScope();
         return scope.Return(WithPenalty(_head.Loss(Hidden(inputs), inputs, targets), targets));
     }

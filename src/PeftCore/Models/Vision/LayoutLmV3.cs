@@ -88,6 +88,7 @@ internal sealed class LayoutLmV3 : EncoderModel
     /// <inheritdoc/>
     public override Tensor Hidden(ModelInputs inputs)
     {
+        using var pass = BeginPass();
         using var scope = new TensorScope();
         var states = Encode(inputs);
         int patches = states.Shape[1] - inputs.Places;

@@ -13,6 +13,7 @@ internal sealed class PatchPositions(PictureGrid grid) : IDisposable
     private const int MostGrids = 16;
 
     private readonly Dictionary<PictureGrid, Tensor> _maps = [];
+    private readonly Lock _lock = new();
 
     /// <summary>How many times the maps were freed: a captured pass reads them at their address.</summary>
     public int Version { get; private set; }
@@ -40,8 +41,17 @@ internal sealed class PatchPositions(PictureGrid grid) : IDisposable
         _maps.Clear();
     }
 
-    /// <summary>F32 (patches, own patches).</summary>
+    /// <summary>F32 (patches, own patches): a view in the current scope, because another thread may free the maps meanwhile.</summary>
     private Tensor MapTo(PictureGrid wanted, Backend backend)
+    {
+        lock (_lock)
+        {
+            var map = Known(wanted, backend);
+            return map.View(map.Shape);
+        }
+    }
+
+    private Tensor Known(PictureGrid wanted, Backend backend)
     {
         if (!_maps.TryGetValue(wanted, out var map))
         {

@@ -116,6 +116,7 @@ internal sealed class VisionTransformer : TransformerModel
 
     private Tensor Hidden(ModelInputs inputs, bool firstAlone)
     {
+        using var pass = BeginPass();
         using var scope = new TensorScope();
         var pixels = inputs.Dense.Pixels ?? throw new ArgumentException("the inputs have no pictures", nameof(inputs));
         int patch = _spec.Picture.Patch;
@@ -133,12 +134,14 @@ internal sealed class VisionTransformer : TransformerModel
 
     public override Tensor Logits(ModelInputs inputs)
     {
+        using var pass = BeginPass();
         using var scope = new TensorScope();
         return scope.Return(_head.Logits(HeadInput(inputs), inputs));
     }
 
     public override Tensor Loss(ModelInputs inputs, Targets targets)
     {
+        using var pass = BeginPass();
         using var scope = new TensorScope();
         return scope.Return(WithPenalty(_head.Loss(HeadInput(inputs), inputs, targets), targets));
     }

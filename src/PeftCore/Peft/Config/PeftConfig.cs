@@ -29,7 +29,7 @@ public abstract record PeftConfig
     internal JsonElement? AutoMapping { get; init; }
 
     /// <summary>Name or path of the base model.</summary>
-    public string? BaseModelNameOrPath { get; init; }
+    internal string? BaseModelNameOrPath { get; init; }
 
     /// <summary>The base model's revision.</summary>
     internal string? Revision { get; init; }

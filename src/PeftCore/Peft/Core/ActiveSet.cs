@@ -1,4 +1,4 @@
-using PeftCore.Autograd;
+using PeftCore.Models;
 using PeftCore.Nn;
 using PeftCore.Peft.Lora;
 
@@ -11,11 +11,12 @@ namespace PeftCore.Peft;
 /// <item>Applied: active, not merged, not disabled. Only their layers run. <see cref="Applied"/> is a new array after each change, so that
 /// a hook detects a change by comparing one reference.</item>
 /// </list>
-/// The set also swaps parameters: trained copies and merged weights replace the base's parameters only while their adapter is active and
-/// enabled.</summary>
-internal sealed class ActiveSet
+/// A call may name other adapters (ActiveSet.Calls.cs); the active ones are the default of calls that name none. The set also swaps
+/// parameters: trained copies and merged weights replace the base's parameters only while their adapter is active and enabled.</summary>
+internal sealed partial class ActiveSet : ICallAdapters
 {
     private readonly OrderedDictionary<Adapter, IReadOnlyList<ParameterSwap>> _merged = [];
+    private Adapter[] _applied = [];
     private bool _disabled;
 
     /// <summary>The active adapters, in the order in which they were activated.</summary>
@@ -24,17 +25,12 @@ internal sealed class ActiveSet
     /// <summary>Names of the active adapters.</summary>
     public string[] Names { get; private set; } = [];
 
-    /// <summary>The adapters whose layers run: the active ones that are not merged; none while disabled and during a mixed batch.</summary>
-    public Adapter[] Applied { get; private set; } = [];
+    /// <summary>The adapters whose layers run: those of the call, or the active ones that are not merged; none while disabled and during a
+    /// mixed batch.</summary>
+    public Adapter[] Applied => Call is { IsDefault: false } call ? call.Applied : _applied;
 
     /// <summary>The merged adapters, the earliest first.</summary>
     public IReadOnlyList<Adapter> Merged => _merged.Keys;
-
-    /// <summary>The adapters of the rows of a mixed batch; null if all rows use <see cref="Applied"/>.</summary>
-    public MixedRows? Rows { get; private set; }
-
-    /// <summary>The task of each row, or one task for all, for adapters of several tasks; null for task 0.</summary>
-    public IReadOnlyList<int>? Tasks { get; set; }
 
     /// <summary>Collects the inputs of layers for an initialisation from data; null otherwise.</summary>
     public InputStatistics? Observer { get; set; }
@@ -43,11 +39,7 @@ internal sealed class ActiveSet
     /// <exception cref="BadInputException">More than one of them replaces base parameters.</exception>
     public void Activate(params Adapter[] adapters)
     {
-        if (adapters.Count(adapter => adapter.Swaps.Count > 0) > 1)
-        {
-            throw new BadInputException($"adapters {string.Join(", ", adapters.Select(adapter => adapter.Name))} cannot be active " +
-                "together: more than one of them replaces parameters of the base");
-        }
+        CheckTogether(adapters);
         RemoveMerged();
         Unapply();
         Active.Except(adapters).ToList().ForEach(adapter => adapter.Deactivate());
@@ -75,23 +67,6 @@ internal sealed class ActiveSet
         return before;
     }
 
-    /// <summary>Runs code with all adapters disabled.</summary>
-    public T WithoutAdapters<T>(Func<T> body)
-    {
-        bool before = SetDisabled(true);
-        try
-        {
-            return body();
-        }
-        finally
-        {
-            if (!before)
-            {
-                SetDisabled(false);
-            }
-        }
-    }
-
     /// <summary>Runs code with the base's original parameters, without those of any adapter.</summary>
     public T OnPlainBase<T>(Func<T> body)
     {
@@ -112,53 +87,6 @@ internal sealed class ActiveSet
         body();
         return true;
     });
-
-    /// <summary>Runs code on a mixed batch; calls can be nested.</summary>
-    /// <param name="rows">The adapter of each row.</param>
-    /// <param name="checkpointing">Whether gradient checkpointing is on: backward recomputes layers after this call has ended, when its
-    /// rows are no longer set.</param>
-    /// <param name="body">What to run.</param>
-    public T WithRows<T>(MixedRows rows, bool checkpointing, Func<T> body)
-    {
-        if (_merged.Count > 0)
-        {
-            throw new BadInputException("a mixed batch needs the base as it was: unmerge the adapters first");
-        }
-        if (checkpointing && Tape.IsRecording)
-        {
-            throw new BadInputException(
-                "a mixed batch cannot train with gradient checkpointing: backward runs the layers again when the names of the rows are " +
-                "gone; turn it off");
-        }
-        var before = Rows;
-        return OnPlainBase(() =>
-        {
-            Rows = rows;
-            try
-            {
-                return body();
-            }
-            finally
-            {
-                Rows = before;
-            }
-        });
-    }
-
-    /// <summary>Runs code with the task of each row set; calls can be nested.</summary>
-    public T WithTasks<T>(IReadOnlyList<int> tasks, Func<T> body)
-    {
-        var before = Tasks;
-        Tasks = tasks;
-        try
-        {
-            return body();
-        }
-        finally
-        {
-            Tasks = before;
-        }
-    }
 
     /// <summary>Whether an adapter's update is part of the base's weights.</summary>
     public bool IsMerged(Adapter adapter) => _merged.ContainsKey(adapter);
@@ -200,7 +128,7 @@ internal sealed class ActiveSet
 
     private void Choose(Adapter[] adapters) => (Active, Names) = (adapters, Array.ConvertAll(adapters, adapter => adapter.Name));
 
-    private void Resolve() => Applied = _disabled ? [] : [.. Active.Where(adapter => !_merged.ContainsKey(adapter))];
+    private void Resolve() => _applied = _disabled ? [] : [.. Active.Where(adapter => !_merged.ContainsKey(adapter))];
 
     private void Apply()
     {
@@ -219,6 +147,6 @@ internal sealed class ActiveSet
         {
             swap.Deactivate();
         }
-        Applied = [];
+        _applied = [];
     }
 }

@@ -14,6 +14,12 @@ internal sealed class Adapter(string name, PeftConfig config)
 
     public string Name => name;
 
+    /// <summary>This adapter as the only one of a call. It is one array, so that hooks look their parts up once.</summary>
+    public Adapter[] Alone => field ??= [this];
+
+    /// <summary>Whether the adapter was attached and is no more.</summary>
+    public bool IsDetached { get; set; }
+
     public PeftConfig Config { get; set; } = config;
 
     /// <summary>The adapters of single layers, with the layers' module paths.</summary>

@@ -1,3 +1,4 @@
+using PeftCore.Autograd;
 using PeftCore.Nn;
 using PeftCore.Ops;
 using PeftCore.Tensors;
@@ -58,10 +59,10 @@ internal sealed class AdapterDispatcher(ActiveSet set, Layer layer) : LayerHook
                 $"a mixed batch has {rows.Adapters.Count} adapter names, but {x.Shape[0]} rows came to \"{layer.Name}\"; give one name a " +
                 "row, and compute losses through a head that an adapter changes from the logits");
         }
-        return rows.Run((adapter, picked) =>
+        if (layer is Linear linear && !Tape.IsRecording && RowUpdates.Of(rows, Parts) is { } updates)
         {
-            var part = MixedRows.Take(x, picked);
-            return Parts.Of(adapter)?.Forward(part) ?? layer.Compute(part);
-        });
+            return updates.Forward(linear, x);
+        }
+        return rows.Run((adapter, take) => Parts.Of(adapter)?.Forward(take(x)) ?? layer.Compute(take(x)));
     }
 }

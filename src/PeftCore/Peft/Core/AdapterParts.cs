@@ -5,23 +5,32 @@ namespace PeftCore.Peft;
 /// <param name="set">The active set.</param>
 internal sealed class AdapterParts<T>(ActiveSet set) where T : class
 {
+    // Look-ups of different calls that are kept.
+    private const int MostResolved = 16;
+
     private readonly Dictionary<Adapter, T> _parts = [];
-    private Resolved? _resolved;
+    private Resolved[] _resolved = [];
 
     public bool IsEmpty => _parts.Count == 0;
 
-    /// <summary>Parts of the applied adapters, in their order. They are looked up once after each change of the active set; every other
-    /// call compares one reference and allocates nothing.</summary>
+    /// <summary>Parts of the applied adapters, in their order. They are looked up once for each set of adapters; every other call compares
+    /// references and allocates nothing.</summary>
     public T[] Applied
     {
         get
         {
             var applied = set.Applied;
-            if (_resolved is not { } resolved || resolved.Set != applied)
+            var known = _resolved; // Replaced as a whole, so that threads with other adapters may read it meanwhile.
+            foreach (var resolved in known)
             {
-                _resolved = resolved = new Resolved(applied, [.. applied.Select(Of).OfType<T>()]);
+                if (resolved.Set == applied)
+                {
+                    return resolved.Parts;
+                }
             }
-            return resolved.Parts;
+            var added = new Resolved(applied, [.. applied.Select(Of).OfType<T>()]);
+            _resolved = [added, .. known.Take(MostResolved - 1)];
+            return added.Parts;
         }
     }
 
@@ -31,13 +40,13 @@ internal sealed class AdapterParts<T>(ActiveSet set) where T : class
     public void Add(Adapter adapter, T part)
     {
         _parts.Add(adapter, part);
-        _resolved = null;
+        _resolved = [];
     }
 
     public void Remove(Adapter adapter)
     {
         _parts.Remove(adapter);
-        _resolved = null;
+        _resolved = [];
     }
 
     /// <summary>The result of a look-up. It is one object, so that a concurrent reader gets a set with its own parts.</summary>

@@ -9,7 +9,8 @@ namespace PeftCore.Peft;
 /// <param name="set">The active set, which every hook reads.</param>
 internal sealed class AdapterRegistry(TransformerModel model, ActiveSet set)
 {
-    private readonly Dictionary<string, Adapter> _adapters = new(StringComparer.Ordinal);
+    // Replaced by each change, so that other threads may read it meanwhile.
+    private volatile Dictionary<string, Adapter> _adapters = new(StringComparer.Ordinal);
     private readonly Dictionary<Layer, AdapterDispatcher> _layers = [];
     private readonly Dictionary<ResidualAdd, ResidualDispatcher> _residuals = [];
 
@@ -80,7 +81,7 @@ internal sealed class AdapterRegistry(TransformerModel model, ActiveSet set)
     /// yet.</summary>
     public void Attach(Adapter adapter)
     {
-        _adapters.Add(adapter.Name, adapter);
+        _adapters = new(_adapters, StringComparer.Ordinal) { { adapter.Name, adapter } };
         foreach (var (path, part) in adapter.Layers)
         {
             var layer = LayerAt(path);
@@ -106,7 +107,8 @@ internal sealed class AdapterRegistry(TransformerModel model, ActiveSet set)
     public void Detach(Adapter adapter)
     {
         set.Remove(adapter);
-        _adapters.Remove(adapter.Name);
+        _adapters = new(_adapters.Where(other => other.Value != adapter), StringComparer.Ordinal);
+        adapter.IsDetached = true;
         foreach (var (path, _) in adapter.Layers)
         {
             var layer = LayerAt(path);

@@ -4,11 +4,13 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>The rows of a mixed batch, grouped by adapter. Each group is computed as a separate batch.</summary>
+/// <summary>The rows of a mixed batch, grouped by adapter: sorted, so that the rows of a group are adjacent. What all adapters share, such as
+/// the product with a base weight, is computed once for all rows; the rest for each group.</summary>
 internal sealed class MixedRows
 {
-    private readonly List<(Adapter? Adapter, int[] Rows)> _groups;
-    private readonly int[] _order; // The place of each row among the rows of all groups.
+    private readonly int[] _sorted; // The row at each place of the sorted order.
+    private readonly int[] _places; // The place of each row.
+    private readonly bool _isSorted;
 
     /// <param name="adapters">The adapter of each row; null for the base alone.</param>
     /// <exception cref="BadInputException">An adapter replaces base parameters, which all rows share.</exception>
@@ -20,23 +22,41 @@ internal sealed class MixedRows
                 "run its rows by themselves");
         }
         Adapters = adapters;
-        _groups = [.. adapters.Select((adapter, row) => (adapter, row)).GroupBy(pair => pair.adapter, pair => pair.row)
-            .Select(group => (group.Key, group.ToArray()))];
-        _order = new int[adapters.Count];
-        foreach (var (place, row) in _groups.SelectMany(group => group.Rows).Index())
+        var groups = adapters.Select((adapter, row) => (adapter, row)).GroupBy(pair => pair.adapter, pair => pair.row).ToList();
+        _sorted = [.. groups.SelectMany(rows => rows)];
+        _places = new int[_sorted.Length];
+        foreach (var (place, row) in _sorted.Index())
         {
-            _order[row] = place;
+            _places[row] = place;
+        }
+        _isSorted = _sorted.Index().All(pair => pair.Index == pair.Item);
+        foreach (var rows in groups)
+        {
+            Groups.Add(new RowGroup(rows.Key, Groups.Sum(group => group.Count), rows.Count()));
         }
     }
 
     /// <summary>The adapter of each row; null for the base alone.</summary>
     public IReadOnlyList<Adapter?> Adapters { get; }
 
-    /// <summary>Runs each group with its adapter.</summary>
-    /// <param name="run">Computes a group from its adapter and the indices of its rows.</param>
+    /// <summary>The groups, in the sorted order.</summary>
+    public List<RowGroup> Groups { get; } = [];
+
+    /// <summary>The adapters that every row has, none or one; null if the rows differ.</summary>
+    public Adapter[]? Single => Groups.Count == 1 ? Groups[0].Adapter?.Alone ?? [] : null;
+
+    /// <summary>Runs each group by itself.</summary>
+    /// <param name="run">Computes a group from its adapter and a function that selects its rows of a tensor.</param>
     /// <returns>All rows, in their order.</returns>
-    public Tensor Run(Func<Adapter?, int[], Tensor> run) =>
-        Take(Tensor.Concat([.. _groups.Select(group => run(group.Adapter, group.Rows))]), _order);
+    public Tensor Run(Func<Adapter?, Func<Tensor, Tensor>, Tensor> run) =>
+        Unsort(Tensor.Concat([.. Groups.Select(group =>
+            run(group.Adapter, x => Take(x, _sorted.AsSpan(group.First, group.Count))))]));
+
+    /// <summary>The rows in the sorted order.</summary>
+    public Tensor Sort(Tensor x) => _isSorted ? x : Take(x, _sorted);
+
+    /// <summary>Sorted rows in their own order.</summary>
+    public Tensor Unsort(Tensor x) => _isSorted ? x : Take(x, _places);
 
     /// <summary>Selects rows of the outermost axis: (rows, …) to (selected, …).</summary>
     public static Tensor Take(Tensor x, ReadOnlySpan<int> rows)
@@ -55,5 +75,21 @@ internal sealed class MixedRows
             x.Backend.Copy(x.View([columns], (long)rows[i] * columns), taken.View([columns], (long)i * columns));
         }
         return taken;
+    }
+}
+
+/// <summary>Rows of a mixed batch with one adapter.</summary>
+/// <param name="Adapter">The adapter; null for the base alone.</param>
+/// <param name="First">The first row, in the sorted order.</param>
+/// <param name="Count">Rows.</param>
+internal readonly record struct RowGroup(Adapter? Adapter, int First, int Count)
+{
+    /// <summary>The rows of this group, as a view of sorted rows.</summary>
+    public Tensor Of(Tensor sorted)
+    {
+        Span<int> extents = stackalloc int[sorted.Shape.Rank];
+        sorted.Shape.CopyTo(extents);
+        extents[0] = Count;
+        return sorted.View(Shape.Of(extents), sorted.Count / sorted.Shape[0] * First);
     }
 }

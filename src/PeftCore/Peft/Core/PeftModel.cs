@@ -1,8 +1,10 @@
 using PeftCore.Backends;
 using PeftCore.Models;
+using PeftCore.Models.Generation;
 using PeftCore.Nn;
 using PeftCore.Peft.Lora;
 using PeftCore.Peft.Prompts;
+using PeftCore.Tokenizers;
 
 namespace PeftCore.Peft;
 
@@ -25,6 +27,8 @@ public sealed class PeftModel
     public PeftModel(TransformerModel model)
     {
         Base = model;
+        Set = new ActiveSet { Find = Get };
+        model.CallAdapters = Set;
         _registry = new AdapterRegistry(model, Set);
         _merger = new Merger(model, _registry, Set);
         _files = new AdapterFiles(model, _registry, Set, _merger);
@@ -66,7 +70,7 @@ public sealed class PeftModel
     public long TrainableCount => _registry.Count().Trainable;
 
     /// <summary>The active set.</summary>
-    internal ActiveSet Set { get; } = new();
+    internal ActiveSet Set { get; }
 
     /// <summary>What the active adapters do before and after each training step.</summary>
     internal StepHooks Steps { get; }
@@ -80,6 +84,7 @@ public sealed class PeftModel
     /// <exception cref="BadInputException">The number of rows is invalid, or adapters are attached.</exception>
     public void ResizeTokenEmbeddings(int rows)
     {
+        using var change = Set.BeginChange();
         _registry.RefuseResize();
         Base.ResizeTokenEmbeddings(rows);
     }
@@ -89,8 +94,11 @@ public sealed class PeftModel
     /// <param name="name">The adapter's name; when saved, the name of its directory.</param>
     /// <param name="seed">Seed of its initial values.</param>
     /// <exception cref="BadInputException">The name is invalid or taken, or the configuration does not fit the model.</exception>
-    public void AddAdapter(PeftConfig config, string name = DefaultAdapter, ulong seed = 0) =>
+    public void AddAdapter(PeftConfig config, string name = DefaultAdapter, ulong seed = 0)
+    {
+        using var change = Set.BeginChange();
         _registry.Add(config, new AttachContext(Base, name, seed) { LikeReference = GradientsLikeReference });
+    }
 
     /// <summary>Attaches a LoRA whose initialisation needs data (EVA, CorDA, LoRA-GA) and makes it the only active adapter.</summary>
     /// <param name="config">Hyperparameters. EVA distributes ranks over the layers; the adapter's configuration holds the result.</param>
@@ -98,8 +106,11 @@ public sealed class PeftModel
     /// <param name="name">The adapter's name.</param>
     /// <param name="seed">Seed of random values.</param>
     /// <exception cref="BadInputException">The initialisation needs no data, or there were none.</exception>
-    public void AddCalibratedAdapter(LoraConfig config, Action run, string name = DefaultAdapter, ulong seed = 0) =>
+    public void AddCalibratedAdapter(LoraConfig config, Action run, string name = DefaultAdapter, ulong seed = 0)
+    {
+        using var change = Set.BeginChange();
         new LoraCalibrator(Base, _registry, Set).Attach(config, run, name, seed);
+    }
 
     /// <summary>Attaches the LoRA of a run that began with <see cref="AddCalibratedAdapter"/>, from its saved state and without data. It is
     /// the only active adapter, ready to train.</summary>
@@ -108,8 +119,11 @@ public sealed class PeftModel
     /// <param name="name">The adapter's name.</param>
     /// <param name="seed">Seed of random values.</param>
     /// <exception cref="BadInputException">The state does not fit the configuration.</exception>
-    public void ResumeCalibratedAdapter(LoraConfig config, string directory, string name = DefaultAdapter, ulong seed = 0) =>
+    public void ResumeCalibratedAdapter(LoraConfig config, string directory, string name = DefaultAdapter, ulong seed = 0)
+    {
+        using var change = Set.BeginChange();
         _files.Resume(config, directory, name, seed);
+    }
 
     /// <summary>Attaches a new LoRA that is a weighted combination of adapters of any method that adds to the weights of linear layers. It
     /// is neither active nor trainable.</summary>
@@ -124,8 +138,11 @@ public sealed class PeftModel
     /// <exception cref="BadInputException">The adapters cannot be combined in this way.</exception>
     public void AddWeightedAdapter(IReadOnlyList<string> names, IReadOnlyList<double> weights, string newName,
         CombinationType combination = CombinationType.Svd, double? density = null, MajoritySign majoritySign = MajoritySign.Total,
-        int? svdRank = null, ulong seed = 0) =>
+        int? svdRank = null, ulong seed = 0)
+    {
+        using var change = Set.BeginChange();
         _merger.Combine(names, weights, newName, combination, density, majoritySign, svdRank, seed);
+    }
 
     /// <summary>The configuration of an adapter.</summary>
     public PeftConfig ConfigOf(string name) => Get(name).Config;
@@ -133,6 +150,7 @@ public sealed class PeftModel
     /// <summary>Detaches an adapter and frees its memory.</summary>
     public void Delete(string name)
     {
+        using var change = Set.BeginChange();
         _merger.Unmerge(Get(name));
         _registry.Detach(Get(name));
     }
@@ -140,15 +158,20 @@ public sealed class PeftModel
     /// <summary>Detaches all adapters, which restores the original base.</summary>
     public TransformerModel Unload()
     {
+        using var change = Set.BeginChange();
         AdapterNames.ToList().ForEach(Delete);
         Set.SetDisabled(false);
         return Base;
     }
 
-    /// <summary>Makes these adapters the active ones; their updates add up. Only their parameters require gradients: those that were
+    /// <summary>Makes these adapters the active ones, which calls that name none run with; their updates add up. Only their parameters require gradients: those that were
     /// trainable when the adapter was last active. Merged adapters are unmerged.</summary>
     /// <exception cref="BadInputException">A name is unknown, or more than one adapter replaces base parameters.</exception>
-    public void SetActive(params IReadOnlyList<string> names) => Set.Activate([.. names.Distinct().Select(Get)]);
+    public void SetActive(params IReadOnlyList<string> names)
+    {
+        using var change = Set.BeginChange();
+        Set.Activate([.. names.Distinct().Select(Get)]);
+    }
 
     /// <summary>Freezes all adapters, for inference.</summary>
     public void Freeze() => AdapterNames.ToList().ForEach(name => SetRequiresGrad(name, false));
@@ -157,20 +180,38 @@ public sealed class PeftModel
     public void SetRequiresGrad(string name, bool requiresGrad) =>
         Get(name).SetRequiresGrad(requiresGrad, ActiveAdapters.Contains(name));
 
-    /// <summary>Runs code with all adapters disabled.</summary>
+    /// <summary>Runs a call with other adapters than the active ones: those of these names together, or none for an empty list. They belong
+    /// to the call: they flow with it over await and into tasks that it starts, and calls on other threads do not see them. An adapter that
+    /// replaces parameters of the base makes the call run alone, while others wait.</summary>
+    /// <exception cref="BadInputException">A name is unknown, or more than one adapter replaces base parameters.</exception>
+    public T WithAdapters<T>(IReadOnlyList<string> names, Func<T> body)
+    {
+        Adapter[] adapters = [.. names.Where(name => name != NoAdapter).Distinct().Select(Get)];
+        return Set.With(adapters.Length == 1 ? adapters[0].Alone : adapters, body);
+    }
+
+    /// <summary>Runs a call with all adapters disabled.</summary>
     public T WithoutAdapters<T>(Func<T> body) => Set.WithoutAdapters(body);
 
     /// <summary>Disables all adapters, including the merged ones, until <see cref="Enable"/>.</summary>
-    public void Disable() => Set.SetDisabled(true);
+    public void Disable()
+    {
+        using var change = Set.BeginChange();
+        Set.SetDisabled(true);
+    }
 
     /// <summary>Enables the active adapters again.</summary>
-    public void Enable() => Set.SetDisabled(false);
+    public void Enable()
+    {
+        using var change = Set.BeginChange();
+        Set.SetDisabled(false);
+    }
 
-    /// <summary>Runs code on a batch whose rows belong to tasks of a multitask adapter: one task per row, or one for all, counted from 0.
+    /// <summary>Runs a call on a batch whose rows belong to tasks of a multitask adapter: one task per row, or one for all, counted from 0.
     /// By default all rows belong to task 0. Tasks in the batch itself take precedence.</summary>
     public T WithTasks<T>(IReadOnlyList<int> tasks, Func<T> body) => Set.WithTasks(tasks, body);
 
-    /// <summary>Runs code on a mixed batch: each row uses the adapter of its name, or none for <see cref="NoAdapter"/>.</summary>
+    /// <summary>Runs a call on a mixed batch: each row uses the adapter of its name, or none for <see cref="NoAdapter"/>.</summary>
     /// <exception cref="BadInputException">A row's adapter does not support mixed batches, or adapters are merged.</exception>
     public T WithRowAdapters<T>(IReadOnlyList<string> rows, Func<T> body) =>
         Set.WithRows(new MixedRows([.. rows.Select(name => name == NoAdapter ? null : Get(name))]), Base.GradientCheckpointing, body);
@@ -179,10 +220,18 @@ public sealed class PeftModel
     /// weights are merged in F32 and rounded once. Merging twice changes nothing.</summary>
     /// <param name="safe">Throw, and change nothing, if a merged weight is not finite.</param>
     /// <exception cref="BadInputException">An adapter cannot be merged, or a merged weight is not finite.</exception>
-    public void Merge(bool safe = true) => _merger.Merge(safe);
+    public void Merge(bool safe = true)
+    {
+        using var change = Set.BeginChange();
+        _merger.Merge(safe);
+    }
 
     /// <summary>Replaces merged weights by the base's own, so that the base is bit-equal to the original.</summary>
-    public void Unmerge() => Set.RemoveMerged();
+    public void Unmerge()
+    {
+        using var change = Set.BeginChange();
+        Set.RemoveMerged();
+    }
 
     /// <summary>Merges the active adapters permanently into the base and detaches all adapters. Weights are merged one at a time, so the
     /// extra memory is that of one weight, not of a second model.</summary>
@@ -194,14 +243,26 @@ public sealed class PeftModel
     /// <exception cref="BadInputException">An adapter cannot be merged, or a merged weight is not finite.</exception>
     public TransformerModel MergeAndUnload(bool safe = true, bool keepTies = false)
     {
+        using var change = Set.BeginChange();
         _merger.MergeForGood(safe, keepTies);
         return Unload();
     }
 
+    /// <summary>Generates text after a prompt; see <see cref="Generator.Generate(string, Tokenizer, GenerationOptions?, Action{int, string}?,
+    /// string?, CancellationToken)"/>.</summary>
+    /// <exception cref="BadInputException">The prompt is empty or does not fit the model, an option is out of range, or there is no such
+    /// adapter.</exception>
+    public GenerationResult Generate(string prompt, Tokenizer tokenizer, GenerationOptions? options = null, string? adapter = null,
+        Action<int, string>? onToken = null, CancellationToken cancel = default) =>
+        new Generator(Base, Base.Backend).Generate(prompt, tokenizer, options, onToken, adapter, cancel);
+
     /// <summary>Saves these adapters, or all if none is named, as Hugging Face PEFT does: "default" in the directory itself, others in
     /// subdirectories of their name. Missing directories are created.</summary>
-    public void Save(string directory, params IReadOnlyList<string> names) =>
+    public void Save(string directory, params IReadOnlyList<string> names)
+    {
+        using var change = Set.BeginChange();
         _files.Save(directory, names.Count > 0 ? names : AdapterNames);
+    }
 
     /// <summary>Attaches a saved adapter and makes it the only active one. On an error nothing changes.</summary>
     /// <param name="directory">Has adapter_config.json and adapter_model.safetensors.</param>
@@ -209,35 +270,60 @@ public sealed class PeftModel
     /// <param name="trainable">Whether its parameters are trainable.</param>
     /// <param name="warnings">Receives a sentence for each unknown field, which is ignored.</param>
     /// <exception cref="BadInputException">A file is missing or damaged, or the adapter does not fit this model.</exception>
-    public void Load(string directory, string name = DefaultAdapter, bool trainable = false, ICollection<string>? warnings = null) =>
+    public void Load(string directory, string name = DefaultAdapter, bool trainable = false, ICollection<string>? warnings = null)
+    {
+        using var change = Set.BeginChange();
         _files.Load(directory, name, trainable, GradientsLikeReference, warnings);
+    }
 
     /// <summary>Reads the values of an attached adapter from a directory. On an error nothing changes.</summary>
-    public void Reload(string directory, string name = DefaultAdapter) => _files.Reload(directory, name);
+    public void Reload(string directory, string name = DefaultAdapter)
+    {
+        using var change = Set.BeginChange();
+        _files.Reload(directory, name);
+    }
 
     /// <summary>Saves an adapter so that training can resume exactly: its files and further state, such as the network that computes
     /// virtual tokens, or the scores by which AdaLoRA allocates ranks.</summary>
-    public void SaveState(string directory, string name = DefaultAdapter) => _files.SaveState(directory, name);
+    public void SaveState(string directory, string name = DefaultAdapter)
+    {
+        using var change = Set.BeginChange();
+        _files.SaveState(directory, name);
+    }
 
     /// <summary>Restores the state that <see cref="SaveState"/> wrote to an attached adapter. On an error nothing changes.</summary>
-    public void LoadState(string directory, string name = DefaultAdapter) => _files.LoadState(directory, name);
+    public void LoadState(string directory, string name = DefaultAdapter)
+    {
+        using var change = Set.BeginChange();
+        _files.LoadState(directory, name);
+    }
 
     /// <summary>Saves an adapter of any method that adds to or scales weights of linear layers as a LoRA: the truncated SVD of each layer's
     /// update, of the given rank.</summary>
     /// <returns>The path of each layer and its relative error, ‖ΔW − B·A‖/‖ΔW‖ in the Frobenius norm.</returns>
     /// <exception cref="BadInputException">The adapter's update cannot be expressed as a LoRA.</exception>
-    public IReadOnlyList<(string Path, double Error)> SaveAsLora(string directory, int rank, string name = DefaultAdapter) =>
-        _files.SaveAsLora(directory, rank, name);
+    public IReadOnlyList<(string Path, double Error)> SaveAsLora(string directory, int rank, string name = DefaultAdapter)
+    {
+        using var change = Set.BeginChange();
+        return _files.SaveAsLora(directory, rank, name);
+    }
 
     /// <summary>Saves a LoRA whose initialisation changes the base's weights (PiSSA, OLoRA) as a plain LoRA of twice the rank, which is
     /// equivalent on the unchanged base and can be combined with others. Any other LoRA is saved unchanged.</summary>
     /// <exception cref="BadInputException">The adapter is not a LoRA.</exception>
-    public void SaveConverted(string directory, string name = DefaultAdapter) => _files.SaveConverted(directory, name);
+    public void SaveConverted(string directory, string name = DefaultAdapter)
+    {
+        using var change = Set.BeginChange();
+        _files.SaveConverted(directory, name);
+    }
 
     internal Adapter Get(string name) => _registry.Get(name);
 
     /// <summary>Attaches an adapter whose values do not matter, for memory plans and benchmarks: an initialisation that needs data is
     /// skipped, and with EVA every layer has the configured rank.</summary>
-    public void AddPlannedAdapter(PeftConfig config, ulong seed = 0) =>
+    public void AddPlannedAdapter(PeftConfig config, ulong seed = 0)
+    {
+        using var change = Set.BeginChange();
         _registry.Add(config, new AttachContext(Base, DefaultAdapter, seed) { ShapesOnly = true });
+    }
 }

@@ -15,9 +15,9 @@ internal sealed class ResidualDispatcher(ActiveSet set) : ResidualHook
     {
         if (set.Rows is { } rows)
         {
-            return rows.Run((adapter, picked) =>
+            return rows.Run((adapter, take) =>
             {
-                Tensor x = MixedRows.Take(stream, picked), h = MixedRows.Take(output, picked);
+                Tensor x = take(stream), h = take(output);
                 return Parts.Of(adapter)?.Add(x, h) ?? x + h;
             });
         }

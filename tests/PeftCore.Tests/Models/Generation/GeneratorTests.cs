@@ -132,7 +132,7 @@ public sealed class GeneratorTests(string family)
             {
                 cancel.Cancel();
             }
-        }, cancel.Token);
+        }, cancel: cancel.Token);
         Assert.That(result.Reason, Is.EqualTo(FinishReason.Cancelled));
         Assert.That(result.Tokens, Has.Count.EqualTo(3));
     }
