@@ -1,5 +1,6 @@
 using PeftCore.Cli.Output;
 using PeftCore.Cli.Session;
+using PeftCore.Models.Generation;
 using PeftCore.Tensors;
 
 namespace PeftCore.Cli.Options;
@@ -53,7 +54,7 @@ internal sealed record DecodingOptions : VerbOptions, ISettings<DecodingOptions>
 
     public int Warmup { get; init; } = 1;
 
-    public ulong Seed { get; init; } = 42;
+    public ulong Seed { get; init; } = new GenerationOptions().Seed;
 
     public string Device { get; init; } = "cpu";
 

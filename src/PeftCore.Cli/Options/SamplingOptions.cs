@@ -10,6 +10,8 @@ internal sealed record SamplingOptions : VerbOptions, ISettings<SamplingOptions>
     internal const string KvCacheDTypeHelp =
         "how keys and values of earlier tokens are stored: bf16 takes half the bytes of f32, auto is as the device computes";
 
+    private static readonly GenerationOptions Generation = new();
+
     private const string OfModel = "generation_config.json's, else ";
 
     public static SettingRows<SamplingOptions> Rows { get; } = new SettingRows<SamplingOptions>(() => new())
@@ -127,17 +129,17 @@ internal sealed record SamplingOptions : VerbOptions, ISettings<SamplingOptions>
 
     public int? ClassLabel { get; init; }
 
-    public int MaxNewTokens { get; init; } = 128;
+    public int MaxNewTokens { get; init; } = Generation.MaxNewTokens;
 
-    public double Temperature { get; init; }
+    public double Temperature { get; init; } = Generation.Temperature;
 
-    public int TopK { get; init; }
+    public int TopK { get; init; } = Generation.TopK;
 
-    public double TopP { get; init; } = 1;
+    public double TopP { get; init; } = Generation.TopP;
 
-    public double MinP { get; init; }
+    public double MinP { get; init; } = Generation.MinP;
 
-    public double RepetitionPenalty { get; init; } = 1;
+    public double RepetitionPenalty { get; init; } = Generation.RepetitionPenalty;
 
     public int? NumBeams { get; init; }
 
@@ -163,7 +165,7 @@ internal sealed record SamplingOptions : VerbOptions, ISettings<SamplingOptions>
 
     public int TaskId { get; init; }
 
-    public ulong Seed { get; init; } = 42;
+    public ulong Seed { get; init; } = Generation.Seed;
 
     public string Device { get; init; } = "cpu";
 

@@ -1,4 +1,6 @@
 using PeftCore.Cli.Session;
+using PeftCore.Data;
+using PeftCore.Training;
 
 namespace PeftCore.Cli.Options;
 
@@ -21,7 +23,7 @@ internal record SequenceOptions : VerbOptions
     /// <summary>Help text of --max-target-length.</summary>
     public const string TargetLengthHelp = "longest target of an encoder-decoder, in tokens";
 
-    public bool MaskPrompt { get; init; } = true;
+    public bool MaskPrompt { get; init; } = new EncodeOptions { MaxSeqLength = 1 }.MaskPrompt;
 
     public string? ChatTemplate { get; init; }
 
@@ -59,7 +61,7 @@ internal record SequenceOptions : VerbOptions
     /// <summary>Help text of --language.</summary>
     public const string LanguageHelp = "the language of recordings, such as en, for models with several";
 
-    public ulong Seed { get; init; } = 42;
+    public ulong Seed { get; init; } = new TrainerOptions().Seed;
 
     public string Device { get; init; } = "cpu";
 

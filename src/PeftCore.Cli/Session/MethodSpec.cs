@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using PeftCore.Peft;
+using PeftCore.Peft.Prompts;
 
 namespace PeftCore.Cli.Session;
 
@@ -11,8 +12,6 @@ namespace PeftCore.Cli.Session;
 /// <param name="Fields">Fields of its adapter_config.json.</param>
 internal sealed record MethodSpec(string Text, string Method, JsonObject Fields)
 {
-    private const int UsualVirtualTokens = 20;
-
     /// <summary>Aliases of methods with some fields. Bottlenecks have AdapterHub's names, old and new.</summary>
     private static readonly Dictionary<string, (string Method, string Field, string Value)> Aliases = new(StringComparer.Ordinal)
     {
@@ -83,7 +82,7 @@ internal sealed record MethodSpec(string Text, string Method, JsonObject Fields)
         fields["base_model_name_or_path"] ??= model;
         if (Method is "prompt_tuning" or "multitask_prompt_tuning" or "p_tuning" or "prefix_tuning")
         {
-            fields["num_virtual_tokens"] ??= UsualVirtualTokens;
+            fields["num_virtual_tokens"] ??= new PromptTuningConfig().NumVirtualTokens;
         }
         if (fields["prompt_tuning_init"]?.ToString() == "TEXT")
         {

@@ -47,8 +47,8 @@ internal static class Resumption
     /// <param name="totalSteps">The steps that the settings ask for.</param>
     public static string Finished(TrainingResult result, int totalSteps) => result.StoppedEarly
         ? $"the run was finished already: it stopped early at step {result.Steps}"
-        : $"the run was finished already: {result.Steps} steps are done and {totalSteps} are asked for; raise --max-steps or --num-epochs " +
-            "to train on";
+        : $"the run was finished already: {result.Steps} steps are done and {totalSteps} are asked for; raise --max-steps or " +
+            "--num-epochs to train on";
 
     /// <summary>A sentence that names the settings that changed since the run began; null if none did, or if they are unknown.</summary>
     public static string? Differences(TrainOptions options, JsonObject settings)

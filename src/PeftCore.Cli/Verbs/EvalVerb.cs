@@ -16,6 +16,8 @@ internal sealed class EvalVerb : Verb
     // Random steps and noises that each picture is measured with, the same ones in every evaluation.
     private const int NoiseDraws = 16;
 
+    private static readonly SequenceOptions Defaults = new();
+
     private readonly Option<string?> _model = new("--model") { Description = "directory of the model", HelpName = "DIR" };
     private readonly Option<string[]> _adapter = new("--adapter")
     {
@@ -26,13 +28,13 @@ internal sealed class EvalVerb : Verb
     private readonly Option<string?> _pooling = PoolingOption.New();
     private readonly Option<int?> _rows = ResizeOption.New();
     private readonly Option<string?> _data = new("--data") { Description = "data to evaluate on", HelpName = "FILE|DIR" };
-    private readonly Option<int> _batchSize = NumberOption.Whole("--batch-size", "sequences at once", 8);
+    private readonly Option<int> _batchSize = NumberOption.Whole("--batch-size", "sequences at once", Defaults.BatchSize);
     private readonly Option<int?> _length = NumberOption.WholeOrNone("--max-seq-length", "longest sequence, in tokens");
     private readonly Option<int?> _targetLength = NumberOption.WholeOrNone("--max-target-length", SequenceOptions.TargetLengthHelp);
     private readonly Option<bool> _maskPrompt = new("--mask-prompt")
     {
-        Description = "count answers only, not prompts [default: true]",
-        DefaultValueFactory = _ => true
+        Description = $"count answers only, not prompts [default: {(Defaults.MaskPrompt ? "true" : "false")}]",
+        DefaultValueFactory = _ => Defaults.MaskPrompt
     };
 
     private readonly Option<string?> _template =

@@ -23,7 +23,8 @@ internal sealed class InitVerb : Verb
         Description = "where the model goes", HelpName = "DIR",
         Required = true,
     };
-    private readonly Option<int> _seed = NumberOption.Whole("--seed", "seed of the weights", fallback: 42, min: 0);
+    private readonly Option<int> _seed =
+        NumberOption.Whole("--seed", "seed of the weights", fallback: (int)new SequenceOptions().Seed, min: 0);
     private readonly Option<bool> _filters = new("--band-pass-filters")
     {
         Description = "start the first convolution of a model of sound as band-pass filters at mel frequencies",

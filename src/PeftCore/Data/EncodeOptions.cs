@@ -11,7 +11,7 @@ public sealed record EncodeOptions
     public required int MaxSeqLength { get; init; }
 
     /// <summary>Whether only completions, answers and the assistant's turns are learned; otherwise every token is.</summary>
-    public bool MaskPrompt { get; init; }
+    public bool MaskPrompt { get; init; } = true;
 
     /// <summary>Whether texts and completions end with the end-of-text token, so that the model learns to stop.</summary>
     internal bool AppendEos { get; init; } = true;

@@ -10,7 +10,7 @@ public sealed class LoaderOptions
     public required int PadId { get; init; }
 
     /// <summary>Seed of the order.</summary>
-    public ulong Seed { get; init; }
+    public ulong Seed { get; init; } = DefaultSeed.Value;
 
     /// <summary>Whether to shuffle the samples anew in each epoch.</summary>
     public bool Shuffle { get; init; } = true;

@@ -30,7 +30,7 @@ public sealed class TaskOptions
     public float? Temperature { get; init; }
 
     /// <summary>Seed of the weights of a new head.</summary>
-    public ulong Seed { get; init; }
+    public ulong Seed { get; init; } = DefaultSeed.Value;
 
     /// <summary>Paths of parameters that an adapter's file has, so that they are not random once it is loaded.</summary>
     internal IReadOnlyCollection<string> Saved { get; init; } = [];

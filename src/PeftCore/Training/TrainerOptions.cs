@@ -16,7 +16,7 @@ public enum OptimizerKind
 }
 
 /// <summary>Settings of a <see cref="Trainer"/>. The defaults are those of Hugging Face's Trainer, except the learning rate, which is
-/// chosen for adapters.</summary>
+/// chosen for adapters, the rows of the log and the number of checkpoints. The command line takes its defaults from here.</summary>
 public sealed record TrainerOptions
 {
     /// <summary>Output directory for the result, training_log.jsonl and the checkpoint-N directories; null writes no files.</summary>
@@ -72,7 +72,7 @@ public sealed record TrainerOptions
     public double MaxGradNorm { get; init; } = 1;
 
     /// <summary>Steps between rows of the log.</summary>
-    public int LoggingSteps { get; init; } = 1;
+    public int LoggingSteps { get; init; } = 10;
 
     private const string Loss = "loss";
 
@@ -83,7 +83,7 @@ public sealed record TrainerOptions
     public int SaveSteps { get; init; }
 
     /// <summary>Maximum number of checkpoints; 0 keeps all. The last and the best are always kept.</summary>
-    public int SaveTotalLimit { get; init; }
+    public int SaveTotalLimit { get; init; } = 2;
 
     /// <summary>Whether the run ends with the parameters that had the best evaluation: the lowest loss, or the best
     /// <see cref="MetricForBestModel"/>.</summary>
@@ -100,7 +100,7 @@ public sealed record TrainerOptions
     internal double EarlyStoppingThreshold { get; init; }
 
     /// <summary>Seed of dropout. The loader has its own seed for the order of the data.</summary>
-    public ulong Seed { get; init; }
+    public ulong Seed { get; init; } = DefaultSeed.Value;
 
     /// <summary>Creates the optimizer of these settings.</summary>
     internal Optimizer NewOptimizer(ITrainable trainable)

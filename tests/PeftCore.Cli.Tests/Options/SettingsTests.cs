@@ -9,12 +9,12 @@ namespace PeftCore.Cli.Tests.Options;
 public sealed class SettingsTests
 {
     [Test]
-    public void Without_flags_every_setting_has_hugging_faces_default()
+    public void Without_flags_every_setting_has_its_default()
     {
         var options = Read();
 
         Assert.That((options.LoraR, options.LoraAlpha, options.LearningRate, options.BatchSize, options.NumEpochs, options.Seed),
-            Is.EqualTo((8, 8.0, 5e-5, 8, 3.0, 42UL)));
+            Is.EqualTo((8, 8.0, 2e-4, 8, 3.0, 42UL)));
         Assert.That((options.UseDora, options.MaskPrompt, options.MaxSteps, options.EvalSteps), Is.EqualTo((false, true, -1, (int?)null)));
     }
 

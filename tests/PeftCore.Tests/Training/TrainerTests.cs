@@ -30,7 +30,7 @@ public sealed class TrainerTests
         var options = new TrainerOptions
         {
             OutputDirectory = _directory["run"], Optimizer = optimizer, Momentum = 0.9f, LearningRate = rate, Epochs = 6, WarmupRatio = 0.1,
-            Schedule = ScheduleKind.Cosine,
+            Schedule = ScheduleKind.Cosine, LoggingSteps = 1,
         };
         var progress = new List<TrainingProgress>();
         var trainer = new Trainer(trainable, options, Runs.Loader(64, 1, 8), held);

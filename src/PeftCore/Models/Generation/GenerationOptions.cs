@@ -26,7 +26,7 @@ public sealed partial record GenerationOptions
     public float RepetitionPenalty { get; init; } = 1;
 
     /// <summary>Seed of sampling: the same seed, prompt and model give the same tokens.</summary>
-    public ulong Seed { get; init; }
+    public ulong Seed { get; init; } = DefaultSeed.Value;
 
     /// <summary>Tokens that end the text, such as the end-of-sequence token.</summary>
     public IReadOnlyCollection<int> StopTokens { get; init; } = [];
