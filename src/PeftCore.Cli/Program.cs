@@ -9,6 +9,7 @@ internal static class Program
 
     private static int Main(string[] args)
     {
+        WideVectors.TakeOver(args);
         using var stop = new CancellationTokenSource();
         var terminal = Terminal.OfProcess();
         // The first Ctrl-C asks the verb to save and end; the second ends the process at once.

@@ -30,7 +30,7 @@ internal static class Devices
         if (!HasGpuBackend)
         {
             throw new BadInputException($"--device {name} is not in this program, which was compiled ahead of time (native AOT) and has the "
-                + "CPU backend alone; use --device cpu, or the program for .NET: dotnet tool install peftcore.");
+                + "CPU backend alone; use --device cpu, or the program for .NET: dotnet tool install PeftCore.Cli.");
         }
         try
         {

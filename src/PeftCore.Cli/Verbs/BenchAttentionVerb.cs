@@ -4,7 +4,6 @@ using PeftCore.Backends;
 using PeftCore.Cli.Options;
 using PeftCore.Cli.Output;
 using PeftCore.Cli.Session;
-using PeftCore.Kernels;
 using PeftCore.Tensors;
 
 namespace PeftCore.Cli.Verbs;

@@ -11,6 +11,12 @@ namespace PeftCore.Tests.Docs.Snippets;
 
 internal static class Library
 {
+    public static void Run()
+    {
+        string modelDirectory = "./base-llama", dataFile = "./train.jsonl", outputDirectory = "./adapter";
+        Run(modelDirectory, dataFile, outputDirectory);
+    }
+
     public static void Run(string modelDirectory, string dataFile, string outputDirectory)
     {
         using var backend = new CpuBackend();
@@ -22,10 +28,12 @@ internal static class Library
         var rows = DataFiles.Open(dataFile).RequireTrain();
         var samples = new ExampleEncoder(tokenizer, new EncodeOptions { MaxSeqLength = 128, MaskPrompt = true }).Encode(rows);
         var loader = new DataLoader(samples, new LoaderOptions { BatchSize = 8, PadId = tokenizer.PadId ?? 0 });
-        new Trainer(model, new TrainerOptions { LearningRate = 1e-3, MaxSteps = 20, OutputDirectory = outputDirectory }, loader).Run();
+        var trainer = new Trainer(model, new TrainerOptions { LearningRate = 3e-3, MaxSteps = 60, OutputDirectory = outputDirectory }, loader);
+        trainer.StepDone += progress => Console.WriteLine($"step {progress.Step} of {progress.TotalSteps}, loss {progress.Loss:0.000}");
+        trainer.Run();
 
-        var answer = new Generator(model.Base, backend).Generate([.. tokenizer.Encode("It was a dark night").Ids],
-            new GenerationOptions { MaxNewTokens = 20 });
+        string prompt = "On Tuesday at one o'clock Miss Harper is to have tea with Margaret at the inn.\n";
+        var answer = new Generator(model.Base, backend).Generate([.. tokenizer.Encode(prompt).Ids], new GenerationOptions { MaxNewTokens = 40 });
         Console.WriteLine(tokenizer.Decode([.. answer.Tokens]));
     }
 }
