@@ -73,25 +73,25 @@ internal sealed class TextEndpoints(ServerOptions options, ServedModel served, A
         using var limit = new TimeLimit(options.Timeout, context.RequestAborted);
         var texts = tokenize();
         note.PromptTokens = texts.Sum(text => text.Ids.Length);
-        var jobs = texts.SelectMany((text, at) => Enumerable.Range(at * request.Choices, request.Choices).Select(choice =>
+        var jobs = texts.SelectMany(text => Enumerable.Range(0, request.Choices).Select(choice =>
             new TextJob(text.Ids, request.Options(served.Defaults, Room(text.Ids.Length, newTokens ?? request.MaxTokens), choice),
                 target.Adapter, _ => { }))).ToList();
         var answer = new GenerationAnswer(form, note.PromptTokens,
             [.. texts.SelectMany(text => Enumerable.Repeat(text.Before, request.Choices))]);
-        try
+        await limit.Run(async cancel =>
         {
-            await limit.Run(async cancel =>
+            using var lease = await target.Lease(adapters, cancel);
+            await using var runs = new TextRuns(engine, jobs, cancel);
+            try
             {
-                using var lease = await target.Lease(adapters, cancel);
-                await using var runs = new TextRuns(engine, jobs, cancel);
                 await (request.Stream ? answer.Stream(context, runs, request.IncludeUsage, cancel) : answer.Whole(context, runs, cancel));
-            });
-        }
-        finally
-        {
-            note.NewTokens = answer.NewTokens;
-            Interlocked.Add(ref _newTokens, answer.NewTokens);
-        }
+            }
+            finally
+            {
+                note.NewTokens = runs.NewTokens;
+                Interlocked.Add(ref _newTokens, runs.NewTokens);
+            }
+        });
     }
 
     /// <summary>The most new tokens after a prompt.</summary>

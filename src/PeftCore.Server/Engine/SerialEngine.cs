@@ -1,5 +1,4 @@
 using PeftCore.Models.Generation;
-using PeftCore.Peft;
 
 namespace PeftCore.Server.Engine;
 
@@ -26,18 +25,8 @@ internal sealed class SerialEngine(ServedModel served) : ITextEngine
 
     private GenerationResult Run(TextJob job, CancellationToken cancel)
     {
-        if (job.Adapter == PeftModel.NoAdapter)
-        {
-            return served.Model.WithoutAdapters(() => Text(job, cancel));
-        }
-        served.Model.SetActive(job.Adapter);
-        return Text(job, cancel);
-    }
-
-    private GenerationResult Text(TextJob job, CancellationToken cancel)
-    {
-        var result = _generator.Generate(job.Prompt, job.Options, tokens => served.Tokenizer.Decode([.. tokens]),
-            (_, text) => job.OnText(text), cancel: cancel);
+        var result = served.Model.WithAdapters([job.Adapter], () => _generator.Generate(job.Prompt, job.Options,
+            tokens => served.Tokenizer.Decode([.. tokens]), (_, text) => job.OnToken(text), cancel: cancel));
         cancel.ThrowIfCancellationRequested();
         return result;
     }

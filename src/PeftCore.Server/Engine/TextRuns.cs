@@ -16,6 +16,7 @@ internal sealed class TextRuns : IAsyncDisposable
     private readonly Channel<TextEvent> _events = Channel.CreateUnbounded<TextEvent>(new() { SingleReader = true });
     private readonly CancellationTokenSource _stop;
     private readonly Task _all;
+    private int _newTokens;
 
     /// <param name="engine">Generates the texts.</param>
     /// <param name="texts">The texts: prompt, options, adapter.</param>
@@ -25,6 +26,9 @@ internal sealed class TextRuns : IAsyncDisposable
         _stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         _all = RunAll(engine, texts);
     }
+
+    /// <summary>Number of new tokens so far.</summary>
+    public int NewTokens => _newTokens;
 
     /// <summary>The pieces of all texts in the order in which they are generated. If one text fails, the others end too.</summary>
     public ChannelReader<TextEvent> Events => _events.Reader;
@@ -49,8 +53,9 @@ internal sealed class TextRuns : IAsyncDisposable
         {
             var result = await engine.Generate(text with
             {
-                OnText = piece =>
+                OnToken = piece =>
                 {
+                    Interlocked.Increment(ref _newTokens);
                     if (piece.Length > 0)
                     {
                         _events.Writer.TryWrite(new TextEvent(index, piece, null));

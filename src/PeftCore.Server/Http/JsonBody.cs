@@ -28,8 +28,9 @@ internal static class JsonBody
         {
             return document;
         }
+        string kind = Field.KindOf(document.RootElement);
         document.Dispose();
-        throw new ApiException(400, $"the body is a JSON {Field.KindOf(document.RootElement)}, expected an object");
+        throw new ApiException(400, $"the body is a JSON {kind}, expected an object");
     }
 
     /// <summary>Bytes of one value.</summary>

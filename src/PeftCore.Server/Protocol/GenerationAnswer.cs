@@ -10,9 +10,6 @@ namespace PeftCore.Server.Protocol;
 /// <param name="before">The text that each answer begins with: an echoed prompt, or nothing.</param>
 internal sealed class GenerationAnswer(AnswerForm form, int promptTokens, IReadOnlyList<string> before)
 {
-    /// <summary>Number of new tokens so far.</summary>
-    public int NewTokens { get; private set; }
-
     /// <summary>Answers when all texts have ended.</summary>
     public async Task Whole(HttpContext context, TextRuns runs, CancellationToken cancel)
     {
@@ -21,11 +18,10 @@ internal sealed class GenerationAnswer(AnswerForm form, int promptTokens, IReadO
         {
             if (result is not null)
             {
-                NewTokens += result.Tokens.Count;
                 choices[index] = new Choice(index, before[index] + result.Text, result.Reason);
             }
         }
-        await JsonBody.Answer(context.Response, StatusCodes.Status200OK, writer => form.WriteWhole(writer, choices, UsageNow));
+        await JsonBody.Answer(context.Response, StatusCodes.Status200OK, writer => form.WriteWhole(writer, choices, UsageOf(runs)));
     }
 
     /// <summary>Sends pieces as they come. The headers go with the first of them, so that a request that fails before has its
@@ -50,13 +46,13 @@ internal sealed class GenerationAnswer(AnswerForm form, int promptTokens, IReadO
         }
         if (includeUsage)
         {
-            events.Add(writer => form.WriteUsage(writer, UsageNow));
+            events.Add(writer => form.WriteUsage(writer, UsageOf(runs)));
         }
         events.AddDone();
         await events.Flush(cancel);
     }
 
-    private Usage UsageNow => new(promptTokens, NewTokens);
+    private Usage UsageOf(TextRuns runs) => new(promptTokens, runs.NewTokens);
 
     private void Add(ServerSentEvents events, TextEvent next, bool[] begun)
     {
@@ -70,7 +66,6 @@ internal sealed class GenerationAnswer(AnswerForm form, int promptTokens, IReadO
         }
         if (next.Result is { } result)
         {
-            NewTokens += result.Tokens.Count;
             events.Add(writer => form.WriteEnd(writer, next.Index, result.Reason));
         }
     }

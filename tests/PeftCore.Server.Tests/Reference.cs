@@ -1,0 +1,58 @@
+using PeftCore.Backends;
+using PeftCore.Cli.Tests;
+using PeftCore.Models;
+using PeftCore.Models.Generation;
+using PeftCore.Peft;
+using PeftCore.Peft.Lora;
+using PeftCore.Tokenizers;
+
+namespace PeftCore.Server.Tests;
+
+/// <summary>The bundled LLaMA model with adapters of random values, and the texts that it writes alone.</summary>
+internal sealed class Reference : IDisposable
+{
+    private readonly CpuBackend _backend = new(1);
+    private readonly PeftModel _model;
+
+    /// <summary>Makes adapters and saves them in subdirectories of their names.</summary>
+    public Reference(string directory, params string[] adapters)
+    {
+        _model = new PeftModel(ModelLoader.Load(Bundled.BaseLlama, _backend));
+        Tokenizer = Tokenizer.FromDirectory(Bundled.BaseLlama);
+        foreach (var (index, name) in adapters.Index())
+        {
+            // Random values in both factors, so that each adapter writes texts of its own.
+            _model.AddAdapter(new LoraConfig { Rank = 4, Alpha = 32, Init = LoraInit.Random }, name, seed: (ulong)index + 1);
+            _model.Save(directory, name);
+        }
+    }
+
+    public Tokenizer Tokenizer { get; }
+
+    /// <summary>The likeliest text after a prompt.</summary>
+    /// <param name="adapter">The adapter; null for the base.</param>
+    /// <param name="prompt">The prompt.</param>
+    /// <param name="tokens">The most new tokens.</param>
+    public string Text(string? adapter, string prompt, int tokens) =>
+        Sample(adapter, prompt, new GenerationOptions { MaxNewTokens = tokens });
+
+    /// <summary>The text after a prompt.</summary>
+    public string Sample(string? adapter, string prompt, GenerationOptions options)
+    {
+        if (adapter is null)
+        {
+            return _model.WithoutAdapters(() => Generate(prompt, options));
+        }
+        _model.SetActive(adapter);
+        return Generate(prompt, options);
+    }
+
+    public void Dispose()
+    {
+        _model.Unload().Dispose();
+        _backend.Dispose();
+    }
+
+    private string Generate(string prompt, GenerationOptions options) =>
+        new Generator(_model.Base, _backend).Generate(prompt, Tokenizer, options).Text;
+}
