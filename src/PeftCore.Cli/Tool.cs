@@ -78,26 +78,9 @@ internal static class Tool
         {
             return Run(Root(terminal.Width), Spelled(args), terminal, stop);
         }
-        catch (BadInputException e)
-        {
-            return Fail(terminal, BadInput, e.Message, e);
-        }
-        catch (Exception e) when (e is RunFailedException or Training.TrainingDivergedException)
-        {
-            return Fail(terminal, Failed, e.Message, e);
-        }
-        catch (InsufficientMemoryException e)
-        {
-            return Fail(terminal, Failed, $"not enough memory: {e.Message}", e);
-        }
-        catch (OperationCanceledException e)
-        {
-            return Fail(terminal, Failed, "stopped", e);
-        }
         catch (Exception e)
         {
-            string hint = terminal.Verbose ? "" : "; this should not happen: run again with --verbose to see where";
-            return Fail(terminal, Failed, $"{e.GetType().Name}: {e.Message}{hint}", e);
+            return Fail(terminal, Failure.Of(e, terminal.Verbose), e);
         }
         finally
         {
@@ -174,12 +157,12 @@ internal static class Tool
         return value < 0 ? arg.Replace('_', '-') : arg[..value].Replace('_', '-') + arg[value..];
     }
 
-    private static int Fail(Terminal terminal, int code, string sentence, Exception e)
+    private static int Fail(Terminal terminal, Failure failure, Exception e)
     {
         try
         {
             terminal.EndStatus();
-            terminal.Error.WriteLine($"peftcore: {sentence}");
+            terminal.Error.WriteLine($"peftcore: {failure.Sentence}");
             if (terminal.Verbose)
             {
                 terminal.Error.WriteLine(e);
@@ -187,13 +170,13 @@ internal static class Tool
 
             if (terminal.Json)
             {
-                terminal.Output.WriteLine(new JsonReport().Add("error", sentence).ToJson());
+                terminal.Output.WriteLine(new JsonReport().Add("error", failure.Sentence).ToJson());
             }
         }
         catch (BadInputException)
         {
             // Both streams have failed, so only the exit code can report it.
         }
-        return code;
+        return failure.ExitCode;
     }
 }

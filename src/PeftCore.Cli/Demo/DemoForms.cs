@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
+using PeftCore.Cli.Session;
+using PeftCore.Io;
 
 namespace PeftCore.Cli.Demo;
 
@@ -29,7 +31,7 @@ internal static class DemoForms
     public static void Write(string directory, int train, ulong seed)
     {
         var random = new Random((int)(seed % int.MaxValue));
-        Directory.CreateDirectory(directory);
+        OutputDirectory.Create(directory);
         foreach (var (split, count) in (ReadOnlySpan<(string, int)>)[("train", train), ("valid", train / 3), ("test", train / 3)])
         {
             var lines = new StringBuilder();
@@ -37,7 +39,7 @@ internal static class DemoForms
             {
                 lines.Append(Form(random).ToJsonString()).Append('\n');
             }
-            File.WriteAllText(Path.Combine(directory, split + ".jsonl"), lines.ToString());
+            AtomicFile.WriteAllText(Path.Combine(directory, split + ".jsonl"), lines.ToString());
         }
     }
 

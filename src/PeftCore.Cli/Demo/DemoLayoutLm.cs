@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using PeftCore.Backends;
+using PeftCore.Cli.Session;
 using PeftCore.Io;
 using PeftCore.Models;
 using PeftCore.Tensors;
@@ -14,7 +15,7 @@ internal static class DemoLayoutLm
     /// <param name="seed">Seed of the weights.</param>
     public static void Write(string directory, ulong seed)
     {
-        Directory.CreateDirectory(directory);
+        OutputDirectory.Create(directory);
         var config = new JsonObject
         {
             ["architectures"] = new JsonArray("LayoutLMModel"),

@@ -28,7 +28,8 @@ internal static class DemoPictures
         {
             foreach (string name in Classes)
             {
-                string folder = Directory.CreateDirectory(Path.Combine(directory, split, name)).FullName;
+                string folder = Path.Combine(directory, split, name);
+                OutputDirectory.Create(folder);
                 for (int i = 0; i < count; i++)
                 {
                     PngFile.Write(Path.Combine(folder, $"{i:00}.png"), Pixels(name, random), Side, Side);

@@ -4,6 +4,7 @@ using PeftCore.Cli.Output;
 using PeftCore.Cli.Session;
 using PeftCore.Cli.Verbs;
 using PeftCore.Data;
+using PeftCore.Io;
 using PeftCore.Models;
 using PeftCore.Peft;
 using PeftCore.Training;
@@ -80,7 +81,7 @@ internal sealed class DocumentDemo(DemoOptions demo, string output, Invocation c
     {
         var tags = job.Setup.TagsOf(form, call);
         var boxes = DemoForms.FirstBoxes(Path.Combine(_forms, "test.jsonl"));
-        File.WriteAllText(Path.Combine(output, "form.svg"),
+        AtomicFile.WriteAllText(Path.Combine(output, "form.svg"),
             PagePlot.Svg([.. tags.Select((found, i) => (found.Word, boxes[i], found.Tag))]));
         var tagged = tags.Where(found => found.Tag != "O");
         foreach (string line in TextTable.Lines([["word", "tag", "probability"], .. tagged.Select(found => new[]

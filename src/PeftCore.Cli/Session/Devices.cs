@@ -12,6 +12,9 @@ internal static class Devices
     /// <summary>The environment variable that binds the CPU threads to processors, one each, such as "0,1".</summary>
     private const string Affinity = "PEFTCORE_AFFINITY";
 
+    // More threads than any machine has cores; the system refuses to start some tens of thousands.
+    private const int MostThreads = 4096;
+
     /// <summary>Opens a device.</summary>
     /// <param name="name">cpu, cuda or ilgpu-cpu.</param>
     /// <param name="threads">CPU threads; 0 for all cores.</param>
@@ -24,6 +27,10 @@ internal static class Devices
     {
         if (name == "cpu")
         {
+            if (threads > MostThreads)
+            {
+                throw new BadInputException($"--threads is {threads}, expected at most {MostThreads}; 0 takes all cores.");
+            }
             return new CpuBackend(threads, limit?.Bytes ?? long.MaxValue, packWeights: packWeights, captureGraphs: captureGraphs,
                 processors: Processors());
         }

@@ -17,6 +17,8 @@ namespace PeftCore.Cli.Session;
 /// <param name="Warn">Receives a sentence for each contradiction in the files.</param>
 internal sealed record ModelSource(TrainOptions Options, string? Config, PeftConfig? Adapted = null, Action<string>? Warn = null)
 {
+    private const long MostTokens = 1L << 26;
+
     /// <summary>The task of the model; null for that of its architecture.</summary>
     public TaskOptions? Task { get; init; } = TaskChoice.Planned(Options);
 
@@ -58,9 +60,16 @@ internal sealed record ModelSource(TrainOptions Options, string? Config, PeftCon
     }
 
     /// <summary>Plans a step without allocating weights.</summary>
-    public MemoryPlan Plan() => MemoryPlan.Of(Build, Options.BatchSize, Length(), Trainer(),
-        Options.Activations, Options.UsePackedWeights, Options.MaxMemory?.Bytes ?? long.MaxValue, Options.ChunkBytes,
-        TargetLength(), Options.TensorCores);
+    /// <exception cref="BadInputException">The batch is too large to be made: a plan holds the tokens of its batch.</exception>
+    public MemoryPlan Plan()
+    {
+        int length = Length();
+        return (long)Options.BatchSize * length <= MostTokens
+            ? MemoryPlan.Of(Build, Options.BatchSize, length, Trainer(), Options.Activations, Options.UsePackedWeights,
+                Options.MaxMemory?.Bytes ?? long.MaxValue, Options.ChunkBytes, TargetLength(), Options.TensorCores)
+            : throw new BadInputException($"--batch-size {Options.BatchSize} with sequences of {length} tokens makes a batch of more " +
+                $"than {MostTokens} tokens; choose a smaller one.");
+    }
 
     /// <summary>The sequence length: --max-seq-length, or the default for the model.</summary>
     public int Length() =>

@@ -1,4 +1,5 @@
 using PeftCore.Cli.Verbs;
+using PeftCore.Io;
 
 namespace PeftCore.Cli.Session;
 
@@ -79,12 +80,35 @@ internal static class OutputDirectory
 
     private static bool Holds(string output, OutputKind kind) => Found(output, Marks.First(mark => mark.Kind == kind).Files) is not null;
 
-    /// <summary>Refuses a path that is a file.</summary>
+    /// <summary>Refuses a path that is a file, or below one.</summary>
     public static void RefuseFile(string output)
     {
         if (File.Exists(output))
         {
             throw new BadInputException($"{output}: a directory is to be written here, but this is a file; name another --output-dir.");
+        }
+        for (string? parent = Path.GetDirectoryName(Path.GetFullPath(output)); parent is not null; parent = Path.GetDirectoryName(parent))
+        {
+            if (File.Exists(parent))
+            {
+                throw new BadInputException(
+                    $"{output}: a directory is to be written here, but {parent} is a file; name another --output-dir.");
+            }
+        }
+    }
+
+    /// <summary>Creates a directory and those above it.</summary>
+    /// <exception cref="BadInputException">The place is a file, or may not be written to.</exception>
+    public static void Create(string directory)
+    {
+        RefuseFile(directory);
+        try
+        {
+            Directory.CreateDirectory(directory);
+        }
+        catch (Exception e) when (FileErrors.IsFileError(e))
+        {
+            throw FileErrors.Writing(directory, e);
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
+using PeftCore.Io;
 
 namespace PeftCore.Cli.Session;
 
@@ -28,10 +29,22 @@ internal static class PngFile
         BinaryPrimitives.WriteInt32BigEndian(header, width);
         BinaryPrimitives.WriteInt32BigEndian(header.AsSpan(4), height);
         (header[8], header[9]) = (8, 2); // 8 bits of each of three colors.
-        using var file = File.Create(path);
+        try
+        {
+            using var file = File.Create(path);
+            Write(file, header, packed.ToArray());
+        }
+        catch (Exception e) when (FileErrors.IsFileError(e))
+        {
+            throw FileErrors.Writing(path, e);
+        }
+    }
+
+    private static void Write(Stream file, ReadOnlySpan<byte> header, ReadOnlySpan<byte> packed)
+    {
         file.Write([0x89, (byte)'P', (byte)'N', (byte)'G', 0x0D, 0x0A, 0x1A, 0x0A]);
         Chunk(file, "IHDR"u8, header);
-        Chunk(file, "IDAT"u8, packed.ToArray());
+        Chunk(file, "IDAT"u8, packed);
         Chunk(file, "IEND"u8, []);
     }
 

@@ -20,9 +20,9 @@ internal static class SparseCheckpoint
     /// <returns>Bytes of the weights.</returns>
     public static long Write(string directory, string config, DType dtype, int shards)
     {
-        File.Copy(config, Path.Combine(directory, "config.json"));
         List<(string Name, Shape Shape)> parameters = [.. ModelLoader.Declare(ConfigReader.Open(config)).NamedParameters()
             .Select(p => (p.Path, p.Parameter.Shape))];
+        File.Copy(config, Path.Combine(directory, "config.json"));
         long all = parameters.Sum(p => BytesOf(p.Shape, dtype)), before = 0;
         var files = parameters.GroupBy(p => (before += BytesOf(p.Shape, dtype)) * shards / (all + 1)).ToList();
         var index = new JsonObject();

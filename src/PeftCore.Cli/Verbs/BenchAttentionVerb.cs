@@ -39,6 +39,7 @@ internal sealed class BenchAttentionVerb : Verb
         {
             throw new BadInputException($"--heads {heads} --kv-heads {keyHeads}: the query heads must be a multiple of the key heads.");
         }
+        BenchSizes.Check("--batch-size, --length, --heads and --head-dim", batch, length, heads, dim);
         var dtype = call.Value(_dtype) == "bf16" ? DType.BF16 : DType.F32;
         call.Note(SettingRules.DtypeOn(call.Device, dtype));
         using var backend = Devices.Open(call.Device, compute: dtype);

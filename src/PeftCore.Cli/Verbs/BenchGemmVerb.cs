@@ -38,6 +38,9 @@ internal sealed class BenchGemmVerb : Verb
     public override VerbResult Run(Invocation call)
     {
         int m = call.Value(_m), n = call.Value(_n), k = call.Value(_k);
+        BenchSizes.Check("--m and --n", m, n);
+        BenchSizes.Check("--m and --k", m, k);
+        BenchSizes.Check("--k and --n", k, n);
         bool transposeA = call.Value(_layout) is "tn" or "tt", transposeB = call.Value(_layout) is "nt" or "tt";
         var dtype = call.Value(_dtype) == "bf16" ? DType.BF16 : DType.F32;
         using var backend = Devices.Open(call.Device, compute: dtype);

@@ -39,6 +39,8 @@ internal sealed class BenchMoeVerb : Verb
         {
             throw new BadInputException($"--top-k is {perToken}, but there are {experts} experts; give at most as many");
         }
+        BenchSizes.Check("--experts, --hidden and --intermediate", experts, hidden, inner);
+        BenchSizes.Check("--tokens, --top-k, --hidden and --intermediate", tokens, perToken, Math.Max(hidden, inner));
         var dtype = call.Value(_dtype) == "bf16" ? DType.BF16 : DType.F32;
         using var backend = Devices.Open(call.Device, compute: dtype);
         var (ragged, dense, layer) = KernelBenchmarks.Experts(backend, tokens, hidden, inner, experts, perToken, dtype);

@@ -99,6 +99,7 @@ internal sealed class ConvertVerb : Verb
         {
             throw new BadInputException($"--layout: \"{layout}\" is no layout of a pipeline's file; choose diffusers or kohya.");
         }
+        OutputDirectory.Create(output);
         string file = Path.Combine(output, PipelineFileName);
         DiffusionLora.Export(adapter, file, layout == "kohya");
         call.Say($"{file}: LoRA in the layout of {layout}");

@@ -29,7 +29,7 @@ internal static class DrawnPictures
         var clock = Stopwatch.StartNew();
         var pictures = reader.Draw(session.Model.Base, options.Prompt, options.NumImages, options.NumInferenceSteps, options.Seed,
             options.GuidanceScale ?? (options.Prompt is null ? 1 : UsualGuidance), options.ClassLabel);
-        Directory.CreateDirectory(output);
+        OutputDirectory.Create(output);
         List<string> files = [.. pictures.Select((_, i) => Path.Combine(output, FormattableString.Invariant($"{i:000}.png")))];
         foreach (var (picture, file) in pictures.Zip(files))
         {
