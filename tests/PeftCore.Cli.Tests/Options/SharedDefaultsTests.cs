@@ -41,9 +41,9 @@ public sealed class SharedDefaultsTests
     {
         var (tool, encode) = (new TrainOptions(), new EncodeOptions { MaxSeqLength = 8 });
 
-        Assert.That((tool.MaskPrompt, tool.ChatTemplate, tool.Language, tool.SkipBad, tool.MaxTargetLength, tool.ProblemType),
-            Is.EqualTo((encode.MaskPrompt, encode.ChatTemplate, encode.Speech?.Language, encode.SkipBadFiles, encode.MaxTargetLength,
-                encode.ProblemType)));
+        Assert.That((tool.MaskPrompt, tool.SkipBad, tool.MaxTargetLength, tool.ProblemType),
+            Is.EqualTo((encode.MaskPrompt, encode.SkipBadFiles, encode.MaxTargetLength, encode.ProblemType)));
+        Assert.That((tool.ChatTemplate is null, tool.Language is null), Is.EqualTo((encode.ChatTemplate is null, encode.Speech is null)));
         Assert.That(tool.Seed, Is.EqualTo(new LoaderOptions { BatchSize = 1, PadId = 0 }.Seed));
         Assert.That(ToolRun.Of("eval", "--help").Output, Does.Contain("[default: true]").And.Contain("[default: 8]"));
     }
