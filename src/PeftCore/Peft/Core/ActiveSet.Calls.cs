@@ -74,8 +74,14 @@ internal sealed partial class ActiveSet
     public T With<T>(Adapter[] adapters, Func<T> body)
     {
         CheckTogether(adapters);
-        return adapters.SequenceEqual(Active) && !_disabled && !IsInsideAlone ? RunDefault(body)
-            : With(new AdapterCall { Applied = adapters, Tasks = Tasks }, body);
+        using (_lock.EnterShared())
+        {
+            if (ReplacesParameters && !_disabled && !IsInsideAlone && adapters.SequenceEqual(Active))
+            {
+                return With(new AdapterCall { IsDefault = true, Tasks = Tasks }, body); // The parameters in the model are its own.
+            }
+        }
+        return With(new AdapterCall { Applied = adapters, Tasks = Tasks }, body);
     }
 
     /// <summary>Runs a call with all adapters disabled.</summary>
