@@ -17,6 +17,9 @@ internal sealed record DecodingOptions : VerbOptions, ISettings<DecodingOptions>
             SequenceOptions.ResizeHelp, min: 1, fallback: "as the model has them")
         .Text("adapter", o => o.Adapter, (o, v) => o with { Adapter = v }, "directories of adapters, with commas between; several add up",
             value: "DIR,…", isList: true)
+        .Whole("lora-adapters", o => o.LoraAdapters, (o, v) => o with { LoraAdapters = v },
+            "LoRA adapters of rank 8 with random values: time a batch of requests of one of them, of all, and one by one", min: 0,
+            fallback: "none")
         .Whole("prompt-length", o => o.PromptLength, (o, v) => o with { PromptLength = v }, "tokens of each prompt", min: 1)
         .Whole("max-new-tokens", o => o.MaxNewTokens, (o, v) => o with { MaxNewTokens = v }, "tokens to generate after it", min: 2)
         .Whole("batch-size", o => o.BatchSize, (o, v) => o with { BatchSize = v }, "sequences at once", min: 1)
@@ -41,6 +44,8 @@ internal sealed record DecodingOptions : VerbOptions, ISettings<DecodingOptions>
     public int? ResizeTokenEmbeddings { get; init; }
 
     public string? Adapter { get; init; }
+
+    public int LoraAdapters { get; init; }
 
     public int PromptLength { get; init; } = 128;
 

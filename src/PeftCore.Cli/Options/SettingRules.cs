@@ -111,6 +111,7 @@ internal static class SettingRules
 
     public static NoEffect<DecodingOptions>[] BenchGenerate { get; } =
     [
+        new(["adapter"], options => options.LoraAdapters > 0 ? "beside --lora-adapters, which requests name" : null),
         new(["threads", "pack-weights"], options => options.Device != "cpu" ? $"with --device {options.Device}" : null),
         new(["dtype"], options => options is { Device: "cpu", Dtype: DType.BF16 }
             ? "on what the CPU computes, which is in F32; it only stores the weights in bf16" : null, Wholly: false),

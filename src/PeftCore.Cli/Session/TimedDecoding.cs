@@ -60,7 +60,7 @@ internal sealed record TimedDecoding(double FirstToken, IReadOnlyList<double> St
     }
 
     /// <summary>Random token ids, (batch, prompt length).</summary>
-    private static int[] Prompts(DecodingShape shape, int vocabulary)
+    public static int[] Prompts(DecodingShape shape, int vocabulary)
     {
         var random = new Random((int)shape.Seed);
         int[] ids = new int[shape.Batch * shape.PromptLength];

@@ -1,7 +1,9 @@
 using System.Globalization;
+using PeftCore.Backends;
 using PeftCore.Cli.Options;
 using PeftCore.Cli.Output;
 using PeftCore.Cli.Session;
+using PeftCore.Peft;
 using PeftCore.Tensors;
 
 namespace PeftCore.Cli.Verbs;
@@ -23,6 +25,10 @@ internal sealed class BenchGenerateVerb : Verb
             packWeights: options.PackWeights);
         planned += backend.OwnBytes;
         var model = source.Build(backend, call.Terminal.Warn);
+        if (options.LoraAdapters > 0)
+        {
+            return Batched(call, options, model, backend);
+        }
         for (int i = 0; i < options.Warmup; i++)
         {
             TimedDecoding.Run(model.Base, backend, options.Shape, call.Stop);
@@ -43,6 +49,24 @@ internal sealed class BenchGenerateVerb : Verb
             .Add("kv_cache_bytes", cache).Add("kv_cache_dtype", kept).Add("parameters", model.ParameterCount)
             .Add("batch_size", options.BatchSize).Add("prompt_length", options.PromptLength).Add("max_new_tokens", options.MaxNewTokens)
             .Add("device", backend.Name).Add("dtype", Word(options.Dtype));
+        model.Unload();
+        model.Base.Dispose();
+        return VerbResult.Done(report);
+    }
+
+    /// <summary>Times requests of several adapters in one batch, and alone: the best of the runs.</summary>
+    private static VerbResult Batched(Invocation call, DecodingOptions options, PeftModel model, Backend backend)
+    {
+        string[] adapters = TimedBatching.Attach(model, options.LoraAdapters);
+        List<TimedBatching> runs = [.. Enumerable.Range(0, options.Warmup + options.Runs)
+            .Select(_ => TimedBatching.Run(model, adapters, backend, options.Shape, call.Stop)).Skip(options.Warmup)];
+        double one = runs.Max(run => run.OneAdapter), mixed = runs.Max(run => run.Mixed), alone = runs.Max(run => run.OneByOne);
+        call.Say(string.Create(CultureInfo.InvariantCulture,
+            $"{options.BatchSize} requests: of one adapter {one:N1} tok/s, of {adapters.Length} adapters {mixed:N1} tok/s " +
+            $"({mixed / one:0.00} of that), one by one {alone:N1} tok/s (best of {options.Runs})"));
+        var report = new JsonReport().Add("one_adapter_tok_s", one).Add("mixed_tok_s", mixed).Add("one_by_one_tok_s", alone)
+            .Add("adapters", adapters.Length).Add("batch_size", options.BatchSize).Add("prompt_length", options.PromptLength)
+            .Add("max_new_tokens", options.MaxNewTokens).Add("device", backend.Name).Add("dtype", Word(options.Dtype));
         model.Unload();
         model.Base.Dispose();
         return VerbResult.Done(report);
