@@ -26,7 +26,7 @@ internal sealed record DecodingOptions : VerbOptions, ISettings<DecodingOptions>
         .Text("kv-cache-dtype", o => o.KvCacheDtype, (o, v) => o with { KvCacheDtype = v }, SamplingOptions.KvCacheDTypeHelp,
             choices: ["auto", "f32", "bf16"], aliases: ["kv-dtype"])
         .Whole("runs", o => o.Runs, (o, v) => o with { Runs = v }, "timed runs, of which medians are taken", min: 1)
-        .Whole("warmup", o => o.Warmup, (o, v) => o with { Warmup = v }, "runs before, not timed", min: 0)
+        .Whole("warmup", o => o.Warmup, (o, v) => o with { Warmup = v }, "runs before, not timed", min: 0, fallback: WarmUp.DefaultText)
         .Seed(o => o.Seed, (o, v) => o with { Seed = v }, "seed of prompts and random weights")
         .Group(HelpGroups.Device)
         .Text("device", o => o.Device, (o, v) => o with { Device = v }, "where to compute", choices: ["cpu", "cuda", "ilgpu-cpu"])
@@ -57,7 +57,7 @@ internal sealed record DecodingOptions : VerbOptions, ISettings<DecodingOptions>
 
     public int Runs { get; init; } = 3;
 
-    public int Warmup { get; init; } = 1;
+    public int? Warmup { get; init; }
 
     public ulong Seed { get; init; } = new GenerationOptions().Seed;
 

@@ -29,10 +29,7 @@ internal sealed class BenchGenerateVerb : Verb
         {
             return Batched(call, options, model, backend);
         }
-        for (int i = 0; i < options.Warmup; i++)
-        {
-            TimedDecoding.Run(model.Base, backend, options.Shape, call.Stop);
-        }
+        WarmUp.Run(options.Warmup, () => TimedDecoding.Run(model.Base, backend, options.Shape, call.Stop));
         backend.Memory.ResetPeak();
         var runs = Enumerable.Range(0, options.Runs).Select(_ => TimedDecoding.Run(model.Base, backend, options.Shape, call.Stop)).ToList();
         double first = Median(runs.Select(run => run.FirstToken)), step = Median(runs.SelectMany(run => run.Steps)),
@@ -58,8 +55,9 @@ internal sealed class BenchGenerateVerb : Verb
     private static VerbResult Batched(Invocation call, DecodingOptions options, PeftModel model, Backend backend)
     {
         string[] adapters = TimedBatching.Attach(model, options.LoraAdapters);
-        List<TimedBatching> runs = [.. Enumerable.Range(0, options.Warmup + options.Runs)
-            .Select(_ => TimedBatching.Run(model, adapters, backend, options.Shape, call.Stop)).Skip(options.Warmup)];
+        WarmUp.Run(options.Warmup, () => TimedBatching.Run(model, adapters, backend, options.Shape, call.Stop));
+        List<TimedBatching> runs = [.. Enumerable.Range(0, options.Runs)
+            .Select(_ => TimedBatching.Run(model, adapters, backend, options.Shape, call.Stop))];
         double one = runs.Max(run => run.OneAdapter), mixed = runs.Max(run => run.Mixed), alone = runs.Max(run => run.OneByOne);
         call.Say(string.Create(CultureInfo.InvariantCulture,
             $"{options.BatchSize} requests: of one adapter {one:N1} tok/s, of {adapters.Length} adapters {mixed:N1} tok/s " +

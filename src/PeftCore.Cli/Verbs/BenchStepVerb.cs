@@ -21,7 +21,7 @@ internal sealed class BenchStepVerb : Verb
         HelpName = "FILE"
     };
     private readonly Option<int> _steps = NumberOption.Whole("--steps", "steps to time", 10);
-    private readonly Option<int> _warmup = NumberOption.Whole("--warmup", "steps before, not timed", 2, min: 0);
+    private readonly Option<int?> _warmup = NumberOption.WholeOrNone("--warmup", $"steps before, not timed [default: {WarmUp.DefaultText}]", min: 0);
 
     private readonly Option<bool> _profile = new("--profile") { Description = "run one more step and print its time by kernel" };
 
@@ -88,18 +88,22 @@ internal sealed class BenchStepVerb : Verb
 
     private List<double> Time(AdapterStep step, List<Data.Batch> batches, TrainOptions options, Invocation call)
     {
+        int index = 0;
+        WarmUp.Run(call.Value(_warmup), Step);
         var times = new List<double>();
-        int warmup = call.Value(_warmup), steps = call.Value(_steps);
-        for (int i = 0; i < warmup + steps; i++)
+        for (int i = call.Value(_steps); i > 0; i--)
         {
-            call.Stop.ThrowIfCancellationRequested();
             long start = Stopwatch.GetTimestamp();
-            step.Run(batches, options.LearningRate, i, (ulong)(i * batches.Count));
-            if (i >= warmup)
-            {
-                times.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
-            }
+            Step();
+            times.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
         }
         return times;
+
+        void Step()
+        {
+            call.Stop.ThrowIfCancellationRequested();
+            step.Run(batches, options.LearningRate, index, (ulong)(index * batches.Count));
+            index++;
+        }
     }
 }

@@ -9,6 +9,7 @@ public static class KernelBenchmarks
 {
     private const int Repeats = 20, WarmUps = 3;
     private const double LongEnough = 2e-3; // seconds of work per synchronization
+    private const double WarmUpSeconds = 0.5; // until the JIT compiler has replaced what it compiled first
 
     /// <summary>Times C (m, n) = op(A)·op(B).</summary>
     /// <param name="backend">The device.</param>
@@ -107,21 +108,39 @@ public static class KernelBenchmarks
 
     private static double[] Milliseconds(Backend backend, Action run)
     {
-        int runs = 1;
-        var times = new List<double>();
-        for (int i = 0; i < Repeats + WarmUps; i++)
+        double once = WarmUp(backend, run);
+        int runs = (int)Math.Clamp(LongEnough / once, 1, 100);
+        double[] times = new double[Repeats];
+        for (int i = 0; i < Repeats; i++)
         {
-            long start = Stopwatch.GetTimestamp();
-            for (int k = 0; k < runs; k++)
-            {
-                run();
-            }
-            backend.Synchronize();
-            double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds / runs;
-            times.Add(1e3 * seconds);
-            runs = i == WarmUps - 1 ? (int)Math.Clamp(LongEnough / seconds, 1, 100) : runs;
+            times[i] = 1e3 * Seconds(backend, run, runs);
         }
-        return [.. times.Skip(WarmUps).Order()];
+        Array.Sort(times);
+        return times;
+    }
+
+    /// <summary>Runs for a while, and returns the seconds of the last run.</summary>
+    private static double WarmUp(Backend backend, Action run)
+    {
+        long start = Stopwatch.GetTimestamp();
+        double once = 0;
+        for (int i = 0; i < WarmUps || Stopwatch.GetElapsedTime(start).TotalSeconds < WarmUpSeconds; i++)
+        {
+            once = Seconds(backend, run, 1);
+        }
+        return once;
+    }
+
+    /// <summary>Seconds of one of several runs.</summary>
+    private static double Seconds(Backend backend, Action run, int runs)
+    {
+        long start = Stopwatch.GetTimestamp();
+        for (int i = 0; i < runs; i++)
+        {
+            run();
+        }
+        backend.Synchronize();
+        return Stopwatch.GetElapsedTime(start).TotalSeconds / runs;
     }
 
     private static Tensor Normal(Backend backend, Shape shape, DType dtype, ulong stream)
