@@ -12,8 +12,9 @@ public sealed class SnippetTests
 {
     private const string Fence = "```";
 
-    /// <summary>The folders of the compiled files; tests in the second folder's project run its files.</summary>
-    private static readonly string[] SnippetFolders = ["PeftCore.Tests/Docs/Snippets", "PeftCore.PublicApi.Tests/Samples"];
+    /// <summary>The folders of the compiled files; the other folders' projects run theirs.</summary>
+    private static readonly string[] SnippetFolders =
+        ["PeftCore.Tests/Docs/Snippets", "PeftCore.PublicApi.Tests/Samples", "PeftCore.Extensions.AI.Tests/Snippets"];
 
     private static IEnumerable<string> Pages() =>
         Directory.GetFiles(Path.Combine(TestFiles.Root, "docs"), "*.md", SearchOption.AllDirectories)
