@@ -78,6 +78,9 @@ public sealed class PeftCoreTokenizerTests
             Assert.That(consumed, Is.EqualTo(count == all.Count ? text.Length : all.Take(count).Max(token => token.Offset.End.Value)));
             Assert.That(tokenizer.GetIndexByTokenCount(text, limit, out _, out int counted), Is.InRange(0, text.Length));
             Assert.That(counted, Is.EqualTo(count));
+            int from = tokenizer.GetIndexByTokenCountFromEnd(text, limit, out _, out counted);
+            Assert.That(from, Is.EqualTo(all[^count].Offset.Start.Value));
+            Assert.That(counted, Is.EqualTo(count));
         }
     }
 

@@ -24,13 +24,14 @@ internal static class TestModels
         Adapters = adapters.ToDictionary(adapter => adapter.Name, adapter => adapter.Directory),
     };
 
-    /// <summary>Saves a LoRA with random A and B, which changes every text.</summary>
-    public static string SaveAdapter(string directory, ulong seed, string model, ModelTask? task = null)
+    /// <summary>Saves an adapter: without a configuration a LoRA with random A and B, which changes every text.</summary>
+    public static string SaveAdapter(string directory, ulong seed, string model, ModelTask? task = null, string? pooling = null,
+        LoraConfig? config = null)
     {
         using var backend = new CpuBackend(threads: 1);
-        using var transformer = ModelLoader.Load(model, backend, task: new TaskOptions { Task = task });
+        using var transformer = ModelLoader.Load(model, backend, task: new TaskOptions { Task = task, Pooling = pooling });
         var adapted = new PeftModel(transformer);
-        adapted.AddAdapter(new LoraConfig { Rank = 4, Alpha = 16, Init = LoraInit.Random }, seed: seed);
+        adapted.AddAdapter(config ?? new LoraConfig { Rank = 4, Alpha = 16, Init = LoraInit.Random }, seed: seed);
         adapted.Save(directory);
         return directory;
     }

@@ -158,7 +158,7 @@ public sealed class PeftCoreChatClient : IChatClient
         ChatTelemetry.Tag(operation, request.Generation);
         using var lease = _model.Lease(options?.ModelId, _adapter);
         var answer = new ChatAnswer(request, _model.Tokenizer, name);
-        await foreach (var update in _model.Requests.StreamAsync(request.Prompt, request.Generation, lease.Adapter, cancel)
+        await foreach (var update in _model.Requests.StreamAsync(request.Prompt, request.Generation, lease.Adapter.Attached, cancel)
             .ConfigureAwait(false))
         {
             if (update.Result is { } result)

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -23,9 +24,10 @@ public sealed class PeftCoreEmbeddingGenerator : IEmbeddingGenerator<string, Emb
     private readonly bool _ownsModel;
     private readonly ILogger _logger;
     private readonly Instruments _instruments;
+    private readonly PeftCoreEmbeddingOptions _options;
     private readonly SentenceModules _modules;
+    private readonly ConcurrentDictionary<string, SentenceModules> _ofPooling = [];
     private readonly TextBatch _texts;
-    private readonly int _batchSize;
     private readonly string? _adapter;
     private bool _isDisposed;
 
@@ -44,8 +46,8 @@ public sealed class PeftCoreEmbeddingGenerator : IEmbeddingGenerator<string, Emb
         Instruments instruments, bool ownsModel)
     {
         ArgumentNullException.ThrowIfNull(model);
-        options ??= new PeftCoreEmbeddingOptions();
-        (_model, _adapter, _batchSize, _instruments, _ownsModel) = (model, adapter, options.BatchSize, instruments, ownsModel);
+        _options = options ?? new PeftCoreEmbeddingOptions();
+        (_model, _adapter, _instruments, _ownsModel) = (model, adapter, instruments, ownsModel);
         _logger = (loggers ?? NullLoggerFactory.Instance).CreateLogger<PeftCoreEmbeddingGenerator>();
         var transformer = model.Model.Base;
         if (transformer.Task is not (ModelTask.FeatureExtraction or ModelTask.CausalLm or ModelTask.MaskedLm))
@@ -53,9 +55,9 @@ public sealed class PeftCoreEmbeddingGenerator : IEmbeddingGenerator<string, Emb
             throw new BadInputException($"{model.ModelId} is a model for {transformer.Task}, which makes no embeddings of texts; load an " +
                 "encoder or a decoder");
         }
-        _modules = SentenceModules.Read(model.Directory, transformer, options.Pooling, options.Normalize);
+        _modules = SentenceModules.Read(model.Directory, transformer, _options.Pooling, _options.Normalize);
         _texts = new TextBatch(model.Tokenizer, _modules, Math.Min(_modules.MaxLength ?? int.MaxValue, transformer.MaxLength),
-            options.Truncate);
+            _options.Truncate);
         Metadata = new EmbeddingGeneratorMetadata(PeftCoreTelemetry.ProviderName, null, model.NameOf(null, adapter),
             _modules.Size(transformer.HiddenSize));
     }
@@ -132,7 +134,7 @@ public sealed class PeftCoreEmbeddingGenerator : IEmbeddingGenerator<string, Emb
             using var lease = _model.Lease(options?.ModelId, _adapter);
             string? prompt = PromptOf(options);
             TextRow[] rows = [.. texts.Select((text, index) => _texts.Encode(text, prompt, index))];
-            float[][] vectors = Embed(rows, lease.Adapter, cancel);
+            float[][] vectors = Embed(rows, lease.Adapter.Attached, ModulesOf(lease.Adapter), cancel);
             int tokens = rows.Sum(row => row.Ids.Length);
             operation.Tag("gen_ai.embeddings.dimension.count", Metadata.DefaultModelDimensions);
             operation.Complete(tokens);
@@ -151,19 +153,20 @@ public sealed class PeftCoreEmbeddingGenerator : IEmbeddingGenerator<string, Emb
     }
 
     /// <summary>The vectors of rows. Rows of similar length share a batch, so that little is padded.</summary>
-    private float[][] Embed(TextRow[] rows, string adapter, CancellationToken cancel)
+    private float[][] Embed(TextRow[] rows, string adapter, SentenceModules modules, CancellationToken cancel)
     {
         float[][] vectors = new float[rows.Length][];
-        foreach (int[] batch in Enumerable.Range(0, rows.Length).OrderBy(i => rows[i].Ids.Length).Chunk(_batchSize))
+        foreach (int[] batch in Enumerable.Range(0, rows.Length).OrderBy(i => rows[i].Ids.Length).Chunk(_options.BatchSize))
         {
             cancel.ThrowIfCancellationRequested();
+            using var computation = _model.Computations.Enter();
             TextRow[] chosen = [.. batch.Select(i => rows[i])];
             var (hidden, length, columns) = _model.Model.WithAdapters([adapter], () => Hidden(chosen));
             for (int i = 0; i < batch.Length; i++)
             {
                 // Virtual tokens of an adapter come before those of the text, and padding after.
                 int virtualTokens = length - chosen.Max(row => row.Ids.Length), tokens = chosen[i].Ids.Length;
-                vectors[batch[i]] = _modules.Embed(hidden.AsSpan((i * length + virtualTokens) * columns, tokens * columns), columns,
+                vectors[batch[i]] = modules.Embed(hidden.AsSpan((i * length + virtualTokens) * columns, tokens * columns), columns,
                     chosen[i].PromptTokens);
             }
         }
@@ -178,6 +181,11 @@ public sealed class PeftCoreEmbeddingGenerator : IEmbeddingGenerator<string, Emb
         var hidden = transformer.Hidden(transformer.ToInputs(_texts.Pad(rows)));
         return (hidden.ToFloats(), hidden.Shape[1], hidden.Shape[2]);
     }
+
+    /// <summary>How the vectors of an adapter are made: with the pooling that it was trained with, unless the options name one.</summary>
+    private SentenceModules ModulesOf(ServedAdapter adapter) => _options.Pooling is not null || adapter.Pooling is not { } pooling ? _modules
+        : _ofPooling.GetOrAdd(pooling, name => SentenceModules.Read(_model.Directory, _model.Model.Base,
+            name == "last" ? "lasttoken" : name, _options.Normalize));
 
     private void CheckOptions(EmbeddingGenerationOptions? options)
     {

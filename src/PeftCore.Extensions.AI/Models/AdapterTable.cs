@@ -1,5 +1,11 @@
 namespace PeftCore.Extensions.AI;
 
+/// <summary>An adapter that serves.</summary>
+/// <param name="Attached">Its name in the model.</param>
+/// <param name="Directory">Where it was loaded from; null if it was made in memory.</param>
+/// <param name="Pooling">The pooling that it was trained with; null if its file names none.</param>
+internal sealed record ServedAdapter(string Attached, string? Directory = null, string? Pooling = null);
+
 /// <summary>The adapters that serve under names. A name can be given to another adapter while requests run with the old one: they end with
 /// it, and it is released after the last of them.</summary>
 /// <param name="release">Frees an adapter that no request uses any more; called at most once for each, without the lock.</param>
@@ -21,16 +27,13 @@ internal sealed class AdapterTable(Action<string> release)
     }
 
     /// <summary>Gives a name to an adapter of the model; an adapter that had it is released after its last request.</summary>
-    /// <param name="name">The name.</param>
-    /// <param name="adapter">The adapter's name in the model.</param>
-    /// <param name="directory">Where it was loaded from; null if it was made in memory.</param>
-    public void Put(string name, string adapter, string? directory)
+    public void Put(string name, ServedAdapter adapter)
     {
         Entry? old;
         lock (_lock)
         {
             _serving.TryGetValue(name, out old);
-            _serving[name] = new Entry(adapter, directory);
+            _serving[name] = new Entry(adapter);
         }
         Retire(old);
     }
@@ -52,7 +55,7 @@ internal sealed class AdapterTable(Action<string> release)
     {
         lock (_lock)
         {
-            return _serving.GetValueOrDefault(name)?.Directory;
+            return _serving.GetValueOrDefault(name)?.Adapter.Directory;
         }
     }
 
@@ -84,7 +87,7 @@ internal sealed class AdapterTable(Action<string> release)
         }
         if (isFree)
         {
-            release(entry.Adapter);
+            release(entry.Adapter.Attached);
         }
     }
 
@@ -97,15 +100,13 @@ internal sealed class AdapterTable(Action<string> release)
         }
         if (isFree)
         {
-            release(entry.Adapter);
+            release(entry.Adapter.Attached);
         }
     }
 
-    private sealed class Entry(string adapter, string? directory)
+    private sealed class Entry(ServedAdapter adapter)
     {
-        public string? Directory { get; } = directory;
-
-        public string Adapter { get; } = adapter;
+        public ServedAdapter Adapter { get; } = adapter;
 
         public int Uses { get; set; }
 
@@ -114,14 +115,14 @@ internal sealed class AdapterTable(Action<string> release)
 }
 
 /// <summary>The adapter of a request, which stays attached until the lease is disposed.</summary>
-/// <param name="adapter">Its name in the model.</param>
+/// <param name="adapter">The adapter; the base for none.</param>
 /// <param name="onDispose">Called once.</param>
-internal sealed class AdapterLease(string adapter, Action onDispose) : IDisposable
+internal sealed class AdapterLease(ServedAdapter adapter, Action onDispose) : IDisposable
 {
     private Action? _onDispose = onDispose;
 
-    /// <summary>The adapter's name in the model; that of the base for none.</summary>
-    public string Adapter { get; } = adapter;
+    /// <summary>The adapter.</summary>
+    public ServedAdapter Adapter { get; } = adapter;
 
     public void Dispose() => Interlocked.Exchange(ref _onDispose, null)?.Invoke();
 }

@@ -21,6 +21,7 @@ public sealed class PeftCoreModel : IDisposable
     private readonly ILogger _logger;
     private readonly Backend? _ownBackend;
     private readonly Lock _loading = new();
+    private readonly Lock _releasing = new();
     private int _loads;
     private Task _releases = Task.CompletedTask;
 
@@ -38,7 +39,7 @@ public sealed class PeftCoreModel : IDisposable
     {
         foreach (string name in model.AdapterNames)
         {
-            _table.Put(name, name, directory: null);
+            _table.Put(name, new ServedAdapter(name));
         }
         CheckDefault();
     }
@@ -57,7 +58,8 @@ public sealed class PeftCoreModel : IDisposable
         (Model, Tokenizer, Options, _ownBackend) = (model, tokenizer, options, ownsModel ? backend : null);
         _logger = (loggers ?? NullLoggerFactory.Instance).CreateLogger<PeftCoreModel>();
         _table = new AdapterTable(Release);
-        Requests = new RequestRunner(model, backend, tokenizer, options as PeftCoreChatOptions ?? new PeftCoreChatOptions());
+        Requests = new RequestRunner(model, backend, tokenizer, options as PeftCoreChatOptions ?? new PeftCoreChatOptions(), Computations,
+            _logger);
     }
 
     /// <summary>The base model and its attached adapters.</summary>
@@ -132,7 +134,7 @@ public sealed class PeftCoreModel : IDisposable
             Model.SetActive(active);
         }
         bool isNew = !AdapterNames.Contains(name);
-        _table.Put(name, attached, directory);
+        _table.Put(name, new ServedAdapter(attached, directory, PoolingOf(directory)));
         warnings.ForEach(warning => Log.LoadWarning(_logger, warning));
         Log.AdapterLoaded(_logger, name, directory, Stopwatch.GetElapsedTime(start).TotalSeconds, isNew ? "loaded" : "replaced");
     }
@@ -158,8 +160,9 @@ public sealed class PeftCoreModel : IDisposable
         }
         IsDisposed = true;
         Requests.Dispose();
+        Computations.Close();
         Task releases;
-        lock (_loading)
+        lock (_releasing)
         {
             releases = _releases;
         }
@@ -177,6 +180,9 @@ public sealed class PeftCoreModel : IDisposable
     /// <summary>The options.</summary>
     internal PeftCoreModelOptions Options { get; }
 
+    /// <summary>The computations that read the model outside the batcher.</summary>
+    internal ComputeGate Computations { get; } = new(typeof(PeftCoreModel));
+
     /// <summary>Generates the answers of requests.</summary>
     internal RequestRunner Requests { get; }
 
@@ -188,7 +194,7 @@ public sealed class PeftCoreModel : IDisposable
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
         string name = NameOf(modelId, defaultAdapter);
-        return name == ModelId ? new AdapterLease(PeftModel.NoAdapter, () => { })
+        return name == ModelId ? new AdapterLease(new ServedAdapter(PeftModel.NoAdapter), () => { })
             : _table.Lease(name) ?? throw new BadInputException($"there is no model \"{name}\"; expected " +
                 string.Join(" or ", AdapterNames.Prepend(ModelId).Select(known => $"\"{known}\"")));
     }
@@ -209,6 +215,10 @@ public sealed class PeftCoreModel : IDisposable
     /// <summary>The directory of the adapter that serves under a name; null if there is none, or it was made in memory.</summary>
     internal string? DirectoryOfAdapter(string name) => _table.DirectoryOf(name);
 
+    /// <summary>The pooling that an adapter of embeddings was trained with, if its file names one.</summary>
+    private string? PoolingOf(string directory) =>
+        Model.Base.Task == ModelTask.FeatureExtraction ? SavedAdapter.TaskOf(directory)?.Pooling : null;
+
     private static string DirectoryOf(PeftCoreModelOptions options) => options is PeftCoreEmbeddingOptions
         ? Embeddings.SentenceModules.ModelDirectoryOf(options.ModelDirectory) : options.ModelDirectory;
 
@@ -221,12 +231,16 @@ public sealed class PeftCoreModel : IDisposable
         }
     }
 
-    /// <summary>Detaches an adapter after its last request. The change waits for the calls under way, which this thread may be one of, so
-    /// another thread makes it.</summary>
+    /// <summary>Detaches an adapter after its last request. The change waits for the calls under way, so that it must not be made by a thread
+    /// that ends one.</summary>
     private void Release(string attached)
     {
-        lock (_loading)
+        lock (_releasing)
         {
+            if (IsDisposed)
+            {
+                return; // All adapters are freed with the model.
+            }
             _releases = _releases.ContinueWith(_ =>
             {
                 Model.Delete(attached);

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
+using Microsoft.Extensions.Logging;
 using PeftCore.Backends;
 using PeftCore.Models;
 using PeftCore.Models.Generation;
@@ -14,16 +15,35 @@ namespace PeftCore.Extensions.AI;
 /// <param name="Result">The whole answer; null before the end.</param>
 internal readonly record struct RequestUpdate(int Token, string Text, GenerationResult? Result);
 
-/// <summary>Generates the answers of a model's requests: those of decoders in shared steps, others alone.</summary>
-/// <param name="model">The model.</param>
-/// <param name="backend">Its device.</param>
-/// <param name="tokenizer">Its tokenizer.</param>
-/// <param name="options">How many requests run at once.</param>
-internal sealed class RequestRunner(PeftModel model, Backend backend, Tokenizer tokenizer, PeftCoreChatOptions options) : IDisposable
+/// <summary>Generates the answers of a model's requests: those that can share steps in one <see cref="ContinuousBatcher"/>, others
+/// alone.</summary>
+internal sealed class RequestRunner : IDisposable
 {
+    private readonly PeftModel _model;
+    private readonly Backend _backend;
+    private readonly Tokenizer _tokenizer;
+    private readonly PeftCoreChatOptions _options;
+    private readonly ComputeGate _gate;
+    private readonly ILogger _logger;
     private readonly Lock _lock = new();
+    private readonly SemaphoreSlim _places;
+    private readonly CancellationTokenSource _stopping = new();
     private ContinuousBatcher? _batcher;
-    private bool _isDisposed;
+    private bool _cannotShare;
+
+    /// <summary>Prepares to generate; the batcher starts with the first request.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="backend">Its device.</param>
+    /// <param name="tokenizer">Its tokenizer.</param>
+    /// <param name="options">How many requests run at once.</param>
+    /// <param name="gate">Counts the computations of requests that run alone.</param>
+    /// <param name="logger">Is told why no requests share steps.</param>
+    public RequestRunner(PeftModel model, Backend backend, Tokenizer tokenizer, PeftCoreChatOptions options, ComputeGate gate,
+        ILogger logger)
+    {
+        (_model, _backend, _tokenizer, _options, _gate, _logger) = (model, backend, tokenizer, options, gate, logger);
+        _places = new SemaphoreSlim(options.MaxConcurrentRequests);
+    }
 
     /// <summary>Generates an answer. A consumer that stops to read ends it.</summary>
     /// <param name="prompt">The tokens before the answer.</param>
@@ -31,18 +51,23 @@ internal sealed class RequestRunner(PeftModel model, Backend backend, Tokenizer 
     /// <param name="adapter">The adapter's name in the model.</param>
     /// <param name="cancel">Ends the answer with an <see cref="OperationCanceledException"/>.</param>
     /// <exception cref="BadInputException">The prompt does not fit the model, or an option is out of range.</exception>
+    /// <exception cref="QueueFullException">As many requests as allowed wait already.</exception>
     public async IAsyncEnumerable<RequestUpdate> StreamAsync(int[] prompt, GenerationOptions generation, string adapter,
         [EnumeratorCancellation] CancellationToken cancel = default)
     {
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        var updates = Channel.CreateUnbounded<RequestUpdate>(new UnboundedChannelOptions { SingleReader = true, SingleWriter = true });
         try
         {
-            var updates = CanShare(generation, adapter) ? Shared(prompt, generation, adapter, ended.Token)
-                : Alone(prompt, generation, adapter, ended.Token);
-            await foreach (var update in updates.ConfigureAwait(false))
+            var answer = Start(prompt, generation, adapter,
+                (token, text) => updates.Writer.TryWrite(new RequestUpdate(token, text, null)), ended.Token);
+            _ = answer.ContinueWith(_ => updates.Writer.TryComplete(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously,
+                TaskScheduler.Default);
+            await foreach (var update in updates.Reader.ReadAllAsync(CancellationToken.None).ConfigureAwait(false))
             {
                 yield return update;
             }
+            yield return new RequestUpdate(-1, "", await answer.ConfigureAwait(false));
         }
         finally
         {
@@ -50,66 +75,80 @@ internal sealed class RequestRunner(PeftModel model, Backend backend, Tokenizer 
         }
     }
 
+    /// <summary>Ends the requests under way: those of the batcher with an <see cref="ObjectDisposedException"/>.</summary>
     public void Dispose()
     {
+        ContinuousBatcher? batcher;
         lock (_lock)
         {
-            _isDisposed = true;
-            _batcher?.Dispose();
+            (batcher, _cannotShare) = (_batcher, true);
         }
+        batcher?.Dispose();
+        _stopping.Cancel();
     }
 
-    /// <summary>Whether a request can share steps with others: not beam search, not an encoder-decoder, and no adapter that replaces
-    /// parameters of the base, which all rows of a step share.</summary>
-    private bool CanShare(GenerationOptions generation, string adapter) => generation.NumBeams == 1 && model.Base is CausalModel
-        && (adapter == PeftModel.NoAdapter || model.Get(adapter).Swaps.Count == 0)
-        && model.Set.Merged.Count == 0 && model.Set.Active.All(active => active.Swaps.Count == 0);
-
-    private async IAsyncEnumerable<RequestUpdate> Shared(int[] prompt, GenerationOptions generation, string adapter,
-        [EnumeratorCancellation] CancellationToken cancel)
+    private Task<GenerationResult> Start(int[] prompt, GenerationOptions generation, string adapter, Action<int, string> onToken,
+        CancellationToken cancel)
     {
-        await foreach (var update in Batcher().StreamAsync(prompt, generation, adapter, cancel).ConfigureAwait(false))
-        {
-            yield return new RequestUpdate(update.Token, update.Text, update.Result);
-        }
-    }
-
-    private ContinuousBatcher Batcher()
-    {
-        lock (_lock)
-        {
-            ObjectDisposedException.ThrowIf(_isDisposed, typeof(PeftCoreModel));
-            return _batcher ??= new ContinuousBatcher(model, tokenizer, options.MaxConcurrentRequests, options.MaxQueuedRequests,
-                options.MaxTokens ?? 0, options.MaxCacheBytes ?? 0);
-        }
-    }
-
-    /// <summary>Generates on a thread of its own, in a forward pass of its own: beam search, and encoder-decoders.</summary>
-    private async IAsyncEnumerable<RequestUpdate> Alone(int[] prompt, GenerationOptions generation, string adapter,
-        [EnumeratorCancellation] CancellationToken cancel)
-    {
-        var updates = Channel.CreateUnbounded<RequestUpdate>(new UnboundedChannelOptions { SingleReader = true, SingleWriter = true });
-        var work = Task.Factory.StartNew(Generate, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
-        await foreach (var update in updates.Reader.ReadAllAsync(CancellationToken.None).ConfigureAwait(false))
-        {
-            yield return update;
-        }
-        await work.ConfigureAwait(false);
-
-        void Generate()
+        if (generation.NumBeams == 1 && Batcher() is { } batcher)
         {
             try
             {
-                var result = new Generator(model.Base, backend).Generate(prompt, generation, tokens => tokenizer.Decode([.. tokens]),
-                    (token, text) => updates.Writer.TryWrite(new RequestUpdate(token, text, null)), adapter, cancel);
-                cancel.ThrowIfCancellationRequested();
-                updates.Writer.TryWrite(new RequestUpdate(-1, "", result));
-                updates.Writer.Complete();
+                return batcher.GenerateAsync(prompt, generation, adapter, onToken, cancel);
             }
-            catch (Exception exception)
+            catch (BadInputException)
             {
-                updates.Writer.Complete(exception);
+                // It cannot share steps with others, as with an adapter that replaces parameters of the base; or it is refused alone too.
             }
+        }
+        return AloneAsync(prompt, generation, adapter, onToken, cancel);
+    }
+
+    /// <summary>The batcher; null if requests to this model cannot share steps.</summary>
+    private ContinuousBatcher? Batcher()
+    {
+        lock (_lock)
+        {
+            if (_batcher is null && !_cannotShare && _model.Base is CausalModel)
+            {
+                try
+                {
+                    _batcher = new ContinuousBatcher(_model, _tokenizer, _options.MaxConcurrentRequests, _options.MaxQueuedRequests,
+                        _options.MaxTokens ?? 0, _options.MaxCacheBytes ?? 0);
+                }
+                catch (BadInputException exception)
+                {
+                    _cannotShare = true;
+                    Log.Notice(_logger, $"Requests are answered alone, not in shared steps: {exception.Message}");
+                }
+            }
+            return _cannotShare ? null : _batcher;
+        }
+    }
+
+    /// <summary>Generates on a thread of its own, with keys and values of its own.</summary>
+    private async Task<GenerationResult> AloneAsync(int[] prompt, GenerationOptions generation, string adapter, Action<int, string> onToken,
+        CancellationToken cancel)
+    {
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancel, _stopping.Token);
+        await _places.WaitAsync(ended.Token).ConfigureAwait(false);
+        try
+        {
+            return await Task.Factory.StartNew(Generate, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)
+                .ConfigureAwait(false);
+        }
+        finally
+        {
+            _places.Release();
+        }
+
+        GenerationResult Generate()
+        {
+            using var computation = _gate.Enter();
+            var result = new Generator(_model.Base, _backend).Generate(prompt, generation, tokens => _tokenizer.Decode([.. tokens]), onToken,
+                adapter, ended.Token);
+            ended.Token.ThrowIfCancellationRequested();
+            return result;
         }
     }
 }

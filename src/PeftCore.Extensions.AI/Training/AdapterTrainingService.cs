@@ -86,6 +86,10 @@ public sealed class AdapterTrainingService : BackgroundService
         {
             cancel.Token.ThrowIfCancellationRequested();
             job.Start();
+            if (adapter == _model.ModelId)
+            {
+                throw new BadInputException($"an adapter cannot be called \"{adapter}\", which is the name of the base model; choose another");
+            }
             string directory = _runs.Next(adapter);
             var result = _training.Run(job, directory, cancel.Token);
             Log.TrainingEnded(_logger, adapter, result.Steps, result.TrainLoss, directory);

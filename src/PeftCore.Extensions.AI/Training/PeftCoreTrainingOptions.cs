@@ -35,6 +35,8 @@ internal sealed class TrainingOptionsValidator : IValidateOptions<PeftCoreTraini
         : File.Exists(options.OutputDirectory) ? Bad($"OutputDirectory {options.OutputDirectory} is a file, expected a directory")
         : options.Threads < 0 ? Bad($"Threads is {options.Threads}, expected at least 0")
         : options.MemoryLimit <= 0 ? Bad($"MemoryLimit is {options.MemoryLimit}, expected a number of bytes above 0")
+        : options.CreateBackend is not null && (options.Threads != 0 || options.MemoryLimit is not null)
+            ? Bad("Threads and MemoryLimit are those of the CPU, but CreateBackend makes the device; set them there")
         : options.MaxQueuedJobs < 1 ? Bad($"MaxQueuedJobs is {options.MaxQueuedJobs}, expected at least 1")
         : ValidateOptionsResult.Success;
 

@@ -2,6 +2,7 @@ using Microsoft.Extensions.AI;
 using PeftCore.Backends;
 using PeftCore.Models;
 using PeftCore.Models.Generation;
+using PeftCore.Peft.Lora;
 using PeftCore.Tokenizers;
 using ChatMessage = Microsoft.Extensions.AI.ChatMessage;
 
@@ -146,6 +147,86 @@ public sealed class ChatClientTests
 
         Assert.That(async () => await cancelled, Throws.InstanceOf<OperationCanceledException>());
         Assert.That((await _client.GetResponseAsync(Question, new ChatOptions { MaxOutputTokens = 4 })).Text, Is.Not.Empty);
+    }
+
+    [Test]
+    public async Task A_call_that_is_cancelled_before_it_begins_is_not_answered()
+    {
+        using var cancel = new CancellationTokenSource();
+        await cancel.CancelAsync();
+
+        Assert.That(async () => await _client.GetResponseAsync(Question, cancellationToken: cancel.Token),
+            Throws.InstanceOf<OperationCanceledException>());
+    }
+
+    [Test]
+    public async Task An_adapter_that_replaces_parameters_of_the_base_answers_beside_others()
+    {
+        string replacing = TestModels.SaveAdapter(_folder["replacing"], 3, TestModels.Llama,
+            config: new LoraConfig { Rank = 4, Init = LoraInit.Random, ModulesToSave = ["lm_head"] });
+        using var client = PeftCoreChatClient.Load(TestModels.Chat(("first", _folder["first"]), ("replacing", replacing)));
+        string[] names = ["first", "replacing"];
+        string[] alone = [await Ask(names[0]), await Ask(names[1])];
+
+        string[] together = await Task.WhenAll(Enumerable.Range(0, 8).Select(i => Task.Run(() => Ask(names[i % 2]))));
+
+        Assert.That(alone[0], Is.Not.EqualTo(alone[1]));
+        Assert.That(together, Is.EqualTo(Enumerable.Range(0, 8).Select(i => alone[i % 2])));
+
+        async Task<string> Ask(string name) =>
+            (await client.GetResponseAsync(Question, new ChatOptions { ModelId = name, MaxOutputTokens = 8 })).Text;
+    }
+
+    [Test]
+    public async Task A_request_that_is_longer_than_a_row_of_the_batch_is_answered_alone()
+    {
+        var options = TestModels.Chat();
+        options.MaxTokens = 16;
+        using var client = PeftCoreChatClient.Load(options);
+        var request = new ChatOptions { MaxOutputTokens = 20 };
+
+        Assert.That((await client.GetResponseAsync(Question, request)).Text, Is.EqualTo((await _client.GetResponseAsync(Question, request)).Text));
+    }
+
+    [Test]
+    public void A_full_queue_refuses_a_request()
+    {
+        var options = TestModels.Chat();
+        (options.MaxConcurrentRequests, options.MaxQueuedRequests) = (1, 1);
+        using var client = PeftCoreChatClient.Load(options);
+
+        var all = Task.WhenAll(Enumerable.Range(0, 8).Select(_ =>
+            Task.Run(() => client.GetResponseAsync(Question, new ChatOptions { MaxOutputTokens = 200 }))));
+
+        Assert.That(async () => await all, Throws.TypeOf<QueueFullException>());
+    }
+
+    [Test]
+    public void A_model_that_is_disposed_ends_the_calls_under_way()
+    {
+        var model = PeftCoreModel.Load(TestModels.Chat());
+        using var client = new PeftCoreChatClient(model);
+        var begun = new TaskCompletionSource();
+        var shared = Task.Run(() => ReadAsync(new ChatOptions { MaxOutputTokens = 400 }));
+        var alone = Task.Run(() => ReadAsync(new ChatOptions
+        {
+            MaxOutputTokens = 400,
+            RawRepresentationFactory = _ => new GenerationOptions { KvCacheDType = PeftCore.Tensors.DType.BF16 },
+        }));
+
+        Assert.That(async () => await begun.Task, Throws.Nothing);
+        model.Dispose();
+
+        Assert.That(async () => await shared, Throws.TypeOf<ObjectDisposedException>());
+        Assert.That(async () => await alone, Throws.TypeOf<ObjectDisposedException>().Or.InstanceOf<OperationCanceledException>());
+
+        async Task ReadAsync(ChatOptions options)
+        {
+            await foreach (var _ in client.GetStreamingResponseAsync(Question, options))
+            {
+                begun.TrySetResult();
+            }
+        }
     }
 
     [Test]

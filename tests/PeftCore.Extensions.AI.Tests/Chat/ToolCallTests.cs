@@ -1,6 +1,10 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Microsoft.Extensions.AI;
+using PeftCore.Backends;
 using PeftCore.Extensions.AI.Chat;
+using PeftCore.Models;
+using PeftCore.Models.Generation;
 using PeftCore.Tokenizers;
 using ChatMessage = Microsoft.Extensions.AI.ChatMessage;
 
@@ -118,6 +122,32 @@ public sealed class ToolCallTests
         {
             "system: Be brief.", "user: Rain?", "assistant: c1 weather {\"city\": \"Paris\", \"days\": 3}", "tool: {\"rain\":true} (c1)",
         }));
+    }
+
+    [Test]
+    public void A_marker_that_is_a_special_token_is_seen_although_it_has_no_text()
+    {
+        using var folder = new TemporaryDirectory();
+        string path = folder["tokenizer.json"];
+        var json = JsonNode.Parse(File.ReadAllText(Path.Combine(TestModels.Llama, "tokenizer.json")))!;
+        var marker = json["added_tokens"]![0]!.DeepClone();
+        (marker["id"], marker["content"]) = (4096, "[TOOL_CALLS]");
+        json["added_tokens"]!.AsArray().Add(marker);
+        File.WriteAllText(path, json.ToJsonString());
+        using var backend = new CpuBackend(threads: 1);
+        using var model = ModelLoader.Load(TestModels.Llama, backend);
+        var result = new Generator(model, backend).Generate([5], new GenerationOptions { MaxNewTokens = 1 });
+        var request = new ChatRequest([1, 2, 3], new GenerationOptions(), [Weather.AsDeclarationOnly()], ToolCallFormat.Of("[TOOL_CALLS]"));
+        var answer = new ChatAnswer(request, Tokenizer.FromFile(path), "m");
+
+        var before = answer.Add(new RequestUpdate(7, "So ", null));
+        var held = answer.Add(new RequestUpdate(4096, "", null)) ?? answer.Add(new RequestUpdate(8, "[{\"name\": \"weather\"}]", null));
+        var last = answer.End(result);
+
+        Assert.That((before!.Text, held), Is.EqualTo(("So", (ChatResponseUpdate?)null)));
+        Assert.That(last.Contents.OfType<FunctionCallContent>().Single().Name, Is.EqualTo("weather"));
+        Assert.That(last.FinishReason, Is.EqualTo(ChatFinishReason.ToolCalls));
+        Assert.That(last.Contents.OfType<UsageContent>().Single().Details.TotalTokenCount, Is.EqualTo(4));
     }
 
     [Test]

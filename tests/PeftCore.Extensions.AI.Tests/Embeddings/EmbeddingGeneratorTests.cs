@@ -104,6 +104,29 @@ public sealed class EmbeddingGeneratorTests
     }
 
     [Test]
+    public async Task An_adapter_s_vectors_are_made_with_the_pooling_that_it_was_trained_with()
+    {
+        string adapter = TestModels.SaveAdapter(_folder["cls"], 3, TestModels.Bert, ModelTask.FeatureExtraction, pooling: "cls");
+        var own = new PeftCoreEmbeddingOptions { ModelDirectory = TestModels.Bert, Adapters = { ["a"] = adapter }, DefaultAdapter = "a" };
+        using var trained = PeftCoreEmbeddingGenerator.Load(own);
+        using var cls = PeftCoreEmbeddingGenerator.Load(With("cls"));
+        using var mean = PeftCoreEmbeddingGenerator.Load(With("mean"));
+
+        var vector = await trained.GenerateVectorAsync(Texts[0]);
+
+        Assert.That(vector.ToArray(), Is.EqualTo((await cls.GenerateVectorAsync(Texts[0])).ToArray()));
+        Assert.That(vector.ToArray(), Is.Not.EqualTo((await mean.GenerateVectorAsync(Texts[0])).ToArray()));
+
+        PeftCoreEmbeddingOptions With(string pooling) => new()
+        {
+            ModelDirectory = TestModels.Bert,
+            Adapters = own.Adapters,
+            DefaultAdapter = "a",
+            Pooling = pooling,
+        };
+    }
+
+    [Test]
     public void What_is_not_supported_is_refused_by_name()
     {
         using var generator = PeftCoreEmbeddingGenerator.FromDirectory(TestModels.Bert);
