@@ -15,6 +15,8 @@ switch (args)
         return 0;
     case ["peers", .. var rest]:
         return PeerProducts.Run(rest);
+    case ["serve-load", .. var rest]:
+        return ServeLoad.Run(rest);
     default:
         // BenchmarkDotNet builds the libraries again, which takes longer than its default of two minutes on a small machine.
         BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args, ManualConfig.Create(DefaultConfig.Instance)

@@ -40,8 +40,8 @@ public sealed class ApiServer
     /// <exception cref="BadInputException">The address cannot be listened on.</exception>
     public async Task<ServerCounts> Run(Action<string> started, CancellationToken stop)
     {
-        using var engine = new SerialEngine(_served);
         using var pool = new AdapterPool(_served.Model, _directories, _mostAdapters, _log.Write);
+        using var engine = new BatchEngine(_options, _served, pool);
         var admission = new Admission(_options.MaxConcurrent, _options.MaxQueue);
         var texts = new TextEndpoints(_options, _served, pool, engine, admission);
         var models = new ModelEndpoints(_served, pool, admission);

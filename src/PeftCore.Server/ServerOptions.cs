@@ -21,6 +21,9 @@ public sealed record ServerOptions
     /// <summary>The most texts that are generated at once.</summary>
     public int MaxConcurrent { get; init; } = 16;
 
+    /// <summary>The most bytes for the keys and values of the texts that are generated at once.</summary>
+    public long MaxCacheBytes { get; init; } = 1L << 30;
+
     /// <summary>The most texts that wait; a request for more is answered with 429.</summary>
     public int MaxQueue { get; init; } = 256;
 

@@ -14,7 +14,7 @@ namespace PeftCore.Server;
 /// <param name="adapters">Its adapters.</param>
 /// <param name="engine">Generates texts.</param>
 /// <param name="admission">Counts texts.</param>
-internal sealed class TextEndpoints(ServerOptions options, ServedModel served, AdapterPool adapters, ITextEngine engine,
+internal sealed class TextEndpoints(ServerOptions options, ServedModel served, AdapterPool adapters, BatchEngine engine,
     Admission admission)
 {
     private long _count;
@@ -73,14 +73,12 @@ internal sealed class TextEndpoints(ServerOptions options, ServedModel served, A
         using var limit = new TimeLimit(options.Timeout, context.RequestAborted);
         var texts = tokenize();
         note.PromptTokens = texts.Sum(text => text.Ids.Length);
-        var jobs = texts.SelectMany(text => Enumerable.Range(0, request.Choices).Select(choice =>
-            new TextJob(text.Ids, request.Options(served.Defaults, Room(text.Ids.Length, newTokens ?? request.MaxTokens), choice),
-                target.Adapter, _ => { }))).ToList();
         var answer = new GenerationAnswer(form, note.PromptTokens,
             [.. texts.SelectMany(text => Enumerable.Repeat(text.Before, request.Choices))]);
         await limit.Run(async cancel =>
         {
             using var lease = await target.Lease(adapters, cancel);
+            var jobs = JobsOf(request, texts.Select(text => text.Ids), target.Adapter, lease?.SharesSteps ?? true, newTokens);
             await using var runs = new TextRuns(engine, jobs, cancel);
             try
             {
@@ -94,11 +92,20 @@ internal sealed class TextEndpoints(ServerOptions options, ServedModel served, A
         });
     }
 
+    private List<TextJob> JobsOf(GenerationRequest request, IEnumerable<int[]> prompts, string adapter, bool sharesSteps, int? newTokens)
+    {
+        int virtualTokens = served.Model.WithAdapters([adapter], () => served.Model.Base.VirtualTokenCount);
+        return [.. from prompt in prompts
+                   let most = Room(prompt.Length, virtualTokens, newTokens ?? request.MaxTokens)
+                   from choice in Enumerable.Range(0, request.Choices)
+                   select new TextJob(prompt, request.Options(served.Defaults, most, choice), adapter, sharesSteps, _ => { })];
+    }
+
     /// <summary>The most new tokens after a prompt.</summary>
-    private int Room(int prompt, int? wanted)
+    private int Room(int prompt, int virtualTokens, int? wanted)
     {
         // An encoder reads the prompt, so that it takes no room of the text.
-        int context = Math.Min(options.MaxContext ?? int.MaxValue, served.Model.Base.MaxLength), before = served.Continues ? prompt : 0;
+        int context = Math.Min(options.MaxContext ?? int.MaxValue, engine.MaxTokens) - virtualTokens, before = served.Continues ? prompt : 0;
         if (before + (wanted ?? 1) > context)
         {
             string asked = wanted is { } most ? $" and at most {most} new ones are asked for" : "";

@@ -1,3 +1,4 @@
+using PeftCore.Cli.Output;
 using PeftCore.Cli.Session;
 using PeftCore.Server;
 using PeftCore.Tensors;
@@ -10,7 +11,10 @@ internal sealed record ServeOptions : VerbOptions, ISettings<ServeOptions>
     /// <summary>The environment variable of the API key, which the list of processes does not show.</summary>
     public const string KeyVariable = "PEFTCORE_API_KEY";
 
+    private static readonly ServerOptions Usual = new();
+
     public static SettingRows<ServeOptions> Rows { get; } = new SettingRows<ServeOptions>(() => new())
+        .Group(HelpGroups.Input)
         .Text("model", o => o.Model, (o, v) => o with { Model = v }, "directory of the model", value: "DIR",
             aliases: ["model-name-or-path"])
         .Text("served-model-name", o => o.ServedModelName, (o, v) => o with { ServedModelName = v },
@@ -25,19 +29,24 @@ internal sealed record ServeOptions : VerbOptions, ISettings<ServeOptions>
             SequenceOptions.ResizeHelp, min: 1, fallback: "as the model has them")
         .Text("chat-template", o => o.ChatTemplate, (o, v) => o with { ChatTemplate = v }, "a template instead of the model's own",
             value: NamedTemplate.Value)
+        .Group(HelpGroups.Serving)
         .Text("host", o => o.Host, (o, v) => o with { Host = v }, "IP address to listen on; 0.0.0.0 for all", value: "ADDRESS")
         .Whole("port", o => o.Port, (o, v) => o with { Port = v }, "port to listen on; 0 for any free one", min: 0)
         .Text("api-key", o => o.ApiKey, (o, v) => o with { ApiKey = v }, "secret that requests must send; the environment variable " +
             KeyVariable + " keeps it out of the list of processes", value: "KEY", fallback: "none")
-        .Whole("max-request-bytes", o => o.MaxRequestBytes, (o, v) => o with { MaxRequestBytes = v }, "largest body of a request", min: 1)
+        .Bytes("max-request-bytes", o => o.MaxRequestBytes, (o, v) => o with { MaxRequestBytes = v }, "largest body of a request", "1MiB")
         .Whole("max-context", o => o.MaxContext, (o, v) => o with { MaxContext = v }, "most tokens of prompt and answer together", min: 2,
-            fallback: "the model's context")
-        .Whole("max-concurrent", o => o.MaxConcurrent, (o, v) => o with { MaxConcurrent = v }, "texts generated at once", min: 1)
+            fallback: "the model's context, or what --max-cache-bytes holds")
+        .Whole("max-concurrent", o => o.MaxConcurrent, (o, v) => o with { MaxConcurrent = v },
+            "texts generated at once, in steps that they share", min: 1)
+        .Bytes("max-cache-bytes", o => o.MaxCacheBytes, (o, v) => o with { MaxCacheBytes = v },
+            "most memory for keys and values of --max-concurrent texts, taken at the start", "1GiB")
         .Whole("max-queue", o => o.MaxQueue, (o, v) => o with { MaxQueue = v }, "texts that wait; more are refused with 429", min: 0)
         .Number("timeout", o => o.Timeout, (o, v) => o with { Timeout = v }, "seconds until a request is given up, waiting included",
             min: 0.001, max: 86400)
         .Number("drain-timeout", o => o.DrainTimeout, (o, v) => o with { DrainTimeout = v },
             "seconds that running requests have to end after a signal to stop", min: 0, max: 86400)
+        .Group(HelpGroups.Device)
         .Text("device", o => o.Device, (o, v) => o with { Device = v }, "where to compute", choices: ["cpu", "cuda", "ilgpu-cpu"])
         .Choice("dtype", o => o.Dtype, (o, v) => o with { Dtype = v }, "in what to compute", values: [DType.F32, DType.BF16])
         .Text("kv-cache-dtype", o => o.KvCacheDtype, (o, v) => o with { KvCacheDtype = v }, SamplingOptions.KvCacheDTypeHelp,
@@ -65,7 +74,9 @@ internal sealed record ServeOptions : VerbOptions, ISettings<ServeOptions>
 
     public string? ApiKey { get; init; }
 
-    public int MaxRequestBytes { get; init; } = 1 << 20;
+    public ByteSize? MaxRequestBytes { get; init; }
+
+    public ByteSize? MaxCacheBytes { get; init; }
 
     public int? MaxContext { get; init; }
 
@@ -117,7 +128,8 @@ internal sealed record ServeOptions : VerbOptions, ISettings<ServeOptions>
         Host = Host,
         Port = Port <= ushort.MaxValue ? Port : throw new BadInputException($"--port is {Port}, expected at most {ushort.MaxValue}."),
         ApiKey = Key(),
-        MaxRequestBytes = MaxRequestBytes,
+        MaxRequestBytes = MaxRequestBytes?.Bytes ?? Usual.MaxRequestBytes,
+        MaxCacheBytes = MaxCacheBytes?.Bytes ?? Usual.MaxCacheBytes,
         MaxContext = MaxContext,
         MaxConcurrent = MaxConcurrent,
         MaxQueue = MaxQueue,

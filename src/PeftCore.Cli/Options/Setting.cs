@@ -10,6 +10,7 @@ internal enum SettingKind
     Whole,
     Number,
     Size,
+    Bytes,
 }
 
 /// <summary>The declaration of one setting of an options record: names, bounds, help and parsing.</summary>
@@ -165,6 +166,7 @@ internal sealed record Setting<T>(string Name, SettingKind Kind, string Help, Fu
             {
                 SettingKind.Boolean => "true or false",
                 SettingKind.Size => MemoryLimits.Expected,
+                SettingKind.Bytes => "a size such as 6GiB",
                 SettingKind.Number => "a number",
                 SettingKind.Whole => "a whole number",
                 _ => "one text",

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using PeftCore.Cli.Output;
 
 namespace PeftCore.Cli.Options;
 
@@ -72,6 +73,13 @@ internal sealed class SettingRows<T>(Func<T> create)
             (o, text) => MemoryLimits.TryParse(text, out var value) ? set(o, value) : null);
         return Add(row with { Value = "6GiB|cuda=6GiB,…" });
     }
+
+    public SettingRows<T> Bytes(string name, Func<T, ByteSize?> get, Func<T, ByteSize, T> set, string help, string fallback) => Add(
+        new(name, SettingKind.Bytes, help, o => get(o)?.Bytes.ToString(CultureInfo.InvariantCulture),
+            (o, text) => ByteSize.TryParse(text, out var size) && size.Bytes > 0 ? set(o, size) : null)
+        {
+            Value = fallback, Fallback = fallback,
+        });
 
     /// <summary>Adds a setting with values of an enumeration, written in lower case with underscores.</summary>
     /// <param name="name">The name with dashes.</param>

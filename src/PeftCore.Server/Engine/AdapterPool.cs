@@ -3,6 +3,13 @@ using PeftCore.Server.Http;
 
 namespace PeftCore.Server.Engine;
 
+/// <summary>The use of an attached adapter by a request; it stays attached until this is disposed.</summary>
+internal interface IAdapterLease : IDisposable
+{
+    /// <summary>Whether texts with this adapter can share steps with others.</summary>
+    bool SharesSteps { get; }
+}
+
 /// <summary>Attaches adapters to the model when a request first names them, and detaches the one that was not used for the longest time
 /// when there are too many. An adapter is never detached while a request uses it.</summary>
 /// <param name="model">The model.</param>
@@ -33,7 +40,7 @@ internal sealed class AdapterPool(PeftModel model, AdapterDirectories directorie
     /// <param name="directory">Its directory.</param>
     /// <param name="cancel">Ends the waiting.</param>
     /// <exception cref="ApiException">The adapter cannot be loaded.</exception>
-    public async Task<IDisposable> Use(string name, string directory, CancellationToken cancel)
+    public async Task<IAdapterLease> Use(string name, string directory, CancellationToken cancel)
     {
         if (TryUse(name) is { } attached)
         {
@@ -59,6 +66,13 @@ internal sealed class AdapterPool(PeftModel model, AdapterDirectories directorie
 
     /// <summary>The names of adapters that are known, attached or not.</summary>
     public AdapterDirectories Directories => directories;
+
+    /// <summary>Waits until no adapter is being attached or detached.</summary>
+    public async Task Settled(CancellationToken cancel)
+    {
+        await _change.WaitAsync(cancel);
+        _change.Release();
+    }
 
     public void Dispose() => _change.Dispose();
 
@@ -120,9 +134,13 @@ internal sealed class AdapterPool(PeftModel model, AdapterDirectories directorie
     private void Load(string name, string directory)
     {
         var warnings = new List<string>();
+        bool shares;
         try
         {
             model.Load(directory, name, warnings: warnings);
+            // Every request names its adapter, and an active one that replaces parameters of the base would stand in the way of others.
+            shares = SharesSteps(name);
+            model.SetActive([]);
         }
         catch (Exception e) when (e is BadInputException or IOException or InsufficientMemoryException)
         {
@@ -133,7 +151,20 @@ internal sealed class AdapterPool(PeftModel model, AdapterDirectories directorie
         log($"adapter {name} is loaded from {directory}");
         lock (_turn)
         {
-            _loaded.Add(name, new Entry(name));
+            _loaded.Add(name, new Entry(name, shares));
+        }
+    }
+
+    /// <summary>Whether rows of a batch can have the adapter beside rows with others.</summary>
+    private bool SharesSteps(string name)
+    {
+        try
+        {
+            return model.WithRowAdapters([name], () => true);
+        }
+        catch (BadInputException)
+        {
+            return false;
         }
     }
 
@@ -148,9 +179,11 @@ internal sealed class AdapterPool(PeftModel model, AdapterDirectories directorie
         }
     }
 
-    private sealed class Entry(string name)
+    private sealed class Entry(string name, bool shares)
     {
         public string Name => name;
+
+        public bool SharesSteps => shares;
 
         public int Uses { get; set; }
 
@@ -160,8 +193,10 @@ internal sealed class AdapterPool(PeftModel model, AdapterDirectories directorie
         public TaskCompletionSource? Unused { get; set; }
     }
 
-    private sealed class Lease(AdapterPool pool, Entry entry) : IDisposable
+    private sealed class Lease(AdapterPool pool, Entry entry) : IAdapterLease
     {
+        public bool SharesSteps => entry.SharesSteps;
+
         private bool _released;
 
         public void Dispose()

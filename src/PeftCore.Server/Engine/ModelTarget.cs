@@ -18,6 +18,6 @@ internal sealed record ModelTarget(string Adapter, string? Directory)
             "model", "model_not_found");
 
     /// <summary>Attaches the adapter, if it is not, until the result is disposed; null for the base.</summary>
-    public async Task<IDisposable?> Lease(AdapterPool pool, CancellationToken cancel) =>
+    public async Task<IAdapterLease?> Lease(AdapterPool pool, CancellationToken cancel) =>
         Directory is null ? null : await pool.Use(Adapter, Directory, cancel);
 }

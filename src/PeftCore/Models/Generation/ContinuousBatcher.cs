@@ -40,6 +40,9 @@ public sealed class ContinuousBatcher : IDisposable
     /// <summary>Requests in the batch now.</summary>
     internal int RunningCount => _loop.RunningCount;
 
+    /// <summary>Maximum tokens of a request, prompt and text together.</summary>
+    public int MaxTokens => _loop.Capacity;
+
     /// <summary>Requests that wait.</summary>
     public int QueuedCount => _loop.QueuedCount;
 
