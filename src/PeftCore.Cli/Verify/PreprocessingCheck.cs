@@ -64,10 +64,10 @@ internal sealed class PreprocessingCheck(Expected expected)
         float[,,] ours = Picture.FromRgb(Image, expected.Bytes(Image), expected.Extent(Image, 0), expected.Extent(Image, 1))
             .Preprocess(directory);
         float[] reference = expected.Floats(name);
-        int side = expected.Extent(name, 3);
-        if (ours.GetLength(1) != side * row.Step || ours.GetLength(2) != side * row.Step)
+        int side = expected.Extent(name, 3), pixels = side * row.Step;
+        if (ours.GetLength(1) != pixels || ours.GetLength(2) != pixels)
         {
-            return Comparison.Unsupported(name, $"{ours.GetLength(1)} × {ours.GetLength(2)} pixels, expected {side * row.Step} × {side * row.Step}");
+            return Comparison.Unsupported(name, $"{ours.GetLength(1)} × {ours.GetLength(2)} pixels, expected {pixels} × {pixels}");
         }
         double worst = 0;
         int different = 0;
@@ -78,7 +78,8 @@ internal sealed class PreprocessingCheck(Expected expected)
             worst = double.IsNaN(levels) ? double.PositiveInfinity : Math.Max(worst, levels);
             different += levels > 0.5 ? 1 : 0;
         }
-        return new Comparison(name, worst, GreyLevels, $"grey levels; {different} of {reference.Length} numbers are rounded to the other side");
+        return new Comparison(name, worst, GreyLevels,
+            $"grey levels; {different} of {reference.Length} numbers are rounded to the other side");
     }
 
     /// <summary>The largest difference. Of spectrograms the reference has the first frames of each bin.</summary>

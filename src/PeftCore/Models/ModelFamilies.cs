@@ -83,6 +83,10 @@ public static class ModelFamilies
             "q_proj", "v_proj"));
         Register("dinov2", new ModelFamily((config, task, _) => new VisionTransformer(Dinov2.Read(config), task), PictureTasks,
             "query", "value"));
+        Register("siglip", new ModelFamily((config, task, _) => new Siglip(SiglipSpec.Read(config, task), task),
+            [ModelTask.ImageClassification], "q_proj", "v_proj"));
+        Register("siglip_vision_model", new ModelFamily((config, task, _) => new Siglip(SiglipSpec.Read(config, task), task),
+            [ModelTask.FeatureExtraction], "q_proj", "v_proj"));
         foreach (string type in (string[])["bart", "mbart", "pegasus"])
         {
             // transformers has no other heads for Pegasus.

@@ -61,6 +61,8 @@ public sealed class FamilyTableTests
         ["dinov2"] = "DINOv2",
         ["clip"] = "CLIP",
         ["clip_text_model"] = "CLIP's encoder of texts",
+        ["siglip"] = "SigLIP's tower of pictures with a classifier",
+        ["siglip_vision_model"] = "SigLIP's tower of pictures",
         ["whisper"] = "Whisper",
         ["UNet2DConditionModel"] = "UNet of Stable Diffusion",
         ["wav2vec2"] = "wav2vec 2.0, XLS-R",

@@ -74,6 +74,14 @@ public sealed record Family(string Name, string Attention, string MlpOutput, str
         IsTiny = true,
     };
 
+    /// <summary>Pictures without a class token.</summary>
+    public static Family Siglip { get; } = new("siglip", "q_proj", "fc2", "layers.0.mlp", "", "post_layernorm", HasBiases: true)
+    {
+        Head = "classifier",
+        KeyBias = ".k_proj.bias",
+        IsTiny = true,
+    };
+
     /// <summary>Tokens and boxes.</summary>
     public static Family LayoutLm { get; } = new("layoutlm", "query", "output.dense", "layer.0.intermediate", "word_embeddings",
         "layer.1.output.LayerNorm", HasBiases: true)
@@ -118,7 +126,7 @@ public sealed record Family(string Name, string Attention, string MlpOutput, str
     public static IReadOnlyList<Family> All { get; } = [Llama, Gpt2];
 
     /// <summary>A family of each other kind, which one setting of each kind of method is held to.</summary>
-    public static IReadOnlyList<Family> Others { get; } = [GptNeoX, Qwen3Moe, Bert, T5, Bart, Vit, Dinov2, Clip, ClipClassifier,
+    public static IReadOnlyList<Family> Others { get; } = [GptNeoX, Qwen3Moe, Bert, T5, Bart, Vit, Dinov2, Clip, ClipClassifier, Siglip,
         LayoutLm, LayoutLmV3, Whisper, Wav2Vec2, UNet];
 
     /// <summary>The module of the head.</summary>

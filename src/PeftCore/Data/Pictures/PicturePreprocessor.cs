@@ -27,6 +27,7 @@ internal sealed class PicturePreprocessor
         ["CLIPImageProcessor"] = Cropped,
         ["CLIPFeatureExtractor"] = Cropped,
         ["BitImageProcessor"] = Cropped,
+        ["SiglipImageProcessor"] = Square with { Filter = ResizeFilter.Bicubic },
     };
 
     // Height and width, or the shorter side alone; null for no change.
@@ -91,7 +92,12 @@ internal sealed class PicturePreprocessor
 
     internal static PicturePreprocessor Of(ConfigReader config, string modelType)
     {
-        string usual = modelType is "clip" or "dinov2" ? "CLIPImageProcessor" : "ViTImageProcessor";
+        string usual = modelType switch
+        {
+            "clip" or "dinov2" => "CLIPImageProcessor",
+            "siglip" or "siglip_vision_model" => "SiglipImageProcessor",
+            _ => "ViTImageProcessor",
+        };
         string name = config.StringOrNull("image_processor_type") ?? config.StringOrNull("feature_extractor_type") ?? usual;
         // The same processor in transformers by another library.
         string plain = name.EndsWith("Fast", StringComparison.Ordinal) ? name[..^4]

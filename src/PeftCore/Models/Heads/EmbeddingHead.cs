@@ -7,21 +7,31 @@ namespace PeftCore.Models;
 /// <summary>Embeds texts: one vector for each row. Training takes similar texts together and others apart (Henderson et al. 2017; multiple
 /// negatives ranking loss): in a batch of anchors, their positives, and perhaps negatives, each anchor chooses its positive among all of
 /// them by a softmax over cosine similarity / τ.</summary>
-/// <param name="mode">How hidden states become one vector.</param>
+/// <param name="pool">(B, T, C) to (B, C): how hidden states become one vector.</param>
+/// <param name="upload">Uploads what <paramref name="pool"/> reads of a batch.</param>
 /// <param name="temperature">τ; null for 0.05, as in Sentence Transformers.</param>
-internal sealed class EmbeddingHead(PoolingMode mode, float? temperature = null) : TaskHead
+internal sealed class EmbeddingHead(Func<Tensor, ModelInputs, Tensor> pool, Action<ModelInputs> upload, float? temperature = null)
+    : TaskHead
 {
     private const float UsualTemperature = 0.05f;
 
     // Keeps the length of a zero vector from being zero.
     private const float SmallestSquare = 1e-24f;
 
+    /// <summary>A head without layers of its own.</summary>
+    /// <param name="mode">How hidden states become one vector.</param>
+    /// <param name="temperature">τ.</param>
+    public EmbeddingHead(PoolingMode mode, float? temperature = null)
+        : this((hidden, inputs) => hidden.Pool(mode, inputs), inputs => inputs.UploadPooling(mode), temperature)
+    {
+    }
+
     public override ModelTask Task => ModelTask.FeatureExtraction;
 
     /// <summary>The embeddings, (B, C).</summary>
-    public override Tensor Logits(Tensor hidden, ModelInputs inputs) => hidden.Pool(mode, inputs);
+    public override Tensor Logits(Tensor hidden, ModelInputs inputs) => pool(hidden, inputs);
 
-    public override void Upload(ModelInputs inputs) => inputs.UploadPooling(mode);
+    public override void Upload(ModelInputs inputs) => upload(inputs);
 
     /// <summary>The ranking loss. Targets are 0, 1, … for the anchors; the rows are the anchors, their positives in the same order, and
     /// perhaps as many negatives.</summary>

@@ -41,24 +41,26 @@ internal sealed record ClipSpec(ClipTextSpec Text, ClipVisionSpec Vision, int Pr
     }
 
     /// <summary>The blocks of a tower.</summary>
-    public static PreNormSpec Blocks(ConfigReader config, int hidden, int inner, int heads) => VisionFields.Checked(config, new PreNormSpec
-    {
-        HiddenSize = EncoderFields.Columns(config, "hidden_size", hidden),
-        Heads = EncoderFields.Columns(config, "num_attention_heads", heads),
-        IntermediateSize = EncoderFields.Columns(config, "intermediate_size", inner),
-        Names = new PreNormNames
+    public static PreNormSpec Blocks(ConfigReader config, int hidden, int inner, int heads, string activation = "quick_gelu",
+        double epsilon = 1e-5) =>
+        VisionFields.Checked(config, new PreNormSpec
         {
-            AttentionNorm = "layer_norm1",
-            Query = "self_attn.q_proj",
-            Key = "self_attn.k_proj",
-            Value = "self_attn.v_proj",
-            Output = "self_attn.out_proj",
-            MlpNorm = "layer_norm2",
-        },
-        Epsilon = (float)config.Float("layer_norm_eps", 1e-5, min: 0, max: 1),
-        Activation = EncoderFields.Activation(config, "hidden_act", "quick_gelu"),
-        ProbabilityDropout = EncoderFields.Probability(config, "attention_dropout", 0),
-    });
+            HiddenSize = EncoderFields.Columns(config, "hidden_size", hidden),
+            Heads = EncoderFields.Columns(config, "num_attention_heads", heads),
+            IntermediateSize = EncoderFields.Columns(config, "intermediate_size", inner),
+            Names = new PreNormNames
+            {
+                AttentionNorm = "layer_norm1",
+                Query = "self_attn.q_proj",
+                Key = "self_attn.k_proj",
+                Value = "self_attn.v_proj",
+                Output = "self_attn.out_proj",
+                MlpNorm = "layer_norm2",
+            },
+            Epsilon = (float)config.Float("layer_norm_eps", epsilon, min: 0, max: 1),
+            Activation = EncoderFields.Activation(config, "hidden_act", activation),
+            ProbabilityDropout = EncoderFields.Probability(config, "attention_dropout", 0),
+        });
 }
 
 /// <summary>The tower of texts.</summary>

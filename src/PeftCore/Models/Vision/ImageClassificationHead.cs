@@ -13,6 +13,9 @@ internal enum PicturePooling
     /// <summary>The mean of the patches (CLIP).</summary>
     Patches,
 
+    /// <summary>The mean of all states (SigLIP, which has no class token).</summary>
+    All,
+
     /// <summary>The class token, and beside it the mean of the patches (DINOv2).</summary>
     FirstAndPatches,
 }
@@ -31,18 +34,20 @@ internal sealed class ImageClassificationHead(PicturePooling pooling, Func<Tenso
         return pooling switch
         {
             PicturePooling.First => hidden.FirstTokens(),
-            PicturePooling.Patches => MeanOfPatches(hidden),
-            _ => hidden.FirstTokens().ConcatColumns(MeanOfPatches(hidden)),
+            PicturePooling.Patches => MeanFrom(1, hidden),
+            PicturePooling.All => MeanFrom(0, hidden),
+            _ => hidden.FirstTokens().ConcatColumns(MeanFrom(1, hidden)),
         };
     }
 
-    /// <summary>(B, 1 + N, C) to (B, C).</summary>
-    private static Tensor MeanOfPatches(Tensor hidden)
+    /// <summary>The mean of the states from one on: (B, first + N, C) to (B, C).</summary>
+    private static Tensor MeanFrom(int first, Tensor hidden)
     {
-        int batch = hidden.Shape[0], count = hidden.Shape[1] - 1, columns = hidden.Shape[2];
+        int batch = hidden.Shape[0], count = hidden.Shape[1] - first, columns = hidden.Shape[2];
         var weights = hidden.Backend.NewTensor([batch, 1, count]);
         hidden.Backend.Fill(weights, 1f / count);
-        var patches = hidden.Reshape([batch, (1 + count) * columns]).Columns(columns, count * columns).Reshape([batch, count, columns]);
+        var patches = first == 0 ? hidden : hidden.Reshape([batch, (first + count) * columns])
+            .Columns(first * columns, count * columns).Reshape([batch, count, columns]);
         return weights.MatMulEach(patches.Cast(DType.F32)).Cast(hidden.DType).Reshape([batch, columns]);
     }
 }

@@ -5,13 +5,13 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Models;
 
-/// <summary>The first hidden states of a picture (Dosovitskiy et al. 2021): a learned class token, then the embeddings of the patches, and
-/// learned positions added to all of them.</summary>
+/// <summary>The first hidden states of a picture (Dosovitskiy et al. 2021): a learned class token in most models, then the embeddings
+/// of the patches, and learned positions added to all of them.</summary>
 /// <param name="projection">Embeds the patches: <see cref="Projection"/>.</param>
-/// <param name="classToken">Returns C numbers.</param>
-/// <param name="table">Returns the positions, (1 + own patches)·C numbers, that of the class token first.</param>
+/// <param name="classToken">Returns C numbers; null for no class token.</param>
+/// <param name="table">Returns the positions, C numbers of each own patch, before them those of the class token.</param>
 /// <param name="positions">Interpolates the positions.</param>
-internal sealed class PatchTokens(Convolution projection, Func<Tensor> classToken, Func<Tensor> table, PatchPositions positions)
+internal sealed class PatchTokens(Convolution projection, Func<Tensor>? classToken, Func<Tensor> table, PatchPositions positions)
 {
     /// <summary>Declares the layer that embeds patches: a convolution whose stride is its size.</summary>
     /// <param name="picture">Channels and size of a patch.</param>
@@ -24,20 +24,23 @@ internal sealed class PatchTokens(Convolution projection, Func<Tensor> classToke
         return new Convolution(spec, picture.Channels, columns, bias);
     }
 
-    /// <summary>F32 (B, channels, H, W) to (B, 1 + patches, C).</summary>
+    /// <summary>F32 (B, channels, H, W) to (B, patches, C), or (B, 1 + patches, C) with a class token.</summary>
     /// <param name="pixels">The pictures.</param>
     /// <param name="grid">Their patches.</param>
     public Tensor Forward(Tensor pixels, PictureGrid grid)
     {
         using var scope = new TensorScope("embeddings");
-        var token = classToken();
-        int batch = pixels.Shape[0], columns = (int)token.Count;
-        var patches = Embed(pixels).Reshape([batch, grid.Count * columns]);
-        var first = pixels.Backend.NewTensor([batch], DType.I32);
-        pixels.Backend.Zero(first);
-        var classes = token.Reshape([1, columns]).Rows(first); // (B, C)
-        var x = classes.ConcatColumns(patches).AddRow(PositionsOf(grid, columns)); // (B, (1 + N)·C)
-        return scope.Return(x.Reshape([batch, 1 + grid.Count, columns]));
+        var x = Embed(pixels);
+        int batch = pixels.Shape[0], columns = x.Shape.Columns, first = classToken is null ? 0 : 1;
+        x = x.Reshape([batch, grid.Count * columns]);
+        if (classToken is not null)
+        {
+            var zeros = pixels.Backend.NewTensor([batch], DType.I32);
+            pixels.Backend.Zero(zeros);
+            x = classToken().Reshape([1, columns]).Rows(zeros).ConcatColumns(x); // (B, (1 + N)·C)
+        }
+        x = x.AddRow(PositionsOf(grid, columns, first));
+        return scope.Return(x.Reshape([batch, first + grid.Count, columns]));
     }
 
     /// <summary>The embeddings of the patches, (B, patches, C). Without an adapter the convolution is a product with rows of patches that
@@ -56,16 +59,20 @@ internal sealed class PatchTokens(Convolution projection, Func<Tensor> classToke
         return scope.Return(y.Reshape([rows, y.Shape[1] * y.Shape[2], y.Shape[3]]));
     }
 
-    private Tensor PositionsOf(PictureGrid grid, int columns)
+    /// <param name="grid">The patches.</param>
+    /// <param name="columns">C.</param>
+    /// <param name="first">Positions before those of the patches.</param>
+    private Tensor PositionsOf(PictureGrid grid, int columns, int first)
     {
         var all = table();
-        int own = (int)(all.Count / columns) - 1;
+        int own = (int)(all.Count / columns) - first;
         if (positions.IsOwn(grid))
         {
-            return all.Reshape([(1 + own) * columns]);
+            return all.Reshape([(first + own) * columns]);
         }
-        var rows = all.Reshape([1 + own, columns]);
-        return Tensor.Concat(rows.Slice(0, 1).Cast(DType.F32), positions.Of(rows.Slice(1, own), grid))
-            .Reshape([(1 + grid.Count) * columns]);
+        var rows = all.Reshape([first + own, columns]);
+        var ofPatches = positions.Of(rows.Slice(first, own), grid);
+        return (first == 0 ? ofPatches : Tensor.Concat(rows.Slice(0, first).Cast(DType.F32), ofPatches))
+            .Reshape([(first + grid.Count) * columns]);
     }
 }

@@ -7,22 +7,20 @@ namespace PeftCore.Models;
 
 /// <summary>A vision transformer (Dosovitskiy et al. 2021): a picture is cut into patches, whose embeddings run through blocks as those of
 /// tokens do. A class token before them gathers what the head needs.</summary>
-internal sealed class VisionTransformer : TransformerModel
+internal sealed class VisionTransformer : PictureModel
 {
     private readonly VisionSpec _spec;
-    private readonly TaskSpec _task;
     private readonly PatchPositions _positions;
     private readonly PatchTokens _tokens;
     private readonly PreNormBlock[] _blocks;
     private readonly LayerNorm _norm;
     private readonly Linear? _pooler;
     private readonly Linear? _classifier;
-    private readonly TaskHead _head;
 
     /// <summary>Declares the model without weights; a loader or an initialiser sets them.</summary>
-    public VisionTransformer(VisionSpec spec, TaskSpec task)
+    public VisionTransformer(VisionSpec spec, TaskSpec task) : base(spec.Blocks, spec.Layers, spec.Picture, task)
     {
-        (_spec, _task) = (spec, task);
+        _spec = spec;
         int c = HiddenSize;
         var embeddings = AddPath(BasePrefix + "embeddings.cls_token", new Parameter([1, 1, c]));
         if (spec.HasMaskToken)
@@ -40,31 +38,17 @@ internal sealed class VisionTransformer : TransformerModel
         if (task.Task == ModelTask.ImageClassification)
         {
             _classifier = Add("classifier", new Linear(spec.PoolsPatches ? 2 * c : c, task.LabelCount, bias: true));
-            _head = new ImageClassificationHead(spec.PoolsPatches ? PicturePooling.FirstAndPatches : PicturePooling.First,
+            Head = new ImageClassificationHead(spec.PoolsPatches ? PicturePooling.FirstAndPatches : PicturePooling.First,
                 _classifier.Forward, task.Problem);
             return;
         }
         _pooler = spec.PoolerSize > 0 ? AddPath("pooler.dense", new Linear(c, spec.PoolerSize, bias: true)) : null;
-        _head = new EmbeddingHead(task.Pooling is null ? PoolingMode.First : EmbeddingHead.ModeOf(task.Pooling, isDecoder: false));
+        Head = new EmbeddingHead(task.Pooling is null ? PoolingMode.First : EmbeddingHead.ModeOf(task.Pooling, isDecoder: false));
     }
 
     public override string ModelType => _spec.ModelType;
 
-    public override ModelTask Task => _task.Task;
-
-    public override IReadOnlyList<string> Labels => _task.Labels;
-
-    public override int HiddenSize => _spec.Blocks.HiddenSize;
-
-    public override int LayerCount => _spec.Layers;
-
-    public override int MaxLength => 1 + _spec.Picture.Grid.Count;
-
-    public override int HeadCount => _spec.Blocks.Heads;
-
     internal override string BasePrefix => Task == ModelTask.FeatureExtraction ? "" : _spec.Body + ".";
-
-    internal override bool ReadsTokens => false;
 
     internal override string MissingPrefix => Task == ModelTask.FeatureExtraction ? _spec.Body + "." : "";
 
@@ -72,18 +56,11 @@ internal sealed class VisionTransformer : TransformerModel
 
     internal override IReadOnlyList<Module> FinalNorms => [_norm];
 
-    internal override bool TakesPrefix => false;
-
     internal override RenamedModules? Renamed => _spec.Renamed;
 
     internal override BlockResiduals ResidualsOf(int block) => _blocks[block].Residuals;
 
     internal override long PositionTables(int length) => _positions.Version;
-
-    internal override SampleSizes InputsOf(int length) => new(Tokens: 0, _spec.Picture.Shape)
-    {
-        InterpolatesPixels = _spec.Picture.Interpolates,
-    };
 
     // A pooler is part of the body in weight files, but only the bare model has it.
     internal override bool IsHead(string path) => base.IsHead(path) || path.StartsWith("pooler.", StringComparison.Ordinal);
@@ -91,19 +68,17 @@ internal sealed class VisionTransformer : TransformerModel
     internal override bool IsOtherHead(string name) => (_pooler is null && Inside(name).StartsWith("pooler.", StringComparison.Ordinal))
         || (!_spec.HasMaskToken && Inside(name) == "embeddings.mask_token");
 
+    private protected override TaskHead Head { get; }
+
     public override ModelInputs ToInputs(InputArrays arrays)
     {
-        var inputs = ModelInputs.Bidirectional(Backend, arrays, 1 + _spec.Picture.GridOf(arrays, ModelType).Count);
+        var inputs = base.ToInputs(arrays);
         if (ReadsFirstAlone)
         {
             inputs.FirstRanges();
         }
-        _head.Upload(inputs);
         return inputs;
     }
-
-    public override Targets ToTargets(ReadOnlySpan<int> labels, int batchSize, float? denominator = null) =>
-        _task.ToTargets(Backend, labels, batchSize, denominator);
 
     public override Tensor Hidden(ModelInputs inputs) => Hidden(inputs, firstAlone: false);
 
@@ -112,7 +87,7 @@ internal sealed class VisionTransformer : TransformerModel
 
     /// <summary>The hidden states that the head reads. In training the last block computes only the class token if the head reads no
     /// patches; outside of it all tokens, because statistics are taken of the inputs of its layers.</summary>
-    private Tensor HeadInput(ModelInputs inputs) => Hidden(inputs, firstAlone: Mode.Training && ReadsFirstAlone);
+    private protected override Tensor HeadInput(ModelInputs inputs) => Hidden(inputs, firstAlone: Mode.Training && ReadsFirstAlone);
 
     private Tensor Hidden(ModelInputs inputs, bool firstAlone)
     {
@@ -130,20 +105,6 @@ internal sealed class VisionTransformer : TransformerModel
             Tensor Run(Tensor h) => ranges is null ? block.Forward(h, inputs) : block.ForwardFirst(h, ranges);
         }
         return scope.Return(_norm.Forward(x));
-    }
-
-    public override Tensor Logits(ModelInputs inputs)
-    {
-        using var pass = BeginPass();
-        using var scope = new TensorScope();
-        return scope.Return(_head.Logits(HeadInput(inputs), inputs));
-    }
-
-    public override Tensor Loss(ModelInputs inputs, Targets targets)
-    {
-        using var pass = BeginPass();
-        using var scope = new TensorScope();
-        return scope.Return(WithPenalty(_head.Loss(HeadInput(inputs), inputs, targets), targets));
     }
 
     public override IReadOnlyList<(string Name, Tensor Value)> Outputs(ModelInputs inputs)

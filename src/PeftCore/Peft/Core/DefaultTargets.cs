@@ -36,6 +36,8 @@ internal static class DefaultTargets
     // Experts are one parameter of all matrices, which no vector rescales.
     private static readonly Row Mixture = new(["q_proj", "v_proj"], [], PreNorms);
 
+    private static readonly Row SiglipTower = new(["k_proj", "v_proj", "fc2"], ["fc2"], ["layer_norm1", "layer_norm2", "post_layernorm"]);
+
     private static readonly Dictionary<string, Row> Rows = new(StringComparer.Ordinal)
     {
         ["albert"] = new(["key", "value", "ffn_output"], ["ffn_output"], ["LayerNorm", "full_layer_layer_norm"]),
@@ -90,6 +92,8 @@ internal static class DefaultTargets
         ["qwen3"] = Qwen,
         ["qwen3_moe"] = Mixture,
         ["roberta"] = new(["key", "value", "output.dense"], EncoderOutput, EncoderNorm, (AdaLora, ["query", "key", "value", "dense"])),
+        ["siglip"] = SiglipTower,
+        ["siglip_vision_model"] = SiglipTower,
         ["starcoder2"] = new(["q_proj", "v_proj", "c_proj"], ["c_proj"], PreNorms),
         ["t5"] = new(["k", "v", "wo"], ["wo"], ["layer_norm", "final_layer_norm"], (AdaLora, ["q", "k", "v", "o", "wi", "wo"]),
             (VbLora, ["q", "k", "v", "o", "wi", "wo"])),

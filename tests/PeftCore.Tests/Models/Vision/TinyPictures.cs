@@ -16,7 +16,7 @@ internal static class TinyPictures
 
     private const int Channels = 3;
 
-    private static readonly string[] OfPicturesAlone = ["vit", "dinov2", ClipClassifier];
+    private static readonly string[] OfPicturesAlone = ["vit", "dinov2", ClipClassifier, "siglip", "siglip_vision_model"];
 
     private const string Sizes = "\"hidden_size\": 32, \"num_hidden_layers\": 2, \"num_attention_heads\": 4, \"intermediate_size\": 64",
         Picture = "\"image_size\": 8, \"patch_size\": 4",
@@ -32,6 +32,9 @@ internal static class TinyPictures
             $"\"vision_config\": {{{Sizes}, {Picture}}}",
         [ClipClassifier] = "\"architectures\": [\"CLIPForImageClassification\"], \"projection_dim\": 24, \"num_labels\": 3, " +
             $"\"text_config\": {{{Sizes}, \"vocab_size\": 97}}, \"vision_config\": {{{Sizes}, {Picture}}}",
+        ["siglip"] = "\"architectures\": [\"SiglipForImageClassification\"], \"num_labels\": 3, " +
+            $"\"vision_config\": {{{Sizes}, {Picture}, \"hidden_act\": \"gelu_pytorch_tanh\"}}",
+        ["siglip_vision_model"] = $"\"architectures\": [\"SiglipVisionModel\"], {Sizes}, {Picture}",
         ["layoutlm"] = $"\"architectures\": [\"LayoutLMForTokenClassification\"], {Sizes}, {Words}, \"pad_token_id\": 0",
         ["layoutlmv3"] = $"\"architectures\": [\"LayoutLMv3ForTokenClassification\"], {Sizes}, {Words}, \"input_size\": 8, " +
             "\"patch_size\": 4, \"coordinate_size\": 5, \"shape_size\": 6, \"rel_pos_bins\": 8, \"rel_2d_pos_bins\": 8, " +
