@@ -1,3 +1,5 @@
+using PeftCore.Cli.Session;
+
 namespace PeftCore.Cli.Options;
 
 /// <summary>Settings of compare.</summary>
@@ -17,6 +19,8 @@ internal sealed record CompareOptions : SequenceOptions, ISettings<CompareOption
             value: "DIR")
         .Text("output-dir", o => o.OutputDir, (o, v) => o with { OutputDir = v }, "where the table, the plot and the adapters go",
             value: "DIR")
+        .Text("task", o => o.Task, (o, v) => o with { Task = v }, SequenceOptions.TaskHelp, choices: [.. TaskNames.All],
+            fallback: "that of the model's architecture")
         .Group(HelpGroups.Method)
         .Text("methods", o => o.Methods, (o, v) => o with { Methods = v }, "the methods, with fields of their configuration in brackets",
             value: "a,b[x=1]", isList: true)
@@ -39,4 +43,6 @@ internal sealed record CompareOptions : SequenceOptions, ISettings<CompareOption
     public int MaxSteps { get; init; } = 60;
 
     public string? BaseText { get; init; }
+
+    public string? Task { get; init; }
 }

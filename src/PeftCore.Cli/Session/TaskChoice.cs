@@ -12,6 +12,9 @@ internal static class TaskChoice
     public static TaskOptions? Of(TrainOptions options) =>
         Of(Asked(options), options.ResumeFromCheckpoint is { } run ? [Resumption.CheckpointOf(run)] : []);
 
+    /// <summary>The task of a comparison; null for that of the architecture.</summary>
+    public static TaskOptions? Of(CompareOptions options) => Of(new TaskFlags { Name = options.Task, Seed = options.Seed }, []);
+
     /// <summary>The task of a plan without data, whose classes are those of --label-names; null for that of the architecture.</summary>
     public static TaskOptions? Planned(TrainOptions options)
     {
