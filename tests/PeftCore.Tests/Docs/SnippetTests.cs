@@ -58,6 +58,10 @@ public sealed class SnippetTests
     }
 
     [Test]
+    public async Task The_calls_of_several_threads_have_texts() => Assert.That(
+        await ConcurrentCalls.Run(Path.Combine(TestFiles.Root, "src", "PeftCore.Cli", "Demo", "base-llama")), Is.Not.Empty);
+
+    [Test]
     public void The_walk_through_learns_labels_and_writes_an_adapter()
     {
         using var directory = new TemporaryDirectory();

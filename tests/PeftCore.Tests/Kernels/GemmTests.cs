@@ -83,6 +83,36 @@ public sealed class GemmTests
     }
 
     [Test]
+    public void A_row_of_few_has_the_bits_it_has_alone([Values(1, 8, 20, 33, 70, 1100, 2100)] int k, [Values(3, 8, 17, 64, 400)] int n,
+        [Values] bool transB)
+    {
+        using WorkerPool pool = new(2);
+        float[] a = Numbers.Random(1, Gemm.MaxInvariantRows * k), b = Numbers.Random(2, n * k), start = Numbers.Random(3, n);
+        foreach (var level in Levels)
+        {
+            foreach (var type in Types)
+            {
+                byte[] stored = Numbers.Store(b, type, out _);
+                float[] together = Rows(Gemm.MaxInvariantRows, 0, stored, type, level), five = Rows(5, 7, stored, type, level);
+                for (int row = 0; row < Gemm.MaxInvariantRows; row++)
+                {
+                    float[] alone = Rows(1, row, stored, type, level);
+                    Assert.That(together.AsSpan(row * n, n).SequenceEqual(alone), $"{level} {type} row {row}");
+                    Assert.That(row is < 7 or >= 12 || five.AsSpan((row - 7) * n, n).SequenceEqual(alone), $"{level} {type} row {row} of 5");
+                }
+            }
+        }
+
+        float[] Rows(int rows, int first, byte[] stored, ElementType type, SimdLevel level)
+        {
+            float[] c = [.. Enumerable.Range(0, rows).SelectMany(_ => start)];
+            Operand x = Operand.F32(a.AsSpan(first * k, rows * k), k), w = new(stored, type, transB ? k : n);
+            Gemm.Multiply(rows, n, k, x, false, w, transB, c, n, 0.3f, true, pool, level);
+            return c;
+        }
+    }
+
+    [Test]
     public void A_product_with_a_packed_factor_of_any_size_layout_and_type_equals_the_triple_loop()
     {
         using WorkerPool pool = new(2);
