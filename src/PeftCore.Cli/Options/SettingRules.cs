@@ -19,7 +19,7 @@ internal static class SettingRules
         "language", "output-dir", "mask-prompt", "packing", "init-batches", "lr-scheduler-type", "warmup-steps", "warmup-ratio",
         "num-epochs", "max-steps", "eval-steps", "save-steps",
         "save-total-limit", "load-best-model-at-end", "metric-for-best-model", "early-stopping-patience", "validation-split",
-        "logging-steps", "resume-from-checkpoint",
+        "logging-steps", "report-to", "resume-from-checkpoint",
     ];
 
     private static readonly NoEffect<TrainOptions>[] OfTraining =

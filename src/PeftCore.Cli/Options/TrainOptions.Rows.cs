@@ -139,6 +139,8 @@ internal sealed partial record TrainOptions
         .Group(HelpGroups.Saving)
         .Whole("logging-steps", o => o.LoggingSteps, (o, v) => o with { LoggingSteps = v },
             "write a line of the log after this many steps", min: 1)
+        .Text("report-to", o => o.ReportTo, (o, v) => o with { ReportTo = v },
+            "what else the rows of the log are written for, beside training_log.jsonl", choices: ["none", "tensorboard"])
         .Text("resume-from-checkpoint", o => o.ResumeFromCheckpoint, (o, v) => o with { ResumeFromCheckpoint = v },
             "go on from a checkpoint as if it had never stopped", value: "DIR")
         .Group(HelpGroups.Device)

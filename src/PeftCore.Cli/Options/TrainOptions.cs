@@ -150,6 +150,8 @@ internal sealed partial record TrainOptions : SequenceOptions, ISettings<TrainOp
 
     public int LoggingSteps { get; init; } = Trainer.LoggingSteps;
 
+    public string ReportTo { get; init; } = "none";
+
     public string? ResumeFromCheckpoint { get; init; }
 
     public DType Dtype { get; init; } = DType.F32;

@@ -12,7 +12,7 @@ internal static class Resumption
     /// <summary>Settings that may change when a run is resumed, because the trained numbers do not depend on them.</summary>
     private static readonly HashSet<string> Free =
         ["output_dir", "resume_from_checkpoint", "device", "threads", "max_memory", "no_replay", "pack_weights", "logging_steps",
-            "eval_steps", "save_steps", "save_total_limit", "model", "data"];
+            "report_to", "eval_steps", "save_steps", "save_total_limit", "model", "data"];
 
     /// <summary>The checkpoint directory itself, or the last checkpoint of a run's directory.</summary>
     public static string CheckpointOf(string directory)

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using PeftCore.Cli.Options;
 using PeftCore.Cli.Output;
+using PeftCore.Cli.TensorBoard;
 using PeftCore.Cli.Verbs;
 using PeftCore.Data;
 using PeftCore.Models;
@@ -22,6 +23,7 @@ internal sealed class TrainingJob
     private readonly Trainer _trainer;
     private readonly TaskOptions? _task;
     private PeftConfig? _calibrated;
+    private EventLog? _events;
 
     public TrainingJob(ModelSession session, TrainOptions options, Invocation call)
     {
@@ -53,6 +55,13 @@ internal sealed class TrainingJob
         _trainer.StepDone += Show;
         _trainer.Evaluated += Tell;
         _trainer.Evaluated += Remember;
+        if (options is { ReportTo: "tensorboard", OutputDir: { } output })
+        {
+            _trainer.Started += () => _events = new EventLog(Path.Combine(output, LogCurve.LogName),
+                options.ResumeFromCheckpoint is not null);
+            _trainer.StepDone += _ => _events?.Update();
+            _trainer.Evaluated += _ => _events?.Update();
+        }
     }
 
     public DataSetup Setup { get; }
@@ -124,6 +133,10 @@ internal sealed class TrainingJob
         {
             TryDrawCurve(e);
             throw;
+        }
+        finally
+        {
+            _events?.Dispose();
         }
     }
 
