@@ -4,9 +4,9 @@ using System.Runtime.Intrinsics;
 
 namespace PeftCore.Cli;
 
-/// <summary>Chooses the vectors of a native program when it starts. Native AOT compiles a program for one set of instructions, so the tool is
-/// published as two programs: peftcore for AVX2, and peftcore-avx512 beside it, which takes the process over on processors that have AVX-512.
-/// On .NET the JIT compiler chooses by itself.</summary>
+/// <summary>Chooses the vectors of a native program when it starts. Native AOT compiles a program for one set of instructions, so the tool
+/// is published as two programs: peftcore for AVX2, and peftcore-avx512 beside it, which takes the process over on processors that have
+/// AVX-512. On .NET the JIT compiler chooses by itself.</summary>
 internal static partial class WideVectors
 {
     private const string Suffix = "-avx512";

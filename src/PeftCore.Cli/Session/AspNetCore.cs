@@ -38,7 +38,8 @@ internal static class AspNetCore
             return null;
         }
         return Directory.EnumerateDirectories(frameworks)
-            .Select(directory => (Directory: directory, Version: Version.TryParse(Path.GetFileName(directory), out var version) ? version : null))
+            .Select(directory => (Directory: directory,
+                Version: Version.TryParse(Path.GetFileName(directory), out var version) ? version : null))
             .Where(found => found.Version?.Major == runtime.Major)
             .OrderByDescending(found => found.Version == runtime).ThenByDescending(found => found.Version)
             .Select(found => found.Directory).FirstOrDefault();

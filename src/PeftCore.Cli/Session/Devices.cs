@@ -36,8 +36,8 @@ internal static class Devices
         }
         if (!HasGpuBackend)
         {
-            throw new BadInputException($"--device {name} is not in this program, which was compiled ahead of time (native AOT) and has the "
-                + "CPU backend alone; use --device cpu, or the program for .NET: dotnet tool install PeftCore.Cli.");
+            throw new BadInputException($"--device {name} is not in this program, which was compiled ahead of time (native AOT) and has "
+                + "the CPU backend alone; use --device cpu, or the program for .NET: dotnet tool install PeftCore.Cli.");
         }
         try
         {
@@ -50,11 +50,12 @@ internal static class Devices
         }
     }
 
-    /// <summary>Whether the program has the GPU backend. ILGPU compiles kernels at run time, so a native AOT program leaves it out.</summary>
+    /// <summary>Whether the program has the GPU backend. ILGPU compiles kernels at run time, so a native AOT program leaves it
+    /// out.</summary>
     [FeatureSwitchDefinition("PeftCore.Cli.HasGpuBackend")]
     [FeatureGuard(typeof(RequiresDynamicCodeAttribute))]
     [FeatureGuard(typeof(RequiresUnreferencedCodeAttribute))]
-#pragma warning disable IL4000 // The compiler sees no relation of the switch to its value, which the project sets for native AOT and trimming.
+#pragma warning disable IL4000 // The compiler sees no relation of the switch to its value, which the project sets for AOT and trimming.
     private static bool HasGpuBackend => !AppContext.TryGetSwitch("PeftCore.Cli.HasGpuBackend", out bool isOn) || isOn;
 #pragma warning restore IL4000
 

@@ -21,7 +21,8 @@ internal sealed class BenchStepVerb : Verb
         HelpName = "FILE"
     };
     private readonly Option<int> _steps = NumberOption.Whole("--steps", "steps to time", 10);
-    private readonly Option<int?> _warmup = NumberOption.WholeOrNone("--warmup", $"steps before, not timed [default: {WarmUp.DefaultText}]", min: 0);
+    private readonly Option<int?> _warmup = NumberOption.WholeOrNone("--warmup",
+        $"steps before, not timed [default: {WarmUp.DefaultText}]", min: 0);
 
     private readonly Option<bool> _profile = new("--profile") { Description = "run one more step and print its time by kernel" };
 
