@@ -23,8 +23,13 @@ internal sealed class AdapterRuns(string root)
 
     private static IEnumerable<(int Number, string Path)> RunsOf(string folder) =>
         from path in Directory.Exists(folder) ? Directory.GetDirectories(folder, Prefix + "*") : []
-        where int.TryParse(Path.GetFileName(path).AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out _)
-        select (int.Parse(Path.GetFileName(path).AsSpan(Prefix.Length), CultureInfo.InvariantCulture), path);
+        let number = NumberOf(path)
+        where number is not null
+        select (number.Value, path);
+
+    private static int? NumberOf(string path) =>
+        int.TryParse(Path.GetFileName(path).AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out int number)
+            ? number : null;
 
     private static bool IsComplete(string path) =>
         File.Exists(Path.Combine(path, PeftConfig.FileName)) && SavedAdapter.WeightFileOf(path) is not null;

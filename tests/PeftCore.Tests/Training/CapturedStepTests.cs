@@ -27,8 +27,9 @@ public sealed class CapturedStepTests
         {
             Assert.That(values, Is.EqualTo(expected));
             // The first micro batch and the later ones are two graphs: the later ones add to gradients. Each runs eagerly once and is
-            // captured once; and once more if weights that were packed in between have moved those gradients.
-            int again = packWeights && accumulation > 1 ? 2 : 0;
+            // captured once; and once more if weights that were packed in between have moved those gradients. GPT-2 stores its weights
+            // (in, out), which products of so few rows read as they are.
+            int again = packWeights && accumulation > 1 && family == "llama" ? 2 : 0;
             Assert.That(launches, Is.EqualTo(accumulation == 1 ? Steps - 2 : Steps * accumulation - 2 - 2 - again));
             Assert.That(none, Is.Zero);
         }

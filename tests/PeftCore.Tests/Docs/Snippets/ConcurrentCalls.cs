@@ -14,7 +14,7 @@ internal static class ConcurrentCalls
     {
         using var backend = new CpuBackend();
         var model = new PeftModel(ModelLoader.Load(modelDirectory, backend));
-        var tokenizer = Tokenizer.Load(modelDirectory);
+        var tokenizer = Tokenizer.FromDirectory(modelDirectory);
         model.AddAdapter(new LoraConfig { Rank = 2 }, "formal");
         model.AddAdapter(new LoraConfig { Rank = 4 }, "brief");
         int[] ids = [.. tokenizer.Encode("It was").Ids];
