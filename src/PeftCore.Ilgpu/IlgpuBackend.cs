@@ -4,8 +4,8 @@ using PeftCore.Tensors;
 namespace PeftCore.Ilgpu;
 
 /// <summary>Computes with ILGPU kernels: on an NVIDIA card, or on ILGPU's CPU accelerator to test them. All work is queued on one stream;
-/// the host waits only to read results. Passes of several threads take turns, in the order in which they came. This file holds memory, profiles and graph capture; IlgpuBackend.Compute.cs forwards each op to its
-/// launcher.</summary>
+/// the host waits only to read results. Passes of several threads take turns, in the order in which they came. This file holds memory,
+/// profiles and graph capture; IlgpuBackend.Compute.cs forwards each op to its launcher.</summary>
 internal sealed partial class IlgpuBackend : Backend, IGraphCapture, IKernelProfiler
 {
     /// <summary>Bytes of a chunk of a card's memory.</summary>

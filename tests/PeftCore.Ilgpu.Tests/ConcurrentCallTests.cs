@@ -1,4 +1,3 @@
-using PeftCore.Backends;
 using PeftCore.Models.Generation;
 using PeftCore.Peft;
 using PeftCore.Tensors;
@@ -11,7 +10,6 @@ namespace PeftCore.Ilgpu.Tests;
 [TestFixture("cuda")]
 public sealed class ConcurrentCallTests(string device)
 {
-    private Backend _backend = null!;
     private BatchedModels _models = null!;
 
     [SetUp]
@@ -19,13 +17,12 @@ public sealed class ConcurrentCallTests(string device)
     {
         try
         {
-            _backend = IlgpuDevices.Open(device, new IlgpuOptions(DType.F32));
+            _models = new BatchedModels(transposed: false, adapters: 3, IlgpuDevices.Open(device, new IlgpuOptions(DType.F32)), inner: 96);
         }
         catch (BadInputException e)
         {
             Assert.Ignore(e.Message);
         }
-        _models = new BatchedModels(transposed: false, adapters: 3, _backend, inner: 96);
     }
 
     [TearDown]
@@ -34,11 +31,12 @@ public sealed class ConcurrentCallTests(string device)
     [Test]
     public async Task Threads_and_batches_have_the_texts_that_each_request_has_alone()
     {
-        var requests = BatchedModels.Requests(12, "0", "1", PeftModel.NoAdapter, "2");
+        var requests = BatchedModels.Requests(6, "0", "1", PeftModel.NoAdapter, "2")
+            .ConvertAll(request => request with { Options = request.Options with { MaxNewTokens = 3 } });
         int[][] alone = [.. requests.Select(_models.Alone)];
         int[][] threads = await Task.WhenAll(requests.Select(request => Task.Run(() => _models.Alone(request))));
         Assert.That(threads, Is.EqualTo(alone));
-        using var batcher = new ContinuousBatcher(_models.Model, maxRows: 5);
+        using var batcher = new ContinuousBatcher(_models.Model, maxRows: 4);
         var texts = await Task.WhenAll(requests.Select(request =>
             batcher.GenerateAsync(request.Prompt, request.Options, request.Adapter)));
         Assert.That(texts.Select(text => text.Tokens), Is.EqualTo(alone));

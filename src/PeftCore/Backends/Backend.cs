@@ -38,6 +38,9 @@ public abstract partial class Backend : IDevice, IDisposable
     /// compute at once. A forward pass, and a training step, holds it while it runs.</summary>
     internal virtual FairLock? PassLock => null;
 
+    /// <summary>Whether a launch costs more than a small product, so that products of many adapters are computed as one.</summary>
+    internal bool PrefersFewLaunches => PassLock is not null;
+
     /// <summary>Bytes that products allocate for themselves once. The ledger counts them; a plan does not.</summary>
     public virtual long OwnBytes => 0;
 

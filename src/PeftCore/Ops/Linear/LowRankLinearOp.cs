@@ -81,7 +81,8 @@ internal static class LowRankLinearOp
             gemms.Add(outputs[i], map.Bias, false, 1, new GemmOperands(x, false, map.Weight, !map.Transposed));
             for (int j = 0; j < xA[i].Length; j++)
             {
-                gemms.AddTerm(new GemmOperands(TimesDiagonal(xA[i][j], map.Updates[j].Diagonal), false, map.Updates[j].B, true));
+                var middle = TimesRowFactors(TimesDiagonal(xA[i][j], map.Updates[j].Diagonal), map.Updates[j].RowFactors);
+                gemms.AddTerm(new GemmOperands(middle, false, map.Updates[j].B, true));
             }
         }
         gemms.Run();
@@ -101,6 +102,23 @@ internal static class LowRankLinearOp
         var product = xA.NewLike(xA.Shape);
         xA.Backend.MultiplyRow(xA, diagonal, product, false);
         return product;
+    }
+
+    /// <summary>xA with the factors of each row of a mixed batch.</summary>
+    private static Tensor TimesRowFactors(Tensor xA, Tensor? factors)
+    {
+        if (factors is null)
+        {
+            return xA;
+        }
+        if (xA.Shape[0] != factors.Shape[0])
+        {
+            throw new ShapeException("lora linear", $"a mixed batch has {factors.Shape[0]} adapter names, but {xA.Shape[0]} rows came");
+        }
+        int each = xA.Shape.Rows / xA.Shape[0]; // Tokens of a row.
+        int[] rows = [.. Enumerable.Range(0, each == 1 ? 0 : xA.Shape.Rows).Select(row => row / each)];
+        xA.Backend.Multiply(xA, each == 1 ? factors : factors.Rows(xA.Backend.From(rows, [rows.Length])), xA, false);
+        return xA;
     }
 
     /// <summary>A map in backward. Its weight is null if x needs no gradient.</summary>

@@ -29,9 +29,16 @@ internal sealed partial class ActiveSet
 
     /// <summary>Begins a change of the adapters: waits for the passes that run.</summary>
     /// <exception cref="InvalidOperationException">This code is part of a pass.</exception>
-    public FairLock.Hold BeginChange() =>
-        _lock.EnterExclusive("the adapters of a model cannot be changed from inside a call that runs with them: change them before or " +
-            "after it");
+    public FairLock.Hold BeginChange()
+    {
+        var hold = _lock.EnterExclusive("the adapters of a model cannot be changed from inside a call that runs with them: change them " +
+            "before or after it");
+        Version++;
+        return hold;
+    }
+
+    /// <summary>A number that changes with every change of the adapters.</summary>
+    public int Version { get; private set; }
 
     /// <inheritdoc/>
     public T Run<T>(string? adapter, Func<T> body) =>

@@ -113,6 +113,7 @@ internal sealed class AdapterRegistry(TransformerModel model, ActiveSet set)
         {
             var layer = LayerAt(path);
             _layers[layer].Parts.Remove(adapter);
+            _layers[layer].Free();
             if (_layers[layer].Parts.IsEmpty)
             {
                 _layers.Remove(layer);

@@ -11,6 +11,7 @@ internal sealed class MixedRows
     private readonly int[] _sorted; // The row at each place of the sorted order.
     private readonly int[] _places; // The place of each row.
     private readonly bool _isSorted;
+    private readonly List<(float[] Values, Tensor Tensor)> _factors = [];
 
     /// <param name="adapters">The adapter of each row; null for the base alone.</param>
     /// <exception cref="BadInputException">An adapter replaces base parameters, which all rows share.</exception>
@@ -51,6 +52,32 @@ internal sealed class MixedRows
     public Tensor Run(Func<Adapter?, Func<Tensor, Tensor>, Tensor> run) =>
         Unsort(Tensor.Concat([.. Groups.Select(group =>
             run(group.Adapter, x => Take(x, _sorted.AsSpan(group.First, group.Count))))]));
+
+    /// <summary>(B, adapters·rank): the factors of the columns of each row's adapter, and 0; see <see cref="AdapterStack"/>. Layers with the
+    /// same ones share a tensor.</summary>
+    /// <param name="adapters">The adapters, each with as many columns as the rank.</param>
+    /// <param name="factors">One for each adapter.</param>
+    /// <param name="rank">The rank.</param>
+    /// <param name="backend">The device.</param>
+    public Tensor Factors(IReadOnlyList<Adapter> adapters, float[] factors, int rank, Backend backend)
+    {
+        float[] values = new float[Adapters.Count * adapters.Count * rank];
+        for (int row = 0; row < Adapters.Count; row++)
+        {
+            for (int i = 0; i < adapters.Count; i++)
+            {
+                values.AsSpan((row * adapters.Count + i) * rank, rank).Fill(adapters[i] == Adapters[row] ? factors[i] : 0);
+            }
+        }
+        var known = _factors.Find(pair => pair.Values.AsSpan().SequenceEqual(values));
+        if (known.Tensor is null)
+        {
+            var uploaded = backend.From(values, [Adapters.Count, adapters.Count * rank]);
+            var cast = uploaded.Cast(backend.ActivationDType).Keep();
+            _factors.Add(known = (values, cast));
+        }
+        return known.Tensor;
+    }
 
     /// <summary>The rows in the sorted order.</summary>
     public Tensor Sort(Tensor x) => _isSorted ? x : Take(x, _sorted);
