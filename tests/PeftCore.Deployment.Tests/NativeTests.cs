@@ -65,6 +65,26 @@ public sealed partial class NativeTests
         Assert.That(output, Does.Contain("compiled ahead of time").And.Contain("--device cpu"));
     }
 
+    [Test]
+    public void It_runs_in_a_root_directory_that_has_the_C_library_alone()
+    {
+        Assume.That(Environment.UserName, Is.EqualTo("root"), "only root can change the root directory");
+        using var root = new TemporaryDirectory();
+        string program = Path.GetDirectoryName(_native)!;
+        foreach (string file in (string[])[.. Libraries(), _native, .. Directory.GetFiles(Model)])
+        {
+            string copy = root.FullPath + (file.StartsWith(program, StringComparison.Ordinal) ? file[program.Length..] : file);
+            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+            File.Copy(file, copy);
+        }
+        Assert.That(Command.Ok(root.FullPath, "chroot", [root.FullPath, "/peftcore", "inspect", Model, "--json"]),
+            Does.Contain("\"parameters\":3221952"));
+    }
+
+    // "libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x...)", and the linker "/lib64/ld-linux-x86-64.so.2 (0x...)".
+    private IEnumerable<string> Libraries() => Command.Ok(Path.GetTempPath(), "ldd", [_native]).Split('\n')
+        .SelectMany(line => line.Split(' ', '\t')).Where(word => word.StartsWith('/') && File.Exists(word));
+
     private static string Model => Path.Combine(Programs.Demo, "base-llama");
 
     private void AssertSame(string directory, (string, string) environment, params string[] arguments) =>

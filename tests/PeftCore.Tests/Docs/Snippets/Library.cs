@@ -28,7 +28,7 @@ internal static class Library
         var rows = DataFiles.Open(dataFile).RequireTrain();
         var samples = new ExampleEncoder(tokenizer, new EncodeOptions { MaxSeqLength = 128, MaskPrompt = true }).Encode(rows);
         var loader = new DataLoader(samples, new LoaderOptions { BatchSize = 8, PadId = tokenizer.PadId ?? 0 });
-        var trainer = new Trainer(model, new TrainerOptions { LearningRate = 3e-3, MaxSteps = 60, OutputDirectory = outputDirectory }, loader);
+        var trainer = new Trainer(model, new TrainerOptions { LearningRate = 3e-3, MaxSteps = 120, OutputDirectory = outputDirectory }, loader);
         trainer.StepDone += progress => Console.WriteLine($"step {progress.Step} of {progress.TotalSteps}, loss {progress.Loss:0.000}");
         trainer.Run();
 
