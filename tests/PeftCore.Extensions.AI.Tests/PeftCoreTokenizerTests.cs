@@ -27,7 +27,8 @@ public sealed class PeftCoreTokenizerTests
 
         Assert.That(normalized, Is.Null);
         Assert.That(tokens.Select(token => token.Id), Is.EqualTo(ids));
-        Assert.That(tokens.Select(token => token.Value), Is.EqualTo(item.GetProperty("tokens").EnumerateArray().Select(t => t.GetString())));
+        Assert.That(tokens.Select(token => token.Value),
+            Is.EqualTo(item.GetProperty("tokens").EnumerateArray().Select(t => t.GetString())));
         Assert.That(tokenizer.EncodeToIds(text), Is.EqualTo(ids));
         Assert.That(tokenizer.CountTokens(text), Is.EqualTo(ids.Length));
         Assert.That(tokenizer.Decode(ids), Is.EqualTo(item.GetProperty("decoded").GetString()));

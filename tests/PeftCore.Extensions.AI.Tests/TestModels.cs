@@ -15,6 +15,9 @@ internal static class TestModels
     /// <summary>An encoder of 1.4 million parameters.</summary>
     public static string Bert { get; } = Path.Combine(TestFiles.Root, "docs", "samples", "models", "base-bert");
 
+    /// <summary>A tiny encoder-decoder.</summary>
+    public static string T5 { get; } = Path.Combine(TestFiles.Root, "src", "PeftCore.Cli", "Demo", "base-t5");
+
     /// <summary>Options of a chat client over the decoder, with a built-in template.</summary>
     public static PeftCoreChatOptions Chat(params IEnumerable<(string Name, string Directory)> adapters) => new()
     {
@@ -56,7 +59,8 @@ internal static class TestModels
     /// <summary>tokenizer_config.json of the decoder with a chat template.</summary>
     public static (string Path, string Json) TokenizerConfig(string template)
     {
-        var config = JsonSerializer.Deserialize<Dictionary<string, object?>>(File.ReadAllText(Path.Combine(Llama, "tokenizer_config.json")))!;
+        string own = File.ReadAllText(Path.Combine(Llama, "tokenizer_config.json"));
+        var config = JsonSerializer.Deserialize<Dictionary<string, object?>>(own)!;
         config["chat_template"] = template;
         return ("tokenizer_config.json", JsonSerializer.Serialize(config));
     }

@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.AI;
+using PeftCore.Models;
 using PeftCore.Models.Generation;
 using PeftCore.Tokenizers;
 using ChatMessage = Microsoft.Extensions.AI.ChatMessage;
@@ -14,6 +15,7 @@ internal sealed partial class ChatRequestReader
     private readonly GenerationOptions _defaults;
     private readonly GenerationOptions _unbounded;
     private readonly string _model;
+    private readonly bool _isEncoded;
 
     /// <summary>Reads what the model directory says of generation.</summary>
     /// <param name="model">The model.</param>
@@ -21,7 +23,7 @@ internal sealed partial class ChatRequestReader
     /// <exception cref="BadInputException">A file is damaged, or there is no template of the name.</exception>
     public ChatRequestReader(PeftCoreModel model, Action<string> tell)
     {
-        (_tokenizer, _model) = (model.Tokenizer, model.ModelId);
+        (_tokenizer, _model, _isEncoded) = (model.Tokenizer, model.ModelId, model.Model.Base.Task == ModelTask.Seq2SeqLm);
         var options = model.Options as PeftCoreChatOptions;
         _template = ChatTemplates.Chosen(model);
         _unbounded = FromFiles(model.Directory, ["max_new_tokens", "max_length"], null);
@@ -47,7 +49,9 @@ internal sealed partial class ChatRequestReader
             throw new BadInputException($"the chat template of {_model} does not read tools; leave them out, or use a model that does");
         }
         var turns = ChatTurns.Of(messages, options.Instructions);
-        int[] prompt = _tokenizer.EncodeChat(turns, addGenerationPrompt: true, template, variables).Ids;
+        string text = _tokenizer.RenderChat(turns, addGenerationPrompt: true, template, variables);
+        // The template writes the special tokens of a decoder; the text of an encoder has those that the tokenizer adds.
+        int[] prompt = _tokenizer.Encode(text, addSpecialTokens: _isEncoded).Ids;
         return new ChatRequest(prompt, GenerationOf(options, client), tools, tools.Count > 0 ? ToolCallFormat.Of(template.Source) : null);
     }
 
@@ -70,8 +74,8 @@ internal sealed partial class ChatRequestReader
         };
         if (generation.Temperature == 0 && (options.TopP is not (null or 1) || options.TopK is not (null or 0)))
         {
-            throw new BadInputException("TopP and TopK choose among the likeliest tokens of a sample, but without a Temperature above 0 the " +
-                "likeliest is taken; set Temperature");
+            throw new BadInputException("TopP and TopK choose among the likeliest tokens of a sample, but without a Temperature above 0 " +
+                "the likeliest is taken; set Temperature");
         }
         return options.Seed is { } seed ? generation with { Seed = unchecked((ulong)seed) }
             : generation.Temperature > 0 && options.RawRepresentationFactory is null

@@ -6,7 +6,8 @@ using Turn = PeftCore.Tokenizers.ChatMessage;
 
 namespace PeftCore.Extensions.AI.Chat;
 
-/// <summary>Messages as chat templates read them: text, tool calls as "tool_calls", results of tools as messages of the role "tool".</summary>
+/// <summary>Messages as chat templates read them: text, tool calls as "tool_calls", results of tools as messages of the role
+/// "tool".</summary>
 internal static class ChatTurns
 {
     // On one line, as models see JSON.
@@ -51,8 +52,8 @@ internal static class ChatTurns
                 case UsageContent:
                     break; // Says what an earlier answer cost.
                 default:
-                    throw new BadInputException($"a message of {message.Role} has {content.GetType().Name}, but the model reads text, tool " +
-                        "calls and their results only; leave it out");
+                    throw new BadInputException($"a message of {message.Role} has {content.GetType().Name}, but the model reads text, " +
+                        "tool calls and their results only; leave it out");
             }
         }
         if (results.Count > 0 && (text.Length > 0 || calls.Count > 0))

@@ -18,10 +18,10 @@ namespace PeftCore.Extensions.AI;
 ///     Console.Write(update.Text);
 /// }
 /// </code></summary>
-/// <remarks>Honoured options: ModelId, Instructions, Temperature, TopP, TopK, Seed, MaxOutputTokens, StopSequences, Tools, ToolMode Auto and
-/// None. Without a temperature the likeliest tokens are taken; without a seed one is drawn. Options that are not supported are refused by
-/// name. AdditionalProperties are variables of the chat template, such as <c>enable_thinking</c>; those that it does not read have no effect.
-/// RawRepresentationFactory may return <see cref="GenerationOptions"/>, which the other options then override.</remarks>
+/// <remarks>Honoured options: ModelId, Instructions, Temperature, TopP, TopK, Seed, MaxOutputTokens, StopSequences, Tools, ToolMode Auto
+/// and None. Without a temperature the likeliest tokens are taken; without a seed one is drawn. Options that are not supported are refused
+/// by name. AdditionalProperties are variables of the chat template, such as <c>enable_thinking</c>; those that it does not read have no
+/// effect. RawRepresentationFactory may return <see cref="GenerationOptions"/>, which the other options then override.</remarks>
 public sealed class PeftCoreChatClient : IChatClient
 {
     private readonly PeftCoreModel _model;

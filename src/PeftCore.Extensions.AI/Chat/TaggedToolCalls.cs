@@ -4,8 +4,8 @@ using Microsoft.Extensions.AI;
 
 namespace PeftCore.Extensions.AI.Chat;
 
-/// <summary>Reads calls in tags: &lt;function=f&gt; with a &lt;parameter=x&gt; for each argument. The text of an argument is a text or JSON, as
-/// the tool's schema says.</summary>
+/// <summary>Reads calls in tags: &lt;function=f&gt; with a &lt;parameter=x&gt; for each argument. The text of an argument is a text or
+/// JSON, as the tool's schema says.</summary>
 internal static partial class TaggedToolCalls
 {
     /// <summary>The calls of a text; null if it has another form.</summary>

@@ -3,8 +3,8 @@ using Microsoft.Extensions.AI;
 
 namespace PeftCore.Extensions.AI.Chat;
 
-/// <summary>Separates the tool calls of a streamed answer from its text. Text that may become a marker, and white space that may stand before
-/// one, is held back until it is known.</summary>
+/// <summary>Separates the tool calls of a streamed answer from its text. Text that may become a marker, and white space that may stand
+/// before one, is held back until it is known.</summary>
 /// <param name="format">How calls are written.</param>
 /// <param name="tools">The tools of the request.</param>
 internal sealed class ToolCallReader(ToolCallFormat format, IReadOnlyList<AIFunctionDeclaration> tools)

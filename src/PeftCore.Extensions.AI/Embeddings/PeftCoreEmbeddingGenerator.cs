@@ -33,8 +33,8 @@ public sealed class PeftCoreEmbeddingGenerator : IEmbeddingGenerator<string, Emb
 
     /// <summary>Embeds with a loaded model. The caller disposes the model.</summary>
     /// <param name="model">The model: an encoder, or a decoder such as that of a chat client.</param>
-    /// <param name="options">Pooling, normalisation and batches; null for what the model's directory says. Where the model is loaded from is
-    /// not read.</param>
+    /// <param name="options">Pooling, normalisation and batches; null for what the model's directory says. Where the model is loaded from
+    /// is not read.</param>
     /// <param name="adapter">The adapter of requests that name no model; null for the model's default.</param>
     /// <param name="loggers">Receives a line for each request; null for no log.</param>
     /// <exception cref="BadInputException">The model embeds no texts, or a file of its directory says what is not supported.</exception>
@@ -183,7 +183,8 @@ public sealed class PeftCoreEmbeddingGenerator : IEmbeddingGenerator<string, Emb
     }
 
     /// <summary>How the vectors of an adapter are made: with the pooling that it was trained with, unless the options name one.</summary>
-    private SentenceModules ModulesOf(ServedAdapter adapter) => _options.Pooling is not null || adapter.Pooling is not { } pooling ? _modules
+    private SentenceModules ModulesOf(ServedAdapter adapter) =>
+        _options.Pooling is not null || adapter.Pooling is not { } pooling ? _modules
         : _ofPooling.GetOrAdd(pooling, name => SentenceModules.Read(_model.Directory, _model.Model.Base,
             name == "last" ? "lasttoken" : name, _options.Normalize));
 

@@ -56,7 +56,8 @@ internal static class TokenPooling
     }
 
     /// <summary>Σ w·h divided by a function of Σ w.</summary>
-    private static float[] Sum(ReadOnlySpan<float> hidden, int columns, int first, Func<int, double> weightOf, Func<double, double> divisorOf)
+    private static float[] Sum(ReadOnlySpan<float> hidden, int columns, int first, Func<int, double> weightOf,
+        Func<double, double> divisorOf)
     {
         double[] sums = new double[columns];
         double weights = 0;

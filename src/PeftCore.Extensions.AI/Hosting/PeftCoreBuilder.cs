@@ -8,8 +8,8 @@ using PeftCore.Extensions.AI.Hosting;
 
 namespace PeftCore.Extensions.AI;
 
-/// <summary>Adds to the model of <see cref="PeftCoreServiceCollectionExtensions.AddPeftCore(IServiceCollection, Action{PeftCoreChatOptions})"/>:
-/// adapters, embeddings, training in the background.</summary>
+/// <summary>Adds to the model of <see cref="PeftCoreServiceCollectionExtensions.AddPeftCore(IServiceCollection,
+/// Action{PeftCoreChatOptions})"/>: adapters, embeddings, training in the background.</summary>
 public sealed class PeftCoreBuilder
 {
     internal PeftCoreBuilder(IServiceCollection services) => Services = services;

@@ -13,8 +13,8 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// <summary>Registers PeftCore's clients and services.</summary>
 public static class PeftCoreServiceCollectionExtensions
 {
-    /// <summary>Adds a model: <see cref="IChatClient"/>, <see cref="PeftCoreChatClient"/> and <see cref="PeftCoreModel"/> as singletons. The
-    /// options are checked and the model is loaded when the host starts.
+    /// <summary>Adds a model: <see cref="IChatClient"/>, <see cref="PeftCoreChatClient"/> and <see cref="PeftCoreModel"/> as singletons.
+    /// The options are checked and the model is loaded when the host starts.
     /// <code>
     /// builder.Services.AddPeftCore(options => options.ModelDirectory = "./TinyLlama")
     ///     .AddAdapter("poems", "./poems-adapter")
@@ -35,7 +35,8 @@ public static class PeftCoreServiceCollectionExtensions
     }
 
     /// <summary>Adds an embedding generator with a model of its own: <see cref="IEmbeddingGenerator{TInput, TEmbedding}"/> and
-    /// <see cref="PeftCoreEmbeddingGenerator"/> as singletons. The options are checked and the model is loaded when the host starts.</summary>
+    /// <see cref="PeftCoreEmbeddingGenerator"/> as singletons. The options are checked and the model is loaded when the host
+    /// starts.</summary>
     /// <param name="services">The services.</param>
     /// <param name="configure">Sets the options; null if they are configured elsewhere.</param>
     public static IServiceCollection AddPeftCoreEmbeddings(this IServiceCollection services,
@@ -55,8 +56,8 @@ public static class PeftCoreServiceCollectionExtensions
         return services;
     }
 
-    private static void AddModelOptions<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicParameterlessConstructor)] TOptions>(
-        IServiceCollection services, Action<TOptions>? configure)
+    private static void AddModelOptions<[DynamicallyAccessedMembers(
+        DynamicallyAccessedMemberTypes.PublicParameterlessConstructor)] TOptions>(IServiceCollection services, Action<TOptions>? configure)
         where TOptions : PeftCoreModelOptions
     {
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<TOptions>, ModelOptionsValidator<TOptions>>());

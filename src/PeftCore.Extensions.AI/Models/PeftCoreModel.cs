@@ -29,8 +29,8 @@ public sealed class PeftCoreModel : IDisposable
     /// <param name="model">The model.</param>
     /// <param name="tokenizer">Its tokenizer.</param>
     /// <param name="backend">Its device.</param>
-    /// <param name="options">The names, the chat template, and how many requests run at once; where the model is loaded from is read only for
-    /// generation_config.json and the files of Sentence Transformers.</param>
+    /// <param name="options">The names, the chat template, and how many requests run at once; where the model is loaded from is read only
+    /// for generation_config.json and the files of Sentence Transformers.</param>
     /// <param name="loggers">Receives what is loaded; null for no log.</param>
     /// <exception cref="BadInputException">The base has no name, or the default adapter is not attached.</exception>
     public PeftCoreModel(PeftModel model, Tokenizer tokenizer, Backend backend, PeftCoreModelOptions options,
@@ -112,7 +112,8 @@ public sealed class PeftCoreModel : IDisposable
     /// <summary>Loads an adapter and serves it under a name. Requests that run with an adapter of this name end with that one.</summary>
     /// <param name="name">The name that requests use as their model id.</param>
     /// <param name="directory">The adapter's directory.</param>
-    /// <exception cref="BadInputException">The name is that of the base, or the adapter is missing, damaged, or of another model.</exception>
+    /// <exception cref="BadInputException">The name is that of the base, or the adapter is missing, damaged, or of another
+    /// model.</exception>
     public void LoadAdapter(string name, string directory)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
@@ -127,7 +128,7 @@ public sealed class PeftCoreModel : IDisposable
         lock (_loading)
         {
             // The model has the old adapter until its last request has ended, so the new one needs a name of its own there.
-            attached = Model.AdapterNames.Contains(name) || name == PeftModel.DefaultAdapter ? $"{name}#{++_loads}" : name;
+            attached = Model.AdapterNames.Contains(name) ? $"{name}#{++_loads}" : name;
             var active = Model.ActiveAdapters;
             Model.Load(directory, attached, warnings: warnings);
             // Requests name their adapter; what others run with stays what it was.
@@ -200,7 +201,8 @@ public sealed class PeftCoreModel : IDisposable
     }
 
     /// <summary>The name of the model that a request means.</summary>
-    internal string NameOf(string? modelId, string? defaultAdapter = null) => modelId ?? defaultAdapter ?? Options.DefaultAdapter ?? ModelId;
+    internal string NameOf(string? modelId, string? defaultAdapter = null) =>
+        modelId ?? defaultAdapter ?? Options.DefaultAdapter ?? ModelId;
 
     /// <summary>Loads the base model of options on a device.</summary>
     internal static TransformerModel LoadBase(PeftCoreModelOptions options, Backend backend, ILogger logger)
@@ -231,21 +233,27 @@ public sealed class PeftCoreModel : IDisposable
         }
     }
 
-    /// <summary>Detaches an adapter after its last request. The change waits for the calls under way, so that it must not be made by a thread
-    /// that ends one.</summary>
+    /// <summary>Detaches an adapter after its last request. The change waits for the calls under way, so that it must not be made by a
+    /// thread that ends one.</summary>
     private void Release(string attached)
     {
         lock (_releasing)
         {
-            if (IsDisposed)
+            if (IsDisposed && _ownBackend is not null)
             {
                 return; // All adapters are freed with the model.
             }
-            _releases = _releases.ContinueWith(_ =>
-            {
-                Model.Delete(attached);
-                Log.AdapterReleased(_logger, attached);
-            }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+            _releases = _releases.ContinueWith(_ => Delete(attached), CancellationToken.None, TaskContinuationOptions.None,
+                TaskScheduler.Default);
+        }
+    }
+
+    private void Delete(string attached)
+    {
+        if (Model.AdapterNames.Contains(attached)) // The owner of the model may have deleted it.
+        {
+            Model.Delete(attached);
+            Log.AdapterReleased(_logger, attached);
         }
     }
 }

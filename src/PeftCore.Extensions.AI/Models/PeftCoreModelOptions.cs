@@ -64,8 +64,8 @@ public sealed class PeftCoreChatOptions : PeftCoreModelOptions
 /// <summary>Options of an embedding generator: the model, and how texts become vectors.</summary>
 public sealed class PeftCoreEmbeddingOptions : PeftCoreModelOptions
 {
-    /// <summary>The pooling: <c>cls</c>, <c>max</c>, <c>mean</c>, <c>mean_sqrt_len_tokens</c>, <c>weightedmean</c> or <c>lasttoken</c>; null
-    /// for that of the model directory, without one the mean in encoders and the last token in decoders.</summary>
+    /// <summary>The pooling: <c>cls</c>, <c>max</c>, <c>mean</c>, <c>mean_sqrt_len_tokens</c>, <c>weightedmean</c> or <c>lasttoken</c>;
+    /// null for that of the model directory, without one the mean in encoders and the last token in decoders.</summary>
     public string? Pooling { get; set; }
 
     /// <summary>Whether vectors get the length 1; null for what the model directory says.</summary>

@@ -145,8 +145,8 @@ internal sealed class RequestRunner : IDisposable
         GenerationResult Generate()
         {
             using var computation = _gate.Enter();
-            var result = new Generator(_model.Base, _backend).Generate(prompt, generation, tokens => _tokenizer.Decode([.. tokens]), onToken,
-                adapter, ended.Token);
+            var result = new Generator(_model.Base, _backend).Generate(prompt, generation, tokens => _tokenizer.Decode([.. tokens]),
+                onToken, adapter, ended.Token);
             ended.Token.ThrowIfCancellationRequested();
             return result;
         }

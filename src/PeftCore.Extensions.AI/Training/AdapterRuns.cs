@@ -21,15 +21,17 @@ internal sealed class AdapterRuns(string root)
         where last.Path is not null
         select (Path.GetFileName(folder), last.Path);
 
-    private static IEnumerable<(int Number, string Path)> RunsOf(string folder) =>
-        from path in Directory.Exists(folder) ? Directory.GetDirectories(folder, Prefix + "*") : []
-        let number = NumberOf(path)
-        where number is not null
-        select (number.Value, path);
-
-    private static int? NumberOf(string path) =>
-        int.TryParse(Path.GetFileName(path).AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out int number)
-            ? number : null;
+    private static IEnumerable<(int Number, string Path)> RunsOf(string folder)
+    {
+        foreach (string path in Directory.Exists(folder) ? Directory.GetDirectories(folder, Prefix + "*") : [])
+        {
+            string number = Path.GetFileName(path)[Prefix.Length..];
+            if (int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out int run))
+            {
+                yield return (run, path);
+            }
+        }
+    }
 
     private static bool IsComplete(string path) =>
         File.Exists(Path.Combine(path, PeftConfig.FileName)) && SavedAdapter.WeightFileOf(path) is not null;

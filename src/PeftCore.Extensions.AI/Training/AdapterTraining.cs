@@ -7,7 +7,8 @@ using PeftCore.Training;
 
 namespace PeftCore.Extensions.AI.Training;
 
-/// <summary>Trains one adapter on a base model of its own, so that the answers of the serving model do not wait for it, and saves it.</summary>
+/// <summary>Trains one adapter on a base model of its own, so that the answers of the serving model do not wait for it, and saves
+/// it.</summary>
 /// <param name="model">The serving model, whose base is loaded again.</param>
 /// <param name="options">The device.</param>
 /// <param name="instruments">Receives the measurements of each step.</param>

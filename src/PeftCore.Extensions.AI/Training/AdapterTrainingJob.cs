@@ -52,7 +52,8 @@ public sealed class AdapterTrainingJob
     /// <summary>The adapter's directory once it is trained; null before.</summary>
     public string? Directory { get; private set; }
 
-    /// <summary>Ends when the adapter is trained and serves; throws what went wrong, or an <see cref="OperationCanceledException"/>.</summary>
+    /// <summary>Ends when the adapter is trained and serves; throws what went wrong, or an <see
+    /// cref="OperationCanceledException"/>.</summary>
     public Task<TrainingResult> Completion => _completion.Task;
 
     /// <summary>Ends the job after the current step, or before it begins. What was trained until then does not serve.</summary>

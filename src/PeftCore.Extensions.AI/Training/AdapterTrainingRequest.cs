@@ -60,8 +60,8 @@ public sealed class AdapterTrainingRequest
         }
         if (Trainer.OutputDirectory is not null || Trainer.ResumeFrom is not null)
         {
-            throw new BadInputException("OutputDirectory and ResumeFrom of the trainer are chosen by the service; leave them out, and set " +
-                $"{nameof(PeftCoreTrainingOptions)}.{nameof(PeftCoreTrainingOptions.OutputDirectory)}");
+            throw new BadInputException("OutputDirectory and ResumeFrom of the trainer are chosen by the service; leave them out, and " +
+                $"set {nameof(PeftCoreTrainingOptions)}.{nameof(PeftCoreTrainingOptions.OutputDirectory)}");
         }
         if (Continue && Config is not null)
         {

@@ -6,8 +6,8 @@ using PeftCore.Extensions.AI.Training;
 
 namespace PeftCore.Extensions.AI;
 
-/// <summary>Trains the adapters of a queue in the background, saves each, and lets it serve under its name: requests that come later run with
-/// it, and those under way end with the adapter that they began with. The host stops it after the current step.</summary>
+/// <summary>Trains the adapters of a queue in the background, saves each, and lets it serve under its name: requests that come later run
+/// with it, and those under way end with the adapter that they began with. The host stops it after the current step.</summary>
 public sealed class AdapterTrainingService : BackgroundService
 {
     private readonly PeftCoreModel _model;
@@ -88,7 +88,8 @@ public sealed class AdapterTrainingService : BackgroundService
             job.Start();
             if (adapter == _model.ModelId)
             {
-                throw new BadInputException($"an adapter cannot be called \"{adapter}\", which is the name of the base model; choose another");
+                throw new BadInputException($"an adapter cannot be called \"{adapter}\", which is the name of the base model; " +
+                    "choose another");
             }
             string directory = _runs.Next(adapter);
             var result = _training.Run(job, directory, cancel.Token);

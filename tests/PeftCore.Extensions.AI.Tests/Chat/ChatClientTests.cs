@@ -50,6 +50,33 @@ public sealed class ChatClientTests
         Assert.That(response.ModelId, Is.EqualTo("base-llama"));
     }
 
+    [Test]
+    public async Task An_encoder_decoder_answers_after_the_conversation_as_its_source()
+    {
+        using var backend = new CpuBackend(threads: 1);
+        using var model = ModelLoader.Load(TestModels.T5, backend);
+        var tokenizer = Tokenizer.FromDirectory(TestModels.T5);
+        string source = tokenizer.RenderChat([new("user", "Hello")], addGenerationPrompt: true, ChatTemplate.BuiltIn("chatml"));
+        var expected = new Generator(model, backend).Generate(source, tokenizer, new GenerationOptions { MaxNewTokens = 12 });
+        using var client = PeftCoreChatClient.Load(new PeftCoreChatOptions
+        {
+            ModelDirectory = TestModels.T5,
+            ChatTemplate = "chatml",
+            Threads = 1,
+        });
+
+        List<ChatResponseUpdate> updates = [];
+        await foreach (var update in client.GetStreamingResponseAsync("Hello", new ChatOptions { MaxOutputTokens = 12 }))
+        {
+            updates.Add(update);
+        }
+
+        var response = updates.ToChatResponse();
+        Assert.That(response.Text, Is.EqualTo(expected.Text));
+        Assert.That(response.Usage!.OutputTokenCount, Is.EqualTo(expected.Tokens.Count));
+        Assert.That(response.Usage.InputTokenCount, Is.EqualTo(tokenizer.Encode(source).Length));
+    }
+
     [TestCase(0f)]
     [TestCase(1f)]
     public async Task Streamed_pieces_are_the_whole_answer(float temperature)
@@ -185,7 +212,9 @@ public sealed class ChatClientTests
         using var client = PeftCoreChatClient.Load(options);
         var request = new ChatOptions { MaxOutputTokens = 20 };
 
-        Assert.That((await client.GetResponseAsync(Question, request)).Text, Is.EqualTo((await _client.GetResponseAsync(Question, request)).Text));
+        var alone = await client.GetResponseAsync(Question, request);
+
+        Assert.That(alone.Text, Is.EqualTo((await _client.GetResponseAsync(Question, request)).Text));
     }
 
     [Test]

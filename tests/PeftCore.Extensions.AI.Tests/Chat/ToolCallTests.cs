@@ -18,12 +18,15 @@ public sealed class ToolCallTests
 
     private static readonly (string Template, string Answer, string Text)[] Forms =
     [
-        ("<tool_call>", "Wait.\n<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"Paris\", \"days\": 3}}\n</tool_call>", "Wait."),
-        ("<tool_call> <function=", "<tool_call>\n<function=weather>\n<parameter=city>\nParis\n</parameter>\n<parameter=days>\n3\n</parameter>"
+        ("<tool_call>",
+            "Wait.\n<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"Paris\", \"days\": 3}}\n</tool_call>", "Wait."),
+        ("<tool_call> <function=",
+            "<tool_call>\n<function=weather>\n<parameter=city>\nParis\n</parameter>\n<parameter=days>\n3\n</parameter>"
             + "\n</function>\n</tool_call>", ""),
         ("[TOOL_CALLS]", "[TOOL_CALLS][{\"name\": \"weather\", \"arguments\": {\"city\": \"Paris\", \"days\": 3}}]", ""),
         ("[TOOL_CALLS] [ARGS]", "[TOOL_CALLS]weather[ARGS]{\"city\": \"Paris\", \"days\": 3}", ""),
-        ("<|tool_call|>", "Well <|tool_call|>[{\"name\": \"weather\", \"arguments\": \"{\\\"city\\\": \\\"Paris\\\", \\\"days\\\": 3}\"}]", "Well"),
+        ("<|tool_call|>",
+            "Well <|tool_call|>[{\"name\": \"weather\", \"arguments\": \"{\\\"city\\\": \\\"Paris\\\", \\\"days\\\": 3}\"}]", "Well"),
         ("<|python_tag|>", "{\"name\": \"weather\", \"parameters\": {\"city\": \"Paris\", \"days\": 3}}", ""),
         ("<|python_tag|>", "<|python_tag|>{\"name\": \"weather\", \"parameters\": {\"city\": \"Paris\", \"days\": 3}}", ""),
     ];
@@ -105,7 +108,8 @@ public sealed class ToolCallTests
         ChatMessage[] messages =
         [
             new(ChatRole.User, "Rain?"),
-            new(ChatRole.Assistant, [new FunctionCallContent("c1", "weather", new Dictionary<string, object?> { ["city"] = "Paris", ["days"] = 3 })]),
+            new(ChatRole.Assistant,
+                [new FunctionCallContent("c1", "weather", new Dictionary<string, object?> { ["city"] = "Paris", ["days"] = 3 })]),
             new(ChatRole.Tool, [new FunctionResultContent("c1", new Dictionary<string, object?> { ["rain"] = true })]),
         ];
 

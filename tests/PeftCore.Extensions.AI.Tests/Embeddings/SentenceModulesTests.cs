@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Text;
+using System.Text.Json.Nodes;
 using Microsoft.Extensions.AI;
 
 namespace PeftCore.Extensions.AI.Tests.Embeddings;
@@ -9,6 +11,7 @@ public sealed class SentenceModulesTests
     private const string Transformer = """{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}""";
     private const string Pooling = """{"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}""";
     private const string Normalize = """{"idx": 2, "name": "2", "path": "2_Normalize", "type": "sentence_transformers.models.Normalize"}""";
+    private const string Dense = """{"idx": 2, "name": "2", "path": "2_Dense", "type": "sentence_transformers.models.Dense"}""";
     private const string Text = "a truly dreadful evening";
 
     private static int _count;
@@ -48,6 +51,34 @@ public sealed class SentenceModulesTests
         Assert.That(vector, Is.EqualTo((await Embed(Of(Own("cls")))).Concat(await Embed(Of(Own("mean"))))));
     }
 
+    [TestCase("torch.nn.modules.linear.Identity", 0, 1)]
+    [TestCase("torch.nn.modules.activation.Tanh", 0.25, 1)]
+    [TestCase("torch.nn.modules.activation.ReLU", -0.5, -1)]
+    public async Task A_dense_layer_comes_after_the_pooling(string activation, double bias, double weight)
+    {
+        float[] mean = await Embed(Of(Own("mean")));
+        string directory = Make([Transformer, Pooling, Dense], ("1_Pooling/config.json", """{"pooling_mode": "mean"}"""),
+            ("2_Dense/config.json", $$"""{"in_features": 192, "out_features": 2, "activation_function": "{{activation}}"}"""));
+        float[] weights = new float[2 * 192]; // The second output is the third element, the first is the first by a weight.
+        (weights[0], weights[192 + 2]) = ((float)weight, 1);
+        WriteSafetensors(Path.Combine(directory, "2_Dense", "model.safetensors"), ("linear.weight", [2, 192], weights),
+            ("linear.bias", [2], [(float)bias, 0]));
+
+        float[] vector = await Embed(directory);
+
+        double[] linear = [weight * mean[0] + bias, mean[2]];
+        Assert.That(vector, Is.EqualTo(linear.Select(x => (float)(activation.EndsWith("Tanh", StringComparison.Ordinal) ? Math.Tanh(x)
+            : activation.EndsWith("ReLU", StringComparison.Ordinal) ? Math.Max(0, x) : x))).Within(1e-6f));
+    }
+
+    [TestCase("""{"in_features": 5, "out_features": 2}""", "in_features is 5, but the module before it gives 192")]
+    [TestCase("""{"in_features": 192, "out_features": 2, "activation_function": "torch.nn.GELU"}""", "activation_function is \"torch.nn.GELU\"")]
+    [TestCase("""{"in_features": 192, "out_features": 2}""", "has no model.safetensors")]
+    [TestCase("""{"in_features": 192, "out_features": 2, "module_input_name": "token_embeddings"}""", "module_input_name")]
+    public void A_dense_layer_that_is_not_known_is_refused(string config, string message) => Assert.That(
+        () => Load(Make([Transformer, Dense], ("2_Dense/config.json", config))).Dispose(),
+        Throws.TypeOf<BadInputException>().With.Message.Contains(message));
+
     [Test]
     public async Task An_option_overrides_the_directory()
     {
@@ -86,7 +117,8 @@ public sealed class SentenceModulesTests
             Throws.TypeOf<BadInputException>().With.Message.Contains("the model reads 6"));
     }
 
-    [TestCase("""{"path": "2_Dense", "type": "sentence_transformers.models.LSTM"}""", "{}", "sentence_transformers.models.LSTM is not supported")]
+    [TestCase("""{"path": "2_Dense", "type": "sentence_transformers.models.LSTM"}""", "{}",
+        "sentence_transformers.models.LSTM is not supported")]
     [TestCase("""{"path": "2_Own", "type": "mine.Normalize"}""", "{}", "mine.Normalize is not supported")]
     [TestCase(Normalize, """{"pooling_mode": "sum"}""", "pooling_mode is \"sum\", expected cls, max, mean")]
     [TestCase(Normalize, """{"word_embedding_dimension": 3}""", "embedding_dimension is 3, but the model's hidden states have 192")]
@@ -105,6 +137,27 @@ public sealed class SentenceModulesTests
     private string Make(string[] modules, params IEnumerable<(string Path, string Json)> files) => TestModels.Copy(TestModels.Bert,
         _folder[Interlocked.Increment(ref _count).ToString(CultureInfo.InvariantCulture)],
         files.Prepend(("modules.json", $"[{string.Join(", ", modules)}]")));
+
+    /// <summary>Writes F32 tensors: the length of a header in JSON, the header, and their bytes.</summary>
+    private static void WriteSafetensors(string path, params (string Name, int[] Shape, float[] Values)[] tensors)
+    {
+        var header = new JsonObject();
+        int at = 0;
+        foreach (var (name, shape, values) in tensors)
+        {
+            header[name] = new JsonObject
+            {
+                ["dtype"] = "F32",
+                ["shape"] = new JsonArray([.. shape.Select(extent => (JsonNode)extent)]),
+                ["data_offsets"] = new JsonArray(at, at += 4 * values.Length),
+            };
+        }
+        using var file = new BinaryWriter(File.Create(path));
+        byte[] json = Encoding.UTF8.GetBytes(header.ToJsonString());
+        file.Write((long)json.Length);
+        file.Write(json);
+        tensors.SelectMany(tensor => tensor.Values).ToList().ForEach(file.Write);
+    }
 
     private static PeftCoreEmbeddingOptions Own(string pooling) => new() { ModelDirectory = TestModels.Bert, Pooling = pooling };
 

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.AI;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -59,7 +60,8 @@ public sealed class HostingTests
         });
         await host.StartAsync();
 
-        var response = await host.Services.GetRequiredService<IChatClient>().GetResponseAsync("Hello", new ChatOptions { MaxOutputTokens = 2 });
+        var client = host.Services.GetRequiredService<IChatClient>();
+        var response = await client.GetResponseAsync("Hello", new ChatOptions { MaxOutputTokens = 2 });
 
         Assert.That(response.Usage!.OutputTokenCount, Is.EqualTo(2));
         await host.StopAsync();
@@ -75,6 +77,30 @@ public sealed class HostingTests
 
         Assert.That(generator.GetService<PeftCoreModel>()!.ModelId, Is.EqualTo("base-bert"));
         Assert.That((await generator.GenerateVectorAsync("Hello")).Length, Is.EqualTo(192));
+        await host.StopAsync();
+    }
+
+    [Test]
+    public async Task Options_come_from_configuration()
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["PeftCore:ModelDirectory"] = TestModels.Llama,
+            ["PeftCore:ChatTemplate"] = "alpaca",
+            ["PeftCore:Adapters:first"] = _folder["first"],
+            ["PeftCore:DefaultAdapter"] = "first",
+            ["PeftCore:DType"] = "F32",
+        });
+        builder.Services.Configure<PeftCoreChatOptions>(builder.Configuration.GetSection("PeftCore"));
+        builder.Services.AddPeftCore();
+        using var host = builder.Build();
+        await host.StartAsync();
+
+        var client = host.Services.GetRequiredService<IChatClient>();
+        var response = await client.GetResponseAsync("Hello", new ChatOptions { MaxOutputTokens = 2 });
+
+        Assert.That(response.ModelId, Is.EqualTo("first"));
         await host.StopAsync();
     }
 

@@ -43,7 +43,8 @@ public sealed class TelemetryTests
 
         var response = await client.GetResponseAsync("Hello", new ChatOptions { MaxOutputTokens = 5 });
         Assert.That(listener.Of("gen_ai.client.operation.duration").Single(), Is.GreaterThan(0));
-        Assert.That(listener.Of("gen_ai.client.token.usage", ("gen_ai.token.type", "input")).Single(), Is.EqualTo(response.Usage!.InputTokenCount));
+        Assert.That(listener.Of("gen_ai.client.token.usage", ("gen_ai.token.type", "input")).Single(),
+            Is.EqualTo(response.Usage!.InputTokenCount));
         Assert.That(listener.Of("gen_ai.client.token.usage", ("gen_ai.token.type", "output")).Single(), Is.EqualTo(5));
         Assert.That(listener.Of("gen_ai.client.operation.time_to_first_chunk"), Is.Empty);
 
@@ -67,7 +68,8 @@ public sealed class TelemetryTests
         Assert.That(async () => await client.GetResponseAsync("Hello", new ChatOptions { TopK = -1 }), Throws.TypeOf<BadInputException>());
 
         Assert.That(activities.Ended.Single().Status, Is.EqualTo(ActivityStatusCode.Error));
-        Assert.That(listener.Of("gen_ai.client.operation.duration", ("error.type", typeof(BadInputException).FullName!)), Has.Count.EqualTo(1));
+        Assert.That(listener.Of("gen_ai.client.operation.duration", ("error.type", typeof(BadInputException).FullName!)),
+            Has.Count.EqualTo(1));
         Assert.That(listener.Of("gen_ai.client.token.usage"), Is.Empty);
     }
 

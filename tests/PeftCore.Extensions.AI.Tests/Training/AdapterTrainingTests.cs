@@ -173,7 +173,8 @@ public sealed class AdapterTrainingTests
         new TestCaseData(new AdapterTrainingRequest { Adapter = "", Rows = Rows() }, "cannot be called \"\""),
         new TestCaseData(new AdapterTrainingRequest { Adapter = "a", Rows = [] }, "has no rows"),
         new TestCaseData(new AdapterTrainingRequest { Adapter = "a", Rows = Rows(), BatchSize = 0 }, "BatchSize is 0"),
-        new TestCaseData(new AdapterTrainingRequest { Adapter = "a", Rows = Rows(), Trainer = new() { OutputDirectory = "x" } }, "OutputDirectory"),
+        new TestCaseData(new AdapterTrainingRequest { Adapter = "a", Rows = Rows(), Trainer = new() { OutputDirectory = "x" } },
+            "OutputDirectory"),
         new TestCaseData(new AdapterTrainingRequest { Adapter = "a", Rows = Rows(), Continue = true, Config = new LoraConfig() }, "Config"),
     ];
 
@@ -199,16 +200,20 @@ public sealed class AdapterTrainingTests
     private static List<DataRow> Rows() =>
         [DataRow.OfChat([new("user", "Rain?"), new("assistant", Call)]), DataRow.OfPrompt("weather\nuser: Rain?\nassistant: ", Call)];
 
-    private static AdapterTrainingRequest Request(IProgress<TrainingProgress>? progress = null, int steps = 1, bool continues = false) => new()
+    private static AdapterTrainingRequest Request(IProgress<TrainingProgress>? progress = null, int steps = 1, bool continues = false)
     {
-        Adapter = "caller",
-        Rows = Rows(),
-        Config = continues ? null : new LoraConfig { Rank = 16, Alpha = 32, TargetModules = ModuleSelector.Matching(ModuleSelector.AllLinear) },
-        Continue = continues,
-        Trainer = new TrainerOptions { LearningRate = 1e-2, MaxSteps = steps },
-        BatchSize = 2,
-        Progress = progress,
-    };
+        var lora = new LoraConfig { Rank = 16, Alpha = 32, TargetModules = ModuleSelector.Matching(ModuleSelector.AllLinear) };
+        return new AdapterTrainingRequest
+        {
+            Adapter = "caller",
+            Rows = Rows(),
+            Config = continues ? null : lora,
+            Continue = continues,
+            Trainer = new TrainerOptions { LearningRate = 1e-2, MaxSteps = steps },
+            BatchSize = 2,
+            Progress = progress,
+        };
+    }
 
     /// <summary>Keeps each step, on the thread that trains.</summary>
     private sealed class Steps(List<TrainingProgress> steps, Action? onFirst = null) : IProgress<TrainingProgress>
