@@ -42,13 +42,16 @@ public sealed class ApiServer
     {
         using var pool = new AdapterPool(_served.Model, _directories, _mostAdapters, _log.Write);
         using var engine = new BatchEngine(_options, _served, pool);
+        using var embedder = new Embedder(_served);
         var admission = new Admission(_options.MaxConcurrent, _options.MaxQueue);
         var texts = new TextEndpoints(_options, _served, pool, engine, admission);
+        var embeddings = new EmbeddingEndpoint(_options, _served, pool, embedder, admission);
         var models = new ModelEndpoints(_served, pool, admission);
         var router = new Router(
         [
             new Endpoint("POST", "/v1/chat/completions", texts.Chat),
             new Endpoint("POST", "/v1/completions", texts.Complete),
+            new Endpoint("POST", "/v1/embeddings", embeddings.Embed),
             new Endpoint("GET", ModelEndpoints.Path, models.Models) { TakesName = true },
             new Endpoint("GET", "/health", models.Health) { IsOpen = true },
         ], new ApiKey(_options.ApiKey), _log);

@@ -8,10 +8,11 @@ namespace PeftCore.Server;
 
 /// <summary>The model that is served.</summary>
 /// <param name="Name">Its name in requests, without an adapter.</param>
+/// <param name="Directory">Its directory.</param>
 /// <param name="Model">The model; the server attaches adapters to it.</param>
 /// <param name="Backend">Its device.</param>
 /// <param name="Tokenizer">Its tokenizer.</param>
-public sealed record ServedModel(string Name, PeftModel Model, Backend Backend, Tokenizer Tokenizer)
+public sealed record ServedModel(string Name, string Directory, PeftModel Model, Backend Backend, Tokenizer Tokenizer)
 {
     /// <summary>What the model's own files set for generation.</summary>
     public GenerationOptions Defaults { get; init; } = new();

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using PeftCore.Cli.Options;
 using PeftCore.Cli.Output;
 using PeftCore.Cli.Session;
+using PeftCore.Io;
 using PeftCore.Models;
 using PeftCore.Server;
 
@@ -29,7 +30,7 @@ internal sealed class ServeVerb : Verb
         var settings = options.ToServer();
         var directories = new AdapterDirectories(options.Adapters, options.AdaptersDir);
         using var session = ModelSession.OpenUnloaded(Devices.Open(options.Device, options.Threads, options.Limits?.For(options.Device),
-            options.Dtype), options.Model, warn: call.Terminal.Warn, rows: options.ResizeTokenEmbeddings);
+            options.Dtype), options.Model, warn: call.Terminal.Warn, rows: options.ResizeTokenEmbeddings, task: TaskOf(options));
         if (!session.ReadsText || session.HearsSpeech)
         {
             throw new BadInputException($"{session.Directory}: this {session.Declared.ModelType} model is for " +
@@ -39,7 +40,7 @@ internal sealed class ServeVerb : Verb
         directories.Check(name);
         bool writes = session.Declared.Task is ModelTask.CausalLm or ModelTask.Seq2SeqLm;
         session.TellOfTokenizer(call, generates: writes);
-        var served = new ServedModel(name, session.Model, session.Backend, session.Tokenizer)
+        var served = new ServedModel(name, session.Directory, session.Model, session.Backend, session.Tokenizer)
         {
             Defaults = Generation(options, session, call.Terminal.Note),
             Template = options.ChatTemplate is { } template ? NamedTemplate.Find(session.Tokenizer, template)
@@ -53,6 +54,14 @@ internal sealed class ServeVerb : Verb
         return VerbResult.Failed(new JsonReport().Add("url", url).Add("requests", counts.Answered + counts.Failed)
             .Add("failed", counts.Failed).Add("new_tokens", counts.NewTokens));
     }
+
+    /// <summary>What the model is loaded for: a model that writes text for that, other models of text to embed texts.</summary>
+    private static TaskOptions? TaskOf(ServeOptions options) =>
+        options.Model is { } model && IsEncoder(ModelLoader.Declare(ModelDirectory.Open(model).OpenConfig()).Task)
+            ? new TaskOptions { Task = ModelTask.FeatureExtraction } : null;
+
+    private static bool IsEncoder(ModelTask task) => task is ModelTask.MaskedLm or ModelTask.FeatureExtraction
+        or ModelTask.SequenceClassification or ModelTask.TokenClassification or ModelTask.QuestionAnswering;
 
     /// <summary>What the model's files set for every request, such as the tokens that end a text.</summary>
     private static Models.Generation.GenerationOptions Generation(ServeOptions options, ModelSession session, Action<string> tell)

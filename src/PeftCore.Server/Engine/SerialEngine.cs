@@ -6,7 +6,6 @@ namespace PeftCore.Server.Engine;
 internal sealed class SerialEngine(ServedModel served) : ITextEngine
 {
     private readonly SemaphoreSlim _turn = new(1);
-    private readonly Generator _generator = new(served.Model.Base, served.Backend);
 
     public async Task<GenerationResult> Generate(TextJob job, CancellationToken cancel)
     {
@@ -25,8 +24,8 @@ internal sealed class SerialEngine(ServedModel served) : ITextEngine
 
     private GenerationResult Run(TextJob job, CancellationToken cancel)
     {
-        var result = served.Model.WithAdapters([job.Adapter], () => _generator.Generate(job.Prompt, job.Options,
-            tokens => served.Tokenizer.Decode([.. tokens]), (_, text) => job.OnToken(text), cancel: cancel));
+        var result = new Generator(served.Model.Base, served.Backend).Generate(job.Prompt, job.Options,
+            tokens => served.Tokenizer.Decode([.. tokens]), (_, text) => job.OnToken(text), job.Adapter, cancel);
         cancel.ThrowIfCancellationRequested();
         return result;
     }

@@ -10,7 +10,7 @@ internal sealed class EmbeddingRequest
     /// <summary>All fields of the request.</summary>
     public static FieldTable<EmbeddingRequest> Fields { get; } = new FieldTable<EmbeddingRequest>()
         .Add("model", (r, f) => r.Model = f.Text())
-        .Add("input", (r, f) => r.Inputs = PromptText.ListOf(f))
+        .Add("input", (r, f) => r.Inputs = TextsOf(f))
         .Add("encoding_format", (r, f) => r.Base64 = f.Text() switch
         {
             "float" => false,
@@ -22,7 +22,7 @@ internal sealed class EmbeddingRequest
 
     public string? Model { get; private set; }
 
-    public IReadOnlyList<PromptText> Inputs { get; private set; } = [];
+    public IReadOnlyList<string> Inputs { get; private set; } = [];
 
     /// <summary>Whether a vector is sent as the base64 text of its little-endian floats, and not as a list of numbers.</summary>
     public bool Base64 { get; private set; }
@@ -56,4 +56,7 @@ internal sealed class EmbeddingRequest
                 "one is no embedding unless the model was trained so; leave it out", "unsupported_parameter");
         }
     }
+
+    private static IReadOnlyList<string> TextsOf(Field field) => field.IsText ? [field.Text()] : [.. field.Items().Select(item => item.IsText
+        ? item.Text() : throw item.Bad("a text: tokens are not read, because a client's are mostly those of another tokenizer"))];
 }
