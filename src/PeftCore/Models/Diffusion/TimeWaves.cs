@@ -12,6 +12,7 @@ internal sealed class TimeWaves(UNetConfig config) : Module
     /// <summary>Steps of a noise schedule; the embedding has a row for each.</summary>
     public const int Steps = 1000;
 
+    private readonly Lock _lock = new();
     private Tensor? _table;
 
     /// <summary>C, the columns of the embedding.</summary>
@@ -21,12 +22,17 @@ internal sealed class TimeWaves(UNetConfig config) : Module
     /// <returns>F32 (B, C)</returns>
     public Tensor Forward(Tensor steps)
     {
-        if (_table is null || _table.Device != steps.Device)
+        Tensor table;
+        lock (_lock) // Passes of several threads share the table.
         {
-            FreeTable();
-            _table = steps.Backend.From(Values(config, Columns), [Steps, Columns], MemoryKind.Frozen).Keep();
+            if (_table is null || _table.Device != steps.Device)
+            {
+                FreeTable();
+                _table = steps.Backend.From(Values(config, Columns), [Steps, Columns], MemoryKind.Frozen).Keep();
+            }
+            table = _table;
         }
-        return _table.Rows(steps);
+        return table.Rows(steps);
     }
 
     private protected override void OnDispose() => FreeTable();
