@@ -5,8 +5,8 @@
 //   dotnet run -c Release docs/samples/embed-folder.cs
 //   dotnet run -c Release docs/samples/embed-folder.cs FOLDER QUESTION MODEL
 //
-// Without a folder it writes six short texts. The bundled model is a small decoder that was trained on novels; a sentence-transformers model
-// in its place finds far better.
+// Without a folder it writes six short texts. The bundled model is a small decoder that was trained on novels; a
+// sentence-transformers model in its place finds far better.
 
 using System.Numerics.Tensors;
 using PeftCore.Autograd;

@@ -51,7 +51,8 @@ double Difference(PeftModel one, PeftModel other) => Logits(one).Zip(Logits(othe
 float[] Logits(PeftModel peft)
 {
     using var scope = new TensorScope();
-    return peft.Base.Logits(ModelInputs.From(backend, tokenizer.Encode(rows[0].PromptAndCompletion!.Value.Prompt).Ids, batch: 1)).ToFloats();
+    int[] ids = tokenizer.Encode(rows[0].PromptAndCompletion!.Value.Prompt).Ids;
+    return peft.Base.Logits(ModelInputs.From(backend, ids, batch: 1)).ToFloats();
 }
 
 /// <summary>The hyperparameters, one row each: adapter_config.json, --method-options and the checks follow from the rows.</summary>

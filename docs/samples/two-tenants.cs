@@ -2,8 +2,8 @@
 #:property PublishAot=false
 #:project ../../src/PeftCore/PeftCore.csproj
 
-// A service with two tenants on one base model: POST /{tenant} answers with that tenant's adapter. Requests of both run at the same time, in
-// one batch, each row with its own adapter; no tenant sees the other's answers.
+// A service with two tenants on one base model: POST /{tenant} answers with that tenant's adapter. Requests of both run at the same
+// time, in one batch, each row with its own adapter; no tenant sees the other's answers.
 //
 //   dotnet run -c Release docs/samples/two-tenants.cs             trains two adapters, serves, sends 24 requests to itself, stops
 //   dotnet run -c Release docs/samples/two-tenants.cs -- --serve  goes on serving until Ctrl-C
