@@ -51,7 +51,8 @@ public sealed class PtxTests
         string patches = PtxLoader.Compile<WgmmaGemm<PatchesOfA>, WgmmaArgs>(backend, GemmShape.Threads, 1);
 
         string[] texts = [.. GemmShapes.All.Select(shape => new GemmPtx(shape).Expand(shape.SplitK > 1 ? depth : rows)),
-            .. GemmShapes.All.Where(shape => shape is { SplitK: 1, TransposeA: false }).Select(shape => new GemmPtx(shape).Expand(patches))];
+            .. GemmShapes.All.Where(shape => shape is { SplitK: 1, TransposeA: false })
+                .Select(shape => new GemmPtx(shape).Expand(patches))];
 
         Assert.That(texts, Has.All.Contains(".target sm_90a").And.All.Contains("wgmma.mma_async").And.All.Contains(".maxntid 384"));
         Assert.That(texts, Has.None.Contains(".local").And.None.Contains("peft."));

@@ -54,14 +54,17 @@ internal static class ConvolutionChecks
     private static void Bf16Convolution(ParityBench bench)
     {
         Convolution(bench, ConvolutionSpec.Over2(3, padding: 1), [2, bench.Size(4, 33), bench.Size(3, 20), 64], bench.Size(8, 24));
-        Convolution(bench, ConvolutionSpec.Over2(3, padding: 1), [3, bench.Size(3, 16), bench.Size(2, 17), bench.Size(64, 320)], bench.Size(64, 192));
+        Convolution(bench, ConvolutionSpec.Over2(3, padding: 1), [3, bench.Size(3, 16), bench.Size(2, 17), bench.Size(64, 320)],
+            bench.Size(64, 192));
         Convolution(bench, ConvolutionSpec.Over2(3, padding: 1), [1, bench.Size(2, 64), bench.Size(2, 64), bench.Size(64, 640)],
             bench.Size(64, 320));
         Convolution(bench, ConvolutionSpec.Over2(3, stride: 2) with { PadBottom = 1, PadRight = 1 },
             [2, bench.Size(4, 32), bench.Size(5, 23), bench.Size(64, 128)], bench.Size(8, 128));
         Convolution(bench, ConvolutionSpec.Over2(3, stride: 2, padding: 1), [1, bench.Size(4, 31), bench.Size(5, 64), 64], 9);
-        Convolution(bench, ConvolutionSpec.Over2(2, padding: 3, dilation: 3), [2, bench.Size(3, 9), bench.Size(4, 14), 64], bench.Size(8, 64));
-        Convolution(bench, new ConvolutionSpec(5, 2) { PadTop = 4, PadLeft = 1 }, [2, bench.Size(2, 11), bench.Size(3, 7), 64], bench.Size(8, 128));
+        Convolution(bench, ConvolutionSpec.Over2(2, padding: 3, dilation: 3), [2, bench.Size(3, 9), bench.Size(4, 14), 64],
+            bench.Size(8, 64));
+        Convolution(bench, new ConvolutionSpec(5, 2) { PadTop = 4, PadLeft = 1 }, [2, bench.Size(2, 11), bench.Size(3, 7), 64],
+            bench.Size(8, 128));
         Convolution(bench, ConvolutionSpec.Over1(3, padding: 1), [2, bench.Size(7, 200), bench.Size(64, 384)], bench.Size(8, 256));
         Convolution(bench, ConvolutionSpec.Over1(10, stride: 5), [2, bench.Size(21, 403), 64], 36);
     }

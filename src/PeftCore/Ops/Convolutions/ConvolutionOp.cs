@@ -147,8 +147,8 @@ internal static class ConvolutionOp
     }
 
     /// <summary>y = P·Wᵀ + b + Σ xA·Bᵀ with xA = s·P·Aᵀ;  with h = s·dy·B: dW = dyᵀ·P, db = Σ dy over rows, dB = dyᵀ·xA, dA = hᵀ·P,
-    /// dP = dy·W + Σ h·A, and dx adds dP up at the positions of the patches. P and dP are one buffer of some rows. Without updates a device may
-    /// compute y and dx with no such buffer: <see cref="ImplicitConvolution"/>.</summary>
+    /// dP = dy·W + Σ h·A, and dx adds dP up at the positions of the patches. P and dP are one buffer of some rows. Without updates a device
+    /// may compute y and dx with no such buffer: <see cref="ImplicitConvolution"/>.</summary>
     private sealed class Node : GradientNode
     {
         private const int FirstUpdate = 3;
@@ -218,7 +218,8 @@ internal static class ConvolutionOp
         }
 
         /// <summary>The gradients through one piece of the patches of one group.</summary>
-        private void Backward(PatchPieces.Piece piece, int group, Tensor dy, Tensor?[] h, Tensor? dx, PieceGradient? dw, PieceGradient?[] dA)
+        private void Backward(PatchPieces.Piece piece, int group, Tensor dy, Tensor?[] h, Tensor? dx, PieceGradient? dw,
+            PieceGradient?[] dA)
         {
             using var scope = new TensorScope();
             var backend = dy.Backend;

@@ -14,8 +14,8 @@ namespace PeftCore.Ops;
 internal readonly record struct LowRankUpdate(Tensor A, Tensor B, float Scale, Tensor? Bias = null, DropoutKey Dropout = default,
     Tensor? Diagonal = null)
 {
-    /// <summary>F32 (B, r) or the dtype of activations: factors of x·Aᵀ in each row of a mixed batch, 0 for columns of other rows' adapters;
-    /// null for ones. For inference only.</summary>
+    /// <summary>F32 (B, r) or the dtype of activations: factors of x·Aᵀ in each row of a mixed batch, 0 for columns of other rows'
+    /// adapters; null for ones. For inference only.</summary>
     public Tensor? RowFactors { get; init; }
 
     /// <summary>y += s·bias.</summary>
