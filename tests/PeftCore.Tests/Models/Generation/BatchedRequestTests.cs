@@ -100,19 +100,19 @@ public sealed class BatchedRequestTests
         {
             started.Release();
             goOn.Wait();
+            batcher.Dispose(); // On the thread of the batch it returns at once, and the loop ends after this token.
         });
         await started.WaitAsync();
         Task<GenerationResult>[] waiting = [batcher.GenerateAsync((int[])[7], Long, "1"), batcher.GenerateAsync((int[])[8], Long)];
         Assert.That(batcher.QueuedCount, Is.EqualTo(2));
         Assert.That(() => batcher.GenerateAsync((int[])[9], Long), Throws.TypeOf<QueueFullException>().With.Message.Contains("2 requests wait"));
-        var disposal = Task.Run(batcher.Dispose);
         goOn.Set();
-        await disposal;
         foreach (var task in waiting.Prepend(running))
         {
             Assert.That(async () => await task, Throws.TypeOf<ObjectDisposedException>().With.Message.Contains("before this text was complete"));
         }
         Assert.That(() => batcher.GenerateAsync((int[])[9], Long), Throws.TypeOf<ObjectDisposedException>());
+        batcher.Dispose(); // Waits for the end of the thread.
     }
 
     [Test]
