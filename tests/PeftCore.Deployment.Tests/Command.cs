@@ -16,7 +16,8 @@ internal static class Command
             WorkingDirectory = directory, RedirectStandardOutput = true, RedirectStandardError = true,
         };
         // The test host's own variables would choose the runtime of the program.
-        foreach (string name in start.Environment.Keys.Where(name => name.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase)).ToList())
+        string[] ofHost = [.. start.Environment.Keys.Where(name => name.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase))];
+        foreach (string name in ofHost)
         {
             start.Environment.Remove(name);
         }
@@ -36,7 +37,8 @@ internal static class Command
     }
 
     /// <summary>Runs a program that must succeed, and returns its output.</summary>
-    public static string Ok(string directory, string program, string[] arguments, params ReadOnlySpan<(string Name, string Value)> environment)
+    public static string Ok(string directory, string program, string[] arguments,
+        params ReadOnlySpan<(string Name, string Value)> environment)
     {
         var (code, output) = Run(directory, program, arguments, environment);
         Assert.That(code, Is.Zero, $"{program} {string.Join(' ', arguments)}\n{output}");

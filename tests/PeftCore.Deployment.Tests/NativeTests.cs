@@ -25,15 +25,16 @@ public sealed partial class NativeTests
     {
         (string, string) vectors = ("DOTNET_EnableAVX512", avx512);
         using var directory = new TemporaryDirectory();
-        string[] options = ["train", "--model", Model, "--data", Path.Combine(Programs.Demo, "data"), "--max-steps", "6", "--batch-size", "4",
-            "--max-seq-length", "64", "--eval-steps", "3", "--output-dir"];
+        string[] options = ["train", "--model", Model, "--data", Path.Combine(Programs.Demo, "data"), "--max-steps", "6",
+            "--batch-size", "4", "--max-seq-length", "64", "--eval-steps", "3", "--output-dir"];
         Command.Ok(directory.FullPath, _native, [.. options, "native"], vectors);
         Command.Ok(directory.FullPath, "dotnet", [Programs.Managed, .. options, "managed"], vectors);
         Assert.That(Losses(directory["native", "training_log.jsonl"]), Is.EqualTo(Losses(directory["managed", "training_log.jsonl"])));
         Assert.That(File.ReadAllBytes(directory["native", "adapter_model.safetensors"]),
             Is.EqualTo(File.ReadAllBytes(directory["managed", "adapter_model.safetensors"])));
 
-        AssertSame(directory.FullPath, vectors, "eval", "--model", Model, "--adapter", "native", "--data", Path.Combine(Programs.Demo, "data", "valid.jsonl"));
+        AssertSame(directory.FullPath, vectors, "eval", "--model", Model, "--adapter", "native",
+            "--data", Path.Combine(Programs.Demo, "data", "valid.jsonl"));
         AssertSame(directory.FullPath, vectors, "generate", "--model", Model, "--adapter", "native", "--prompt", "Once upon a time",
             "--max-new-tokens", "24", "--temperature", "0.8", "--seed", "3");
     }
@@ -51,7 +52,8 @@ public sealed partial class NativeTests
     public async Task It_reads_parquet_files()
     {
         using var directory = new TemporaryDirectory();
-        Row[] rows = [.. Enumerable.Range(0, 12).Select(i => new Row { prompt = $"Who is number {i}? ", completion = $"Miss {i}", weight = i, note = null })];
+        Row[] rows = [.. Enumerable.Range(0, 12)
+            .Select(i => new Row { prompt = $"Who is number {i}? ", completion = $"Miss {i}", weight = i })];
         await ParquetSerializer.SerializeAsync(rows, directory["rows.parquet"]);
         AssertSame(directory.FullPath, ("DOTNET_EnableAVX512", "1"), "eval", "--model", Model, "--data", "rows.parquet", "--fields",
             "weight=,note=");

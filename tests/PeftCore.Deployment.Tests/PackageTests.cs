@@ -14,12 +14,13 @@ public sealed partial class PackageTests
     public void Each_package_has_a_readme_an_icon_a_licence_and_addresses()
     {
         string[] packages = Directory.GetFiles(Packages.Folder, "*.nupkg");
-        Assert.That(packages.Select(Path.GetFileName), Is.SupersetOf(Libraries.Append("PeftCore.Cli").Select(id => $"{id}.{Packages.Version}.nupkg")));
+        Assert.That(packages.Select(Path.GetFileName),
+            Is.SupersetOf(Libraries.Append("PeftCore.Cli").Select(id => $"{id}.{Packages.Version}.nupkg")));
         foreach (string package in packages)
         {
             using var zip = ZipFile.OpenRead(package);
-            var metadata = XDocument.Load(zip.Entries.Single(entry => entry.FullName.EndsWith(".nuspec", StringComparison.Ordinal)).Open()).Root!
-                .Elements().Single();
+            var description = zip.Entries.Single(entry => entry.FullName.EndsWith(".nuspec", StringComparison.Ordinal));
+            var metadata = XDocument.Load(description.Open()).Root!.Elements().Single();
             foreach (string field in (string[])["readme", "icon", "license", "tags", "projectUrl", "description", "authors"])
             {
                 Assert.That(metadata.Elements().Where(element => element.Name.LocalName == field).Select(element => element.Value),
@@ -38,7 +39,8 @@ public sealed partial class PackageTests
             using var zip = ZipFile.OpenRead(Path.Combine(Packages.Folder, $"{id}.{Packages.Version}.nupkg"));
             using var symbols = ZipFile.OpenRead(Path.Combine(Packages.Folder, $"{id}.{Packages.Version}.snupkg"));
             Assert.That(zip.GetEntry($"lib/net10.0/{id}.xml"), Is.Not.Null, id);
-            string[] assemblies = [.. zip.Entries.Select(entry => entry.FullName).Where(name => name.EndsWith(".dll", StringComparison.Ordinal))];
+            string[] assemblies = [.. zip.Entries.Select(entry => entry.FullName)
+                .Where(name => name.EndsWith(".dll", StringComparison.Ordinal))];
             Assert.That(assemblies, Is.Not.Empty);
             Assert.That(symbols.Entries.Select(entry => entry.FullName),
                 Is.SupersetOf(assemblies.Select(name => Path.ChangeExtension(name, ".pdb"))), id);
@@ -92,8 +94,8 @@ public sealed partial class PackageTests
     public void The_tool_installs_from_the_folder_and_reads_the_model_it_brings()
     {
         using var directory = new TemporaryDirectory();
-        Command.Dotnet(directory.FullPath, "tool", "install", "PeftCore.Cli", "--version", Packages.Version, "--tool-path", directory["tool"],
-            "--configfile", Packages.NugetConfig);
+        Command.Dotnet(directory.FullPath, "tool", "install", "PeftCore.Cli", "--version", Packages.Version,
+            "--tool-path", directory["tool"], "--configfile", Packages.NugetConfig);
         string tool = directory["tool", OperatingSystem.IsWindows() ? "peftcore.exe" : "peftcore"];
         string model = Path.GetDirectoryName(Directory.GetFiles(directory["tool"], "model.safetensors", SearchOption.AllDirectories)
             .Single(path => path.Contains("base-llama", StringComparison.Ordinal)))!;

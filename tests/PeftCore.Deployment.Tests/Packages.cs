@@ -1,6 +1,7 @@
 namespace PeftCore.Deployment.Tests;
 
-/// <summary>The packages of this build, packed once into a temporary folder. Their version is of this run alone, so that no cache has it.</summary>
+/// <summary>The packages of this build, packed once into a temporary folder. Their version is of this run alone, so that no cache has
+/// it.</summary>
 internal static class Packages
 {
     private static readonly Lazy<TemporaryDirectory> Packed = new(Pack);

@@ -28,12 +28,14 @@ internal static class Library
         var rows = DataFiles.Open(dataFile).RequireTrain();
         var samples = new ExampleEncoder(tokenizer, new EncodeOptions { MaxSeqLength = 128, MaskPrompt = true }).Encode(rows);
         var loader = new DataLoader(samples, new LoaderOptions { BatchSize = 8, PadId = tokenizer.PadId ?? 0 });
-        var trainer = new Trainer(model, new TrainerOptions { LearningRate = 3e-3, MaxSteps = 120, OutputDirectory = outputDirectory }, loader);
+        var options = new TrainerOptions { LearningRate = 3e-3, MaxSteps = 120, OutputDirectory = outputDirectory };
+        var trainer = new Trainer(model, options, loader);
         trainer.StepDone += progress => Console.WriteLine($"step {progress.Step} of {progress.TotalSteps}, loss {progress.Loss:0.000}");
         trainer.Run();
 
         string prompt = "On Tuesday at one o'clock Miss Harper is to have tea with Margaret at the inn.\n";
-        var answer = new Generator(model.Base, backend).Generate([.. tokenizer.Encode(prompt).Ids], new GenerationOptions { MaxNewTokens = 40 });
+        var answer = new Generator(model.Base, backend).Generate([.. tokenizer.Encode(prompt).Ids],
+            new GenerationOptions { MaxNewTokens = 40 });
         Console.WriteLine(tokenizer.Decode([.. answer.Tokens]));
     }
 }
