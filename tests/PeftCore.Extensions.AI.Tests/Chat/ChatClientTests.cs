@@ -236,11 +236,12 @@ public sealed class ChatClientTests
         var model = PeftCoreModel.Load(TestModels.Chat());
         using var client = new PeftCoreChatClient(model);
         var begun = new TaskCompletionSource();
-        var shared = Task.Run(() => ReadAsync(new ChatOptions { MaxOutputTokens = 400 }));
-        var alone = Task.Run(() => ReadAsync(new ChatOptions
+        var shared = Task.Run(() => ReadAsync(new GenerationOptions { MinNewTokens = 400, MaxNewTokens = 400 }));
+        var alone = Task.Run(() => ReadAsync(new GenerationOptions
         {
-            MaxOutputTokens = 400,
-            RawRepresentationFactory = _ => new GenerationOptions { KvCacheDType = PeftCore.Tensors.DType.BF16 },
+            MinNewTokens = 400,
+            MaxNewTokens = 400,
+            KvCacheDType = PeftCore.Tensors.DType.BF16,
         }));
 
         Assert.That(async () => await begun.Task, Throws.Nothing);
@@ -249,8 +250,9 @@ public sealed class ChatClientTests
         Assert.That(async () => await shared, Throws.TypeOf<ObjectDisposedException>());
         Assert.That(async () => await alone, Throws.TypeOf<ObjectDisposedException>().Or.InstanceOf<OperationCanceledException>());
 
-        async Task ReadAsync(ChatOptions options)
+        async Task ReadAsync(GenerationOptions generation)
         {
+            var options = new ChatOptions { RawRepresentationFactory = _ => generation };
             await foreach (var _ in client.GetStreamingResponseAsync(Question, options))
             {
                 begun.TrySetResult();

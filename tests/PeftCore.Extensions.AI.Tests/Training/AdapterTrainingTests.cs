@@ -52,6 +52,15 @@ public sealed class AdapterTrainingTests
         var job = await queue.EnqueueAsync(Request(new Steps(steps), steps: 40));
         var result = await job.Completion;
         var response = await client.GetResponseAsync(Question, new ChatOptions { ModelId = "caller", Tools = [Weather] });
+        List<string> asked = [];
+        var function = AIFunctionFactory.Create((string city) =>
+        {
+            asked.Add(city);
+            return "no";
+        }, "weather");
+        var invoking = client.AsBuilder().UseFunctionInvocation(configure: loop => loop.MaximumIterationsPerRequest = 1).Build();
+        var invoked = await invoking.GetResponseAsync(Question,
+            new ChatOptions { ModelId = "caller", Tools = [function], MaxOutputTokens = 60 });
         await service.StopAsync(default);
 
         Assert.That(result.Steps, Is.EqualTo(40));
@@ -63,6 +72,9 @@ public sealed class AdapterTrainingTests
         Assert.That((call.Name, call.Arguments!["city"]!.ToString()), Is.EqualTo(("weather", "Paris")));
         Assert.That(response.FinishReason, Is.EqualTo(ChatFinishReason.ToolCalls));
         Assert.That(response.Text, Is.Empty);
+        Assert.That(asked, Is.EqualTo(new[] { "Paris" }));
+        Assert.That(invoked.Messages.SelectMany(message => message.Contents).OfType<FunctionResultContent>().Single().Result?.ToString(),
+            Is.EqualTo("no"));
     }
 
     [Test]
