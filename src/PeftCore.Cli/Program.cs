@@ -23,6 +23,10 @@ internal static class Program
         void RequestStop(PosixSignalContext signal)
         {
             signal.Cancel = !stop.IsCancellationRequested;
+            if (!signal.Cancel)
+            {
+                terminal.ShowCursor();
+            }
             number = signal.Signal == PosixSignal.SIGINT ? Interrupt : Terminate;
             if (signal.Cancel && terminal.Interactive)
             {

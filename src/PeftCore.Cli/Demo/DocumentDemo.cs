@@ -84,11 +84,8 @@ internal sealed class DocumentDemo(DemoOptions demo, string output, Invocation c
         AtomicFile.WriteAllText(Path.Combine(output, "form.svg"),
             PagePlot.Svg([.. tags.Select((found, i) => (found.Word, boxes[i], found.Tag))]));
         var tagged = tags.Where(found => found.Tag != "O");
-        foreach (string line in TextTable.Lines([["word", "tag", "probability"], .. tagged.Select(found => new[]
-            { found.Word, found.Tag, found.Probability.ToString("0.0 %", CultureInfo.InvariantCulture) })], 2))
-        {
-            call.Say(line);
-        }
+        call.Table([["word", "tag", "probability"], .. tagged.Select(found => new[]
+            { found.Word, found.Tag, found.Probability.ToString("0.0 %", CultureInfo.InvariantCulture) })], hasHeader: true, 2);
         call.Say();
     }
 

@@ -77,12 +77,9 @@ internal sealed class VisionDemo(DemoOptions demo, string output, Invocation cal
     private void Table(EvaluationResult result)
     {
         var classes = DemoPictures.Classes;
-        foreach (string line in TextTable.Lines([["picture \\ predicted", .. classes],
+        call.Table([["picture \\ predicted", .. classes],
             .. result.Confusion!.Select((row, i) => (string[])[classes[i], .. row.Select(count => $"{count}")])],
-            [.. Enumerable.Range(1, classes.Count)]))
-        {
-            call.Say(line);
-        }
+            hasHeader: true, [.. Enumerable.Range(1, classes.Count)]);
         call.Say();
     }
 

@@ -11,6 +11,17 @@ internal static class MetricsText
     public static string Of(EvaluationResult result) => PerplexityText.Of(result) + string.Concat(Defined(result).Select(metric =>
         FormattableString.Invariant($", {metric.Key.Replace('_', ' ')} {metric.Value:0.0000}")));
 
+    /// <summary>"accuracy 0.9100 (step 40)", for the line of progress; null for a task without metrics.</summary>
+    /// <param name="evaluation">The last evaluation.</param>
+    /// <param name="preferred">The metric to show; null, or one that there is not, for the first.</param>
+    public static string? Short(TrainingEvaluation evaluation, string? preferred)
+    {
+        var all = Defined(evaluation.Result).ToList();
+        var shown = all.Find(metric => metric.Key == preferred) is { Key: not null } asked ? asked : all.FirstOrDefault();
+        return shown.Key is null ? null
+            : FormattableString.Invariant($"{shown.Key.Replace('_', ' ')} {shown.Value:0.0000} (step {evaluation.Step})");
+    }
+
     /// <summary>The metrics that are numbers: a correlation with a constant is none.</summary>
     public static IEnumerable<KeyValuePair<string, double>> Defined(EvaluationResult result) =>
         result.Metrics.Where(metric => double.IsFinite(metric.Value));

@@ -1,4 +1,5 @@
 using System.Text;
+using Spectre.Console;
 
 namespace PeftCore.Cli.Output;
 
@@ -8,6 +9,7 @@ internal sealed class Terminal(TextWriter output, TextWriter error)
 {
     private readonly HashSet<string> _warned = new(StringComparer.Ordinal);
     private bool _statusShown;
+    private IAnsiConsole? _live;
 
     public TextWriter Output => output;
 
@@ -26,6 +28,9 @@ internal sealed class Terminal(TextWriter output, TextWriter error)
     /// <summary>Whether standard error is an interactive terminal, where a line can be overwritten, and not a file or a pipe.</summary>
     public bool Interactive { get; init; }
 
+    /// <summary>Whether standard output is a terminal, where tables have lines, and not a file or a pipe.</summary>
+    public bool OutputIsScreen { get; init; }
+
     /// <summary>Whether colours are used: on an interactive terminal without NO_COLOR.</summary>
     public bool Color { get; init; }
 
@@ -40,6 +45,7 @@ internal sealed class Terminal(TextWriter output, TextWriter error)
             Input = Console.IsInputRedirected ? Utf8(Console.OpenStandardInput()) : Console.In,
             InputIsPiped = Console.IsInputRedirected,
             Interactive = screen,
+            OutputIsScreen = !Console.IsOutputRedirected,
             Color = screen && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR")),
             Width = screen && Console.WindowWidth > 0 ? Console.WindowWidth : 100,
         };
@@ -49,15 +55,65 @@ internal sealed class Terminal(TextWriter output, TextWriter error)
     public void Say(string line = "")
     {
         EndStatus();
-        (Json ? error : output).WriteLine(line);
+        if (_live is { } live && (Json || OutputIsScreen))
+        {
+            live.Write(new Text(line + "\n"));
+        }
+        else
+        {
+            (Json ? error : output).WriteLine(line);
+        }
+    }
+
+    /// <summary>Prints a table of the result for people: with lines on a terminal, as aligned columns in a file or a pipe.</summary>
+    /// <param name="rows">The rows.</param>
+    /// <param name="hasHeader">Whether the first row is the header.</param>
+    /// <param name="right">Numbers of the columns that are right-aligned.</param>
+    public void Table(IReadOnlyList<string[]> rows, bool hasHeader, params int[] right)
+    {
+        if (OutputIsScreen && !Json)
+        {
+            EndStatus();
+            Screen.On(output, Color, Width).Write(Screen.Table(rows, hasHeader, right));
+            return;
+        }
+        foreach (string line in TextTable.Lines(rows, right))
+        {
+            Say(line);
+        }
     }
 
     /// <summary>Prints a line that is not a result, such as a warning or progress.</summary>
     public void Note(string line)
     {
         EndStatus();
-        error.WriteLine(line);
+        if (_live is { } live)
+        {
+            live.Write(new Text(line + "\n"));
+        }
+        else
+        {
+            error.WriteLine(line);
+        }
     }
+
+    /// <summary>Does work with a display on standard error that is drawn again below what is printed meanwhile.</summary>
+    public T Live<T>(Func<IAnsiConsole, T> work)
+    {
+        EndStatus();
+        _live = Screen.On(error, Color, Width);
+        try
+        {
+            return work(_live);
+        }
+        finally
+        {
+            _live = null;
+        }
+    }
+
+    /// <summary>Shows the cursor again, which a live display hides, before the process is ended.</summary>
+    public void ShowCursor() => _live?.Cursor.Show();
 
     /// <summary>Prints a warning, the same one only once.</summary>
     public void Warn(string sentence)

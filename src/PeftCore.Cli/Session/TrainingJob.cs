@@ -23,11 +23,14 @@ internal sealed class TrainingJob
     private readonly Trainer _trainer;
     private readonly TaskOptions? _task;
     private PeftConfig? _calibrated;
+    private readonly ProgressBar _bar;
     private EventLog? _events;
+    private string? _measured;
 
     public TrainingJob(ModelSession session, TrainOptions options, Invocation call)
     {
         (_options, _call) = (options, call);
+        _bar = new ProgressBar(call.Terminal, options.LoggingSteps);
         var chosen = AdapterSetup.ConfigOf(options);
         Setup = new DataSetup(session, options, AdapterSetup.PlacesOf(chosen));
         var splits = Setup.Open(options.Data ?? throw new BadInputException("expected --data FILE or DIR, the training data."), call);
@@ -125,7 +128,7 @@ internal sealed class TrainingJob
     {
         try
         {
-            var result = _trainer.Run(_call.Stop);
+            var result = _bar.Run(TotalSteps, () => _trainer.Run(_call.Stop));
             DrawCurve();
             return result;
         }
@@ -234,6 +237,8 @@ internal sealed class TrainingJob
     {
         Note("eval-steps", !held, "without validation data");
         Note("validation-split", splits.Validation is not null, "beside the validation data there are");
+        _call.Note(!held && TaskChoice.HasLabels(Setup.Task) ? "there are no held-out data, so accuracy is not measured while the model " +
+            "trains; add a valid file, or give --validation-split 0.1." : null);
         Note("packing", splits.Train!.All(row => row.IsDocument), "on a text that is cut into full blocks");
     }
 
@@ -245,12 +250,15 @@ internal sealed class TrainingJob
         }
     }
 
-    private void Show(TrainingProgress at) => new ProgressBar(_call.Terminal, _options.LoggingSteps).Show(at);
+    private void Show(TrainingProgress at) => _bar.Show(at, _measured);
 
-    private void Tell(TrainingEvaluation evaluation) => _call.Terminal.Note(
-        FormattableString.Invariant(
-        $"step {evaluation.Step}: held-out loss {evaluation.Result.Loss:0.0000}{MetricsText.Of(evaluation.Result)}")
-        + (evaluation.IsBest ? " (best)" : ""));
+    private void Tell(TrainingEvaluation evaluation)
+    {
+        _measured = MetricsText.Short(evaluation, _options.MetricForBestModel);
+        _call.Terminal.Note(FormattableString.Invariant(
+            $"step {evaluation.Step}: held-out loss {evaluation.Result.Loss:0.0000}{MetricsText.Of(evaluation.Result)}")
+            + (evaluation.IsBest ? " (best)" : ""));
+    }
 
     /// <summary>Draws the loss curve of a failed run; an error in drawing does not replace the run's own error.</summary>
     private void TryDrawCurve(Exception failure)

@@ -55,10 +55,7 @@ internal sealed class CompareVerb : Verb
             AtomicFile.WriteAllText(Path.Combine(built, "comparison.svg"), MethodPlot.Svg(results, comparison.HeldLoss));
         });
         call.Say();
-        foreach (string line in TextTable.Lines(table, 1, 2, 3, 4, 5, 6, 7))
-        {
-            call.Say(line);
-        }
+        call.Table(table, hasHeader: true, 1, 2, 3, 4, 5, 6, 7);
         call.Say(Path.Combine(output, "comparison.md"));
         return VerbResult.Done(Report(results, comparison).Add("output_dir", output));
     }

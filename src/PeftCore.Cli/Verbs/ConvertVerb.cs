@@ -149,11 +149,8 @@ internal sealed class ConvertVerb : Verb
             return VerbResult.Done(new JsonReport().Add("output_dir", output));
         }
         var layers = session.Model.SaveAsLora(output, rank, name);
-        foreach (string line in TextTable.Lines([["layer", "relative error"],
-            .. layers.Select(layer => new[] { layer.Path, Text(layer.Error) })]))
-        {
-            call.Say(line);
-        }
+        call.Table([["layer", "relative error"],
+            .. layers.Select(layer => new[] { layer.Path, Text(layer.Error) })], hasHeader: true);
         double worst = layers.Max(layer => layer.Error);
         call.Say($"{output}: LoRA of rank {rank} on {layers.Count} layers, relative error up to {Text(worst)}");
         return VerbResult.Done(new JsonReport().Add("output_dir", output).Add("rank", rank).Add("layers", layers.Count)

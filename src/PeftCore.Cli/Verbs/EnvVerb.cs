@@ -31,10 +31,7 @@ internal sealed class EnvVerb() : Verb("env", "Show versions, CPU features, memo
             ["device", $"cpu: {Processor.Name()}"],
             .. devices.Select(device => new[] { "device", Describe(device) }),
         ];
-        foreach (string line in TextTable.Lines(rows))
-        {
-            call.Say(line);
-        }
+        call.Table(rows, hasHeader: false);
 
         return VerbResult.Done(new JsonReport()
             .Add("version", Tool.ToolVersion)

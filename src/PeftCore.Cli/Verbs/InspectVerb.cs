@@ -163,10 +163,7 @@ internal sealed class InspectVerb : Verb
             $"{new ByteSize(weights.TotalBytes)}"]);
         rows.Add(["parameters", parameters.ToString("#,0", CultureInfo.InvariantCulture) +
             (dtypes.Count == 0 ? "" : $" ({string.Join(", ", dtypes.Select(Share))})")]);
-        foreach (string line in TextTable.Lines(rows))
-        {
-            call.Say(line);
-        }
+        call.Table(rows, hasHeader: false);
 
         var counts = new JsonReport();
         foreach (var group in dtypes)

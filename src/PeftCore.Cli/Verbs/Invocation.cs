@@ -26,6 +26,12 @@ internal sealed record Invocation(ParseResult Parse, Terminal Terminal, Cancella
         }
     }
 
+    /// <summary>Prints a table for people.</summary>
+    /// <param name="rows">The rows.</param>
+    /// <param name="hasHeader">Whether the first row is the header.</param>
+    /// <param name="right">Numbers of the columns that are right-aligned.</param>
+    public void Table(IReadOnlyList<string[]> rows, bool hasHeader, params int[] right) => Terminal.Table(rows, hasHeader, right);
+
     /// <summary>Prints a line for people.</summary>
     public void Say(string line = "") => Terminal.Say(line);
 }

@@ -22,11 +22,8 @@ internal static class PageTags
             {
                 call.Say();
             }
-            foreach (string line in TextTable.Lines([.. tags.Select(found => new[]
-                { found.Word, found.Tag, FormattableString.Invariant($"{100 * found.Probability:0.0} %") })], 2))
-            {
-                call.Say(line);
-            }
+            call.Table([.. tags.Select(found => new[]
+                { found.Word, found.Tag, FormattableString.Invariant($"{100 * found.Probability:0.0} %") })], hasHeader: false, 2);
             pages.Add(new JsonReport().Add("words", tags.Select(found => new JsonReport().Add("word", found.Word).Add("tag", found.Tag)
                 .Add("probability", found.Probability))));
         }

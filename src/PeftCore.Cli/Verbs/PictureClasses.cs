@@ -17,11 +17,8 @@ internal static class PictureClasses
         var classes = options.Labels is { } list
             ? session.Pictures.Classify(session.Model.Base, path, Texts(list), session.Tokenizer)
             : session.Pictures.Classify(session.Model.Base, path);
-        foreach (string line in TextTable.Lines([.. classes.Take(Shown).Select(found => new[]
-            { found.Label, FormattableString.Invariant($"{100 * found.Probability:0.0} %") })], 1))
-        {
-            call.Say(line);
-        }
+        call.Table([.. classes.Take(Shown).Select(found => new[]
+            { found.Label, FormattableString.Invariant($"{100 * found.Probability:0.0} %") })], hasHeader: false, 1);
         return VerbResult.Done(new JsonReport().Add("image", path).Add("label", classes[0].Label)
             .Add("classes", classes.Select(found => new JsonReport().Add("label", found.Label).Add("probability", found.Probability))));
     }

@@ -45,13 +45,13 @@ internal sealed class PlanVerb : Verb
         }
         call.Say();
         var kinds = plan.AtPeak.Where(kind => kind.Value > 0).OrderByDescending(kind => kind.Value).ToList();
-        Table(call, [["at the peak", "bytes"], .. kinds.Select(kind => new[] { Word(kind.Key), $"{new ByteSize(kind.Value)}" }),
-            ["peak", $"{new ByteSize(plan.PeakBytes)}"]]);
+        call.Table([["at the peak", "bytes"], .. kinds.Select(kind => new[] { Word(kind.Key), $"{new ByteSize(kind.Value)}" }),
+            ["peak", $"{new ByteSize(plan.PeakBytes)}"]], hasHeader: true, 1);
         call.Say($"  reached in {(plan.PeakPlace.Length == 0 ? "the step" : plan.PeakPlace)}; loading takes " +
             $"{new ByteSize(plan.LoadingPeakBytes)}; the arena reserves {new ByteSize(plan.ReservedBytes)}");
         call.Say();
-        Table(call, [["kept for backward", "bytes"], .. Blocks(plan).Select(block => new[] { block.Path, $"{new ByteSize(block.Bytes)}" }),
-            ["all", $"{new ByteSize(plan.SavedBytes)}"]]);
+        call.Table([["kept for backward", "bytes"], .. Blocks(plan).Select(block => new[] { block.Path, $"{new ByteSize(block.Bytes)}" }),
+            ["all", $"{new ByteSize(plan.SavedBytes)}"]], hasHeader: true, 1);
         call.Say();
         call.Say(string.Create(CultureInfo.InvariantCulture,
             $"{flops / 1e9:N1} GFLOP a step: {plan.ForwardFlops / 1e9:N1} forward, {plan.BackwardFlops / 1e9:N1} backward"));
@@ -66,14 +66,6 @@ internal sealed class PlanVerb : Verb
             return VerbResult.Failed(report);
         }
         return VerbResult.Done(report);
-    }
-
-    private static void Table(Invocation call, IReadOnlyList<string[]> rows)
-    {
-        foreach (string line in TextTable.Lines(rows, 1))
-        {
-            call.Say(line);
-        }
     }
 
     /// <summary>The saved bytes of each block: the sum over its modules.</summary>

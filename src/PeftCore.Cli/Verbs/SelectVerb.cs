@@ -70,10 +70,7 @@ internal sealed class SelectVerb : Verb
             rows.Add(Row(path, module!, (double)module!["share_of_scores"]!));
         }
         rows.Add(Row("all", report, null));
-        foreach (string line in TextTable.Lines(rows, 1, 2, 3, 4))
-        {
-            call.Say(line);
-        }
+        call.Table(rows, hasHeader: true, 1, 2, 3, 4);
     }
 
     private static string[] Row(string name, JsonNode numbers, double? scores) =>

@@ -62,16 +62,20 @@ public sealed class EventFileTests
     }
 
     [Test]
-    public void A_classifiers_accuracy_is_a_scalar()
+    public void A_classifiers_accuracy_is_in_the_progress_the_log_and_the_events()
     {
         using var directory = new TemporaryDirectory();
         string data = directory.Write("reviews.csv", "text,label\nSo good,positive\nSo bad,negative\nFine,positive\nDull,negative\n");
         string output = Path.Combine(directory.FullPath, "out");
         var run = ToolRun.Of("train", "--model", Bundled.BaseBert, "--task", "seq-cls", "--data", data, "--validation-split", "0.5",
-            "--max-steps", "1", "--report-to", "tensorboard", "--output-dir", output);
+            "--max-steps", "2", "--eval-steps", "1", "--logging-steps", "1", "--report-to", "tensorboard", "--output-dir", output);
         Assert.That(run.ExitCode, Is.Zero, run.Error);
+        Assert.That(run.Error, Does.Match(@"2/2  loss [0-9.]+  accuracy [0-9.]+ \(step 1\)"));
+        Assert.That(File.ReadAllText(Path.Combine(output, "training_log.jsonl")), Does.Contain("\"eval_accuracy\":"));
 
         Assert.That(EventReader.Read(FilesIn(output).Single())[^1].Scalars.Keys, Is.SupersetOf(new[] { "eval/accuracy", "eval/loss" }));
+        Assert.That(ToolRun.Of("train", "--model", Bundled.BaseBert, "--task", "seq-cls", "--data", data, "--max-steps", "1", "--output-dir",
+            output + "2").Error, Does.Contain("there are no held-out data, so accuracy is not measured while the model trains"));
     }
 
     [Test]

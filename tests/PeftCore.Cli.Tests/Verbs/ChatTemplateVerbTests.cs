@@ -39,6 +39,31 @@ public sealed class ChatTemplateVerbTests
     }
 
     [Test]
+    public void Training_takes_a_template_from_a_file_as_evaluation_does()
+    {
+        using var directory = Model();
+        string talk = directory.Write("talk.jsonl", Talk + Talk);
+        string file = directory.Write("mine.jinja",
+            "{% for m in messages %}{% generation %}{{ m.content }}{% endgeneration %}{% endfor %}");
+        string[] train = ["train", "--json", "--model", directory.FullPath, "--data", talk, "--max-steps", "1", "--output-dir"];
+
+        double[] losses = [.. ((string[])["chatml", file]).Select((template, i) =>
+        {
+            var run = ToolRun.Of([.. train, Path.Combine(directory.FullPath, $"out{i}"), "--chat-template", template]);
+            Assert.That(run.ExitCode, Is.Zero, run.Error);
+            return run.Json.GetProperty("train_loss").GetDouble();
+        })];
+        double evaluated = ToolRun.Of("eval", "--json", "--model", directory.FullPath, "--data", talk, "--chat-template", file).Json
+            .GetProperty("loss").GetDouble();
+
+        Assert.That(losses[0], Is.Not.EqualTo(losses[1]).Within(1e-3));
+        Assert.That(losses[1], Is.EqualTo(evaluated).Within(1e-4));
+        Assert.That(File.ReadAllText(Path.Combine(directory.FullPath, "out1", "training_settings.json")), Does.Contain("mine.jinja"));
+        Assert.That(ToolRun.Of([.. train, Path.Combine(directory.FullPath, "out2"), "--chat-template", "klingon"]).Error,
+            Does.Contain("--chat-template is \"klingon\", expected alpaca"));
+    }
+
+    [Test]
     public void Contradicting_end_tokens_are_said_once_and_texts_without_any_too()
     {
         using var directory = Model();
