@@ -44,7 +44,7 @@ public sealed class ContinuousBatcher : IDisposable
     public int MaxTokens => _loop.Capacity;
 
     /// <summary>Requests that wait.</summary>
-    public int QueuedCount => _loop.QueuedCount;
+    internal int QueuedCount => _loop.QueuedCount;
 
     /// <summary>Bytes of keys and values.</summary>
     internal long CacheBytes => _loop.CacheBytes;

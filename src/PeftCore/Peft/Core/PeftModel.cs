@@ -191,7 +191,7 @@ public sealed class PeftModel
     }
 
     /// <summary>Runs a call with all adapters disabled.</summary>
-    public T WithoutAdapters<T>(Func<T> body) => Set.WithoutAdapters(body);
+    internal T WithoutAdapters<T>(Func<T> body) => Set.WithoutAdapters(body);
 
     /// <summary>Disables all adapters, including the merged ones, until <see cref="Enable"/>.</summary>
     public void Disable()
