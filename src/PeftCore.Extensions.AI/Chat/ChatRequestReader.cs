@@ -13,7 +13,7 @@ internal sealed partial class ChatRequestReader
     private readonly Tokenizer _tokenizer;
     private readonly ChatTemplate? _template;
     private readonly GenerationOptions _defaults;
-    private readonly GenerationOptions _unbounded;
+    private readonly GenerationOptions _withoutLength;
     private readonly string _model;
     private readonly bool _isEncoded;
 
@@ -24,10 +24,11 @@ internal sealed partial class ChatRequestReader
     public ChatRequestReader(PeftCoreModel model, Action<string> tell)
     {
         (_tokenizer, _model, _isEncoded) = (model.Tokenizer, model.ModelId, model.Model.Base.Task == ModelTask.Seq2SeqLm);
-        var options = model.Options as PeftCoreChatOptions;
         _template = ChatTemplates.Chosen(model);
-        _unbounded = FromFiles(model.Directory, ["max_new_tokens", "max_length"], null);
-        _defaults = options?.MaxOutputTokens is { } most ? _unbounded with { MaxNewTokens = most } : FromFiles(model.Directory, [], tell);
+        _withoutLength = FromFiles(model.Directory, ["max_new_tokens", "max_length"], null);
+        var files = FromFiles(model.Directory, [], tell);
+        int? most = (model.Options as PeftCoreChatOptions)?.MaxOutputTokens;
+        _defaults = most is { } tokens ? _withoutLength with { MaxNewTokens = tokens } : files;
     }
 
     /// <summary>Reads a request.</summary>
@@ -59,7 +60,7 @@ internal sealed partial class ChatRequestReader
     {
         var generation = options.RawRepresentationFactory?.Invoke(client) switch
         {
-            null => options.MaxOutputTokens is { } most ? _unbounded with { MaxNewTokens = most } : _defaults,
+            null => options.MaxOutputTokens is { } most ? _withoutLength with { MaxNewTokens = most } : _defaults,
             GenerationOptions raw => options.MaxOutputTokens is { } most ? raw with { MaxNewTokens = most } : raw,
             var other => throw new BadInputException($"RawRepresentationFactory gives {other.GetType().Name}, expected " +
                 nameof(GenerationOptions)),
