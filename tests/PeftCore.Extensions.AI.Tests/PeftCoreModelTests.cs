@@ -70,7 +70,8 @@ public sealed class PeftCoreModelTests
                 model.LoadAdapter("a", _folder[i % 2 == 0 ? "first" : "second"]);
             }
         });
-        string[] texts = await Task.WhenAll(Enumerable.Range(0, 32).Select(i => Task.Run(() => Ask(client, i % 4 == 0 ? model.ModelId : null))));
+        string[] texts = await Task.WhenAll(Enumerable.Range(0, 32)
+            .Select(i => Task.Run(() => Ask(client, i % 4 == 0 ? model.ModelId : null))));
         await replacements;
 
         Assert.That(texts.Where((_, i) => i % 4 == 0), Has.All.EqualTo(plain));
