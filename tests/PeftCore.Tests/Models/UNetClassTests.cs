@@ -12,7 +12,7 @@ namespace PeftCore.Tests.Models;
 /// <summary>The class embeddings of a UNet. A class embedding c changes what the blocks read of the step from t to t + c, as a bias of c at
 /// the time embedding does: a model without classes, which the fixture checks, is the reference, with c computed here in double
 /// precision.</summary>
-public sealed class UNetClassTests
+public sealed class UNetClassTests : CpuTests
 {
     private const int Time = 32, Vector = 5;
 
@@ -25,19 +25,6 @@ public sealed class UNetClassTests
     private const string Concat = ", \"class_embeddings_concat\": true";
 
     private static readonly float[] Vectors = Kernels.Numbers.Random(9, 2 * Time);
-
-    private CpuBackend _backend = null!;
-    private TensorScope _scope = null!;
-
-    [SetUp]
-    public void Start() => (_backend, _scope) = (new CpuBackend(1, poison: true), new TensorScope());
-
-    [TearDown]
-    public void Free()
-    {
-        _scope.Dispose();
-        _backend.Dispose();
-    }
 
     private static IEnumerable<TestCaseData> Kinds()
     {
@@ -168,7 +155,7 @@ public sealed class UNetClassTests
     private TransformerModel New(string fields)
     {
         var model = ModelLoader.Declare(ConfigReader.Parse($"{Config}{fields}}}", "config.json"));
-        ModelLoader.Initialize(model, _backend, DType.F32, seed: 5);
+        ModelLoader.Initialize(model, Cpu, DType.F32, seed: 5);
         int number = 100; // Biases start at zero.
         foreach (var (_, parameter) in model.NamedParameters().Where(p => p.Path.StartsWith("class_embedding", StringComparison.Ordinal)))
         {

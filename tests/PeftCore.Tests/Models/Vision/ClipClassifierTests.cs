@@ -1,32 +1,18 @@
 using PeftCore.Autograd;
 using PeftCore.Backends;
 using PeftCore.Models;
-using PeftCore.Tensors;
 
 namespace PeftCore.Tests.Models.Vision;
 
 /// <summary>CLIP's tower of pictures with a classifier.</summary>
-public sealed class ClipClassifierTests
+public sealed class ClipClassifierTests : CpuTests
 {
     private const int Columns = 32, Patches = 4, Classes = 3;
-
-    private CpuBackend _backend = null!;
-    private TensorScope _scope = null!;
-
-    [SetUp]
-    public void Start() => (_backend, _scope) = (new CpuBackend(1), new TensorScope());
-
-    [TearDown]
-    public void Free()
-    {
-        _scope.Dispose();
-        _backend.Dispose();
-    }
 
     [Test]
     public void A_picture_is_classified_by_the_mean_of_its_patches_without_the_class_token_and_the_last_norm()
     {
-        var model = TinyPictures.Model(_backend, TinyPictures.ClipClassifier);
+        var model = TinyPictures.Model(Cpu, TinyPictures.ClipClassifier);
         var inputs = model.ToInputs(TinyPictures.Batch(TinyPictures.ClipClassifier, [], rows: 2));
         float[] hidden = model.Hidden(inputs).ToFloats(), logits = model.Logits(inputs).ToFloats();
         float[] weight = model.NamedParameters().Single(p => p.Path == "classifier.weight").Parameter.Value.ToFloats();
@@ -45,8 +31,8 @@ public sealed class ClipClassifierTests
         using var directory = new TemporaryDirectory();
         var warnings = new List<string>();
         var task = new TaskOptions { Task = ModelTask.ImageClassification, Labels = ["a", "b"] };
-        var model = ModelLoader.Load(TinyPictures.Directory("clip"), _backend, warnings: warnings, task: task);
-        var both = ModelLoader.Load(TinyPictures.Directory("clip"), _backend);
+        var model = ModelLoader.Load(TinyPictures.Directory("clip"), Cpu, warnings: warnings, task: task);
+        var both = ModelLoader.Load(TinyPictures.Directory("clip"), Cpu);
         Assert.That(warnings.Single(), Does.Contain("classifier.weight").And.Contain("random until"));
         Assert.That(model.Architecture, Is.EqualTo("CLIPForImageClassification"));
         var towers = both.NamedParameters().ToDictionary(p => p.Path, p => p.Parameter.Value.ToFloats());
@@ -56,7 +42,7 @@ public sealed class ClipClassifierTests
         }
 
         ModelWriter.Save(model, directory.FullPath, TinyPictures.Directory("clip"));
-        var saved = ModelLoader.Load(directory.FullPath, _backend);
+        var saved = ModelLoader.Load(directory.FullPath, Cpu);
         Assert.That(saved.Labels, Is.EqualTo(new[] { "a", "b" }));
         Assert.That(saved.NamedParameters().Select(p => p.Path), Has.Member("vision_model.post_layernorm.weight"));
         var arrays = TinyPictures.Batch(TinyPictures.ClipClassifier, [], rows: 2);
@@ -70,7 +56,7 @@ public sealed class ClipClassifierTests
     [Test]
     public void The_unused_norm_does_not_train()
     {
-        var model = TinyPictures.Model(_backend, TinyPictures.ClipClassifier);
+        var model = TinyPictures.Model(Cpu, TinyPictures.ClipClassifier);
         model.SetRequiresGrad(true);
         var inputs = model.ToInputs(TinyPictures.Batch(TinyPictures.ClipClassifier, [], rows: 2));
         using var tape = new Tape();
@@ -82,7 +68,7 @@ public sealed class ClipClassifierTests
     [Test]
     public void A_picture_may_be_compared_with_more_texts_than_there_are_pictures()
     {
-        var model = TinyPictures.Model(_backend, "clip");
+        var model = TinyPictures.Model(Cpu, "clip");
         var arrays = TinyPictures.Batch("clip", [3, 9, 4, 9, 5, 9], rows: 3);
         float[] all = model.Logits(model.ToInputs(arrays)).ToFloats(); // (3, 3)
         var one = model.ToInputs(arrays with { Pixels = TinyPictures.Pixels(1, TinyPictures.Side, TinyPictures.Side) });

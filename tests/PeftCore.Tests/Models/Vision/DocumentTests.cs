@@ -5,25 +5,12 @@ using PeftCore.Tensors;
 namespace PeftCore.Tests.Models.Vision;
 
 /// <summary>LayoutLM and LayoutLMv3: boxes, padding, and documents without a picture.</summary>
-public sealed class DocumentTests
+public sealed class DocumentTests : CpuTests
 {
-    private CpuBackend _backend = null!;
-    private TensorScope _scope = null!;
-
-    [SetUp]
-    public void Start() => (_backend, _scope) = (new CpuBackend(1), new TensorScope());
-
-    [TearDown]
-    public void Free()
-    {
-        _scope.Dispose();
-        _backend.Dispose();
-    }
-
     [Test]
     public void Boxes_that_do_not_fit_the_page_or_the_tokens_are_refused([Values("layoutlm", "layoutlmv3")] string type)
     {
-        var model = TinyPictures.Model(_backend, type);
+        var model = TinyPictures.Model(Cpu, type);
         var arrays = TinyPictures.Batch(type, [3, 4, 5, 6], rows: 2);
         using (Assert.EnterMultipleScope())
         {
@@ -41,7 +28,7 @@ public sealed class DocumentTests
     [Test]
     public void A_coordinate_is_at_most_a_thousand_however_long_the_tables_are()
     {
-        var model = TinyPictures.Model(_backend, "layoutlm", further: "\"max_2d_position_embeddings\": 1024");
+        var model = TinyPictures.Model(Cpu, "layoutlm", further: "\"max_2d_position_embeddings\": 1024");
         var arrays = TinyPictures.Batch("layoutlm", [3, 4], rows: 1) with { Boxes = [0, 0, 1000, 1000, 1, 1, 1001, 9] };
         Assert.That(() => model.ToInputs(arrays), Refuses("coordinates are 0 to 1000"));
     }
@@ -49,7 +36,7 @@ public sealed class DocumentTests
     [Test]
     public void Padding_after_the_tokens_changes_nothing([Values] bool withPicture)
     {
-        var model = TinyPictures.Model(_backend, "layoutlmv3");
+        var model = TinyPictures.Model(Cpu, "layoutlmv3");
         int[] ids = [3, 40, 5, 60, 7];
         var arrays = TinyPictures.Batch("layoutlmv3", ids, rows: 1);
         arrays = withPicture ? arrays : arrays with { Pixels = null };
@@ -67,7 +54,7 @@ public sealed class DocumentTests
     [Test]
     public void Padding_between_the_tokens_of_a_document_is_refused()
     {
-        var model = TinyPictures.Model(_backend, "layoutlmv3");
+        var model = TinyPictures.Model(Cpu, "layoutlmv3");
         var arrays = TinyPictures.Batch("layoutlmv3", [3, 4, 5], rows: 1) with { Mask = [1, 0, 1] };
         Assert.That(() => model.ToInputs(arrays), Refuses("put it after them"));
     }
@@ -75,7 +62,7 @@ public sealed class DocumentTests
     [Test]
     public void Hidden_states_are_those_of_the_tokens_and_then_of_the_patches()
     {
-        var model = TinyPictures.Model(_backend, "layoutlmv3", new TaskOptions { Task = ModelTask.FeatureExtraction });
+        var model = TinyPictures.Model(Cpu, "layoutlmv3", new TaskOptions { Task = ModelTask.FeatureExtraction });
         var arrays = TinyPictures.Batch("layoutlmv3", [3, 4, 5], rows: 1);
         var inputs = model.ToInputs(arrays);
         var outputs = model.Outputs(inputs);
@@ -90,14 +77,14 @@ public sealed class DocumentTests
     [TestCase(12, "classifier.dense.weight")]
     public void Many_classes_have_a_head_of_two_layers(int classes, string name)
     {
-        var model = TinyPictures.Model(_backend, "layoutlmv3", further: $"\"num_labels\": {classes}");
+        var model = TinyPictures.Model(Cpu, "layoutlmv3", further: $"\"num_labels\": {classes}");
         Assert.That(model.NamedParameters().Select(p => p.Path), Has.Member(name));
     }
 
     [Test]
     public void Virtual_tokens_are_refused()
     {
-        var peft = new PeftCore.Peft.PeftModel(TinyPictures.Model(_backend, "layoutlmv3"));
+        var peft = new PeftCore.Peft.PeftModel(TinyPictures.Model(Cpu, "layoutlmv3"));
         Assert.That(() => peft.AddAdapter(new PeftCore.Peft.Prompts.PromptTuningConfig { NumVirtualTokens = 2 }),
             Refuses("which layoutlmv3 models have no place for"));
         peft.Base.Dispose();

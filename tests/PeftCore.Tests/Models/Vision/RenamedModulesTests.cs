@@ -5,26 +5,12 @@ using PeftCore.Models;
 using PeftCore.Peft;
 using PeftCore.Peft.Ia3;
 using PeftCore.Peft.Lora;
-using PeftCore.Tensors;
 
 namespace PeftCore.Tests.Models.Vision;
 
 /// <summary>ViT's modules have other names in transformers 4 and 5: files and adapters of both are read.</summary>
-public sealed class RenamedModulesTests
+public sealed class RenamedModulesTests : CpuTests
 {
-    private CpuBackend _backend = null!;
-    private TensorScope _scope = null!;
-
-    [SetUp]
-    public void Start() => (_backend, _scope) = (new CpuBackend(1), new TensorScope());
-
-    [TearDown]
-    public void Free()
-    {
-        _scope.Dispose();
-        _backend.Dispose();
-    }
-
     [TestCase("vit.layers.3.attention.q_proj.weight", "vit.encoder.layer.3.attention.attention.query.weight")]
     [TestCase("layers.0.attention.o_proj", "encoder.layer.0.attention.output.dense")]
     [TestCase("base_model.model.vit.layers.11.mlp.fc2.lora_A.weight", "base_model.model.vit.encoder.layer.11.output.dense.lora_A.weight")]
@@ -33,7 +19,7 @@ public sealed class RenamedModulesTests
     [TestCase("classifier.weight", "classifier.weight")]
     public void A_name_has_one_other(string now, string before)
     {
-        var renamed = TinyPictures.Model(_backend, "vit").Renamed!;
+        var renamed = TinyPictures.Model(Cpu, "vit").Renamed!;
         Assert.That(renamed.ToOld(now), Is.EqualTo(before));
         Assert.That(renamed.ToNew(before), Is.EqualTo(now));
     }
@@ -71,7 +57,7 @@ public sealed class RenamedModulesTests
                     .Select(name => source.Get(name).ToFile(name["vit.".Length..])), new Dictionary<string, string>());
         }
         var warnings = new List<string>();
-        var model = ModelLoader.Load(bare.FullPath, _backend, warnings: warnings,
+        var model = ModelLoader.Load(bare.FullPath, Cpu, warnings: warnings,
             task: new TaskOptions { Task = ModelTask.ImageClassification });
         Assert.That(warnings, Has.Some.Contains("classifier.weight"));
         Assert.That(model.NewModules, Is.EqualTo(new[] { "classifier" }));
@@ -117,7 +103,7 @@ public sealed class RenamedModulesTests
     [Test]
     public void Old_names_select_the_new_modules()
     {
-        var peft = new PeftModel(TinyPictures.Model(_backend, "vit"));
+        var peft = new PeftModel(TinyPictures.Model(Cpu, "vit"));
         peft.AddAdapter(new Ia3Config
         {
             TargetModules = ModuleSelector.Of("key", "value", "output.dense"),
@@ -129,7 +115,7 @@ public sealed class RenamedModulesTests
         peft.Unload();
     }
 
-    private TransformerModel Load(string directory) => ModelLoader.Load(directory, _backend);
+    private TransformerModel Load(string directory) => ModelLoader.Load(directory, Cpu);
 
     private static ModelInputs Inputs(TransformerModel model) => model.ToInputs(TinyPictures.Batch("vit", [], rows: 2));
 

@@ -8,22 +8,9 @@ using PeftCore.Tensors;
 namespace PeftCore.Tests.Models.Vision;
 
 /// <summary>SigLIP's tower of pictures, and its attention pooling against loops in double precision.</summary>
-public sealed class SiglipTests
+public sealed class SiglipTests : CpuTests
 {
     private const int Columns = 32, Patches = 4, Heads = 4;
-
-    private CpuBackend _backend = null!;
-    private TensorScope _scope = null!;
-
-    [SetUp]
-    public void Start() => (_backend, _scope) = (new CpuBackend(1, poison: true), new TensorScope());
-
-    [TearDown]
-    public void Free()
-    {
-        _scope.Dispose();
-        _backend.Dispose();
-    }
 
     [Test]
     public void A_picture_is_what_a_probe_reads_of_its_patches()
@@ -50,7 +37,7 @@ public sealed class SiglipTests
         using (var tape = new Tape())
         {
             var pooled = model.Logits(inputs);
-            tape.Backward((pooled * _backend.From(Array.ConvertAll(weights, w => (float)w), pooled.Shape)).Sum());
+            tape.Backward((pooled * Cpu.From(Array.ConvertAll(weights, w => (float)w), pooled.Shape)).Sum());
         }
         var values = ValuesOf(model);
         foreach (var (path, parameter) in model.NamedParameters().Where(p => p.Path.StartsWith("vision_model.head.", StringComparison.Ordinal)))
@@ -76,7 +63,7 @@ public sealed class SiglipTests
     [Test]
     public void A_classifier_reads_the_mean_of_all_patches_and_takes_its_tower_from_files_with_both()
     {
-        var model = TinyPictures.Model(_backend, "siglip");
+        var model = TinyPictures.Model(Cpu, "siglip");
         var inputs = model.ToInputs(TinyPictures.Batch("siglip", [], rows: 2));
         float[] hidden = model.Hidden(inputs).ToFloats(), logits = model.Logits(inputs).ToFloats();
         float[] weight = model.NamedParameters().Single(p => p.Path == "classifier.weight").Parameter.Value.ToFloats();
@@ -100,7 +87,7 @@ public sealed class SiglipTests
         }
         var warnings = new List<string>();
         var task = new TaskOptions { Task = ModelTask.ImageClassification, Labels = ["a", "b"] };
-        var loaded = ModelLoader.Load(directory.FullPath, _backend, warnings: warnings, task: task);
+        var loaded = ModelLoader.Load(directory.FullPath, Cpu, warnings: warnings, task: task);
         Assert.That(warnings.Single(), Does.Contain("classifier.weight").And.Contain("random until"));
         Assert.That(loaded.Hidden(loaded.ToInputs(TinyPictures.Batch("siglip", [], rows: 2))).ToFloats(), Is.EqualTo(hidden));
         loaded.Dispose();
@@ -109,7 +96,7 @@ public sealed class SiglipTests
     [Test]
     public void Positions_are_interpolated_where_that_is_asked_for()
     {
-        var model = TinyPictures.Model(_backend, "siglip", new TaskOptions { InterpolatePositions = true });
+        var model = TinyPictures.Model(Cpu, "siglip", new TaskOptions { InterpolatePositions = true });
         var inputs = model.ToInputs(new InputArrays { BatchSize = 2, Pixels = TinyPictures.Pixels(2, 16, 12) });
         Assert.That(model.Hidden(inputs).Shape, Is.EqualTo(Shape.Of(2, 4 * 3, Columns)));
     }
@@ -121,7 +108,7 @@ public sealed class SiglipTests
 
     private TransformerModel New()
     {
-        var model = TinyPictures.Model(_backend, "siglip_vision_model");
+        var model = TinyPictures.Model(Cpu, "siglip_vision_model");
         int number = 0; // Biases start at zero, the probe and norms at their own values.
         foreach (var (_, parameter) in model.NamedParameters().Where(p => p.Path.StartsWith("vision_model.head.", StringComparison.Ordinal)))
         {

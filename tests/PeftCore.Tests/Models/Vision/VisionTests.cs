@@ -10,27 +10,14 @@ using PeftCore.Tensors;
 namespace PeftCore.Tests.Models.Vision;
 
 /// <summary>Vision transformers: what they read, and what they refuse.</summary>
-public sealed class VisionTests
+public sealed class VisionTests : CpuTests
 {
-    private CpuBackend _backend = null!;
-    private TensorScope _scope = null!;
-
-    [SetUp]
-    public void Start() => (_backend, _scope) = (new CpuBackend(1), new TensorScope());
-
-    [TearDown]
-    public void Free()
-    {
-        _scope.Dispose();
-        _backend.Dispose();
-    }
-
     [TestCase("vit")]
     [TestCase("clip")]
     [TestCase("layoutlmv3")]
     public void Pictures_of_another_size_are_refused(string type)
     {
-        var model = TinyPictures.Model(_backend, type);
+        var model = TinyPictures.Model(Cpu, type);
         var arrays = TinyPictures.Batch(type, [3, 9, 4, 9], rows: 2) with { Pixels = TinyPictures.Pixels(2, 12, 8) };
         Assert.That(() => model.ToInputs(arrays), Throws.TypeOf<BadInputException>().With.Message.EqualTo(
             $"the pictures have 12 × 8 pixels, but this {type} model reads 8 × 8; resize them"));
@@ -39,7 +26,7 @@ public sealed class VisionTests
     [Test]
     public void Pictures_with_other_channels_are_refused()
     {
-        var model = TinyPictures.Model(_backend, "vit");
+        var model = TinyPictures.Model(Cpu, "vit");
         Assert.That(() => model.ToInputs(new InputArrays { BatchSize = 1, Pixels = TinyPictures.Pixels(1, 8, 8, channels: 4) }),
             Throws.TypeOf<BadInputException>().With.Message.EqualTo(
                 "the pictures have 4 channels, but this vit model reads 3; convert them to RGB"));
@@ -48,7 +35,7 @@ public sealed class VisionTests
     [Test]
     public void A_batch_without_pictures_is_refused()
     {
-        var model = TinyPictures.Model(_backend, "dinov2");
+        var model = TinyPictures.Model(Cpu, "dinov2");
         Assert.That(() => model.ToInputs(new InputArrays { BatchSize = 1, Ids = [3] }),
             Throws.TypeOf<BadInputException>().With.Message.EqualTo("dinov2 models read pictures, but the batch has none (pixel_values)"));
     }
@@ -68,7 +55,7 @@ public sealed class VisionTests
     [TestCase("dinov2", false)]
     public void Positions_are_interpolated_for_pictures_of_another_size_and_train(string type, bool asked)
     {
-        var model = TinyPictures.Model(_backend, type, new TaskOptions { InterpolatePositions = asked });
+        var model = TinyPictures.Model(Cpu, type, new TaskOptions { InterpolatePositions = asked });
         model.SetRequiresGrad(true);
         var inputs = model.ToInputs(new InputArrays { BatchSize = 2, Pixels = TinyPictures.Pixels(2, 16, 12) });
         Assert.That(model.Hidden(inputs).Shape, Is.EqualTo(Shape.Of(2, 1 + 4 * 3, 32)));
@@ -94,7 +81,7 @@ public sealed class VisionTests
     [Test]
     public void Methods_that_need_tokens_refuse_a_model_without()
     {
-        var peft = new PeftModel(TinyPictures.Model(_backend, "vit"));
+        var peft = new PeftModel(TinyPictures.Model(Cpu, "vit"));
         Assert.That(peft.Base.VocabularySize, Is.Zero);
         foreach (var config in (PeftConfig[])[new PromptTuningConfig { NumVirtualTokens = 2 },
             new PrefixTuningConfig { NumVirtualTokens = 2 }])
@@ -104,7 +91,7 @@ public sealed class VisionTests
         }
         Assert.That(() => peft.AddAdapter(new TrainableTokensConfig { TokenIndices = [3] }), RefusesTokens());
         Assert.That(() => peft.ResizeTokenEmbeddings(9), RefusesTokens());
-        Assert.That(() => new Generator(peft.Base, _backend), Throws.TypeOf<BadInputException>().With.Message.Contains("image-cls"));
+        Assert.That(() => new Generator(peft.Base, Cpu), Throws.TypeOf<BadInputException>().With.Message.Contains("image-cls"));
         peft.Base.Dispose();
 
         static NUnit.Framework.Constraints.Constraint RefusesTokens() =>
@@ -114,7 +101,7 @@ public sealed class VisionTests
     [Test]
     public void DINOv2s_largest_model_has_gated_networks()
     {
-        var model = TinyPictures.Model(_backend, "dinov2", further: "\"use_swiglu_ffn\": true, \"use_mask_token\": false");
+        var model = TinyPictures.Model(Cpu, "dinov2", further: "\"use_swiglu_ffn\": true, \"use_mask_token\": false");
         var shapes = model.NamedParameters().ToDictionary(p => p.Path, p => p.Parameter.Shape);
         // ⌈2/3 · 64⌉ rounded up to a multiple of 8, twice.
         Assert.That(shapes["dinov2.encoder.layer.0.mlp.weights_in.weight"], Is.EqualTo(Shape.Of(96, 32)));
@@ -139,7 +126,7 @@ public sealed class VisionTests
     [Test]
     public void A_picture_need_not_be_square()
     {
-        var model = TinyPictures.Model(_backend, "vit", further: "\"image_size\": [8, 12]");
+        var model = TinyPictures.Model(Cpu, "vit", further: "\"image_size\": [8, 12]");
         var inputs = model.ToInputs(new InputArrays { BatchSize = 1, Pixels = TinyPictures.Pixels(1, 8, 12) });
         Assert.That(model.Hidden(inputs).Shape, Is.EqualTo(Shape.Of(1, 1 + 2 * 3, 32)));
     }
@@ -147,7 +134,7 @@ public sealed class VisionTests
     [Test]
     public void CLIP_takes_a_text_by_the_token_that_ends_it()
     {
-        var clip = TinyPictures.Model(_backend, "clip");
+        var clip = TinyPictures.Model(Cpu, "clip");
         int[] ids = [5, 9, 60, 3, 7, 9];
         var shorter = clip.ToInputs(TinyPictures.Batch("clip", [5, 9, 3, 3, 7, 9], rows: 2));
         var inputs = clip.ToInputs(TinyPictures.Batch("clip", ids, rows: 2));
@@ -168,7 +155,7 @@ public sealed class VisionTests
             "\"num_hidden_layers\": 2, \"num_attention_heads\": 4, \"intermediate_size\": 64, \"vocab_size\": 97, " +
             "\"max_position_embeddings\": 40, \"eos_token_id\": 9}", "config.json"));
         Assert.That(model.LayerCount, Is.EqualTo(config.Int("num_hidden_layers")));
-        ModelLoader.Initialize(model, _backend, DType.F32, seed: 2);
+        ModelLoader.Initialize(model, Cpu, DType.F32, seed: 2);
         var outputs = model.Outputs(model.ToInputs(new InputArrays { Ids = [5, 9, 60, 3, 7, 9], BatchSize = 2 }));
         float[] hidden = outputs[0].Value.ToFloats(), pooled = outputs[1].Value.ToFloats();
         Assert.That(outputs[0].Value.Shape, Is.EqualTo(Shape.Of(2, 3, 32)));
