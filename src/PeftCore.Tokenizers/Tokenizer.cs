@@ -108,16 +108,28 @@ public sealed class Tokenizer
     /// <summary>Encodes a text.</summary>
     /// <param name="text">The text. Halves of surrogate pairs become U+FFFD.</param>
     /// <param name="addSpecialTokens">Whether the tokens that the model expects around a text are added.</param>
-    public Encoding Encode(string text, bool addSpecialTokens = true) =>
-        Process([EncodeSequence(text, 0)], addSpecialTokens);
+    public Encoding Encode(string text, bool addSpecialTokens = true)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return Process([EncodeSequence(text, 0)], addSpecialTokens);
+    }
 
     /// <summary>Encodes two texts that belong together, such as a question and its context.</summary>
-    public Encoding Encode(string text, string pair, bool addSpecialTokens = true) =>
-        Process([EncodeSequence(text, 0), EncodeSequence(pair, 1)], addSpecialTokens);
+    public Encoding Encode(string text, string pair, bool addSpecialTokens = true)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        ArgumentNullException.ThrowIfNull(pair);
+        return Process([EncodeSequence(text, 0), EncodeSequence(pair, 1)], addSpecialTokens);
+    }
 
     /// <summary>Encodes many texts, on all cores.</summary>
     public Encoding[] EncodeBatch(IReadOnlyList<string> texts, bool addSpecialTokens = true)
     {
+        ArgumentNullException.ThrowIfNull(texts);
+        if (texts.Contains(null!))
+        {
+            throw new ArgumentNullException(nameof(texts), "a text is null");
+        }
         var result = new Encoding[texts.Count];
         try
         {

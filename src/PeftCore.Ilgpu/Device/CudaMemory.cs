@@ -1,5 +1,6 @@
 using ILGPU.Runtime;
 using ILGPU.Runtime.Cuda;
+using PeftCore.Backends;
 
 namespace PeftCore.Ilgpu;
 
@@ -30,7 +31,7 @@ internal sealed class CudaMemory : IDeviceMemory
         {
             throw new InsufficientMemoryException(
                 $"{Megabytes(bytes)} more memory is needed on the GPU, but {Megabytes(_taken)} of the allowed {Megabytes(_limit)} are in " +
-                "use; a smaller batch, shorter sequences or gradient checkpointing need less");
+                $"use; {MemoryAdvice.Text}");
         }
         _accelerator.Bind();
         var error = CudaAPI.CurrentAPI.AllocateMemory(out nint address, (nint)bytes);
@@ -39,7 +40,7 @@ internal sealed class CudaMemory : IDeviceMemory
             Check(CudaAPI.CurrentAPI.GetMemoryInfo(out long free, out long total), "memory info");
             throw new InsufficientMemoryException(
                 $"{Megabytes(bytes)} more memory is needed on the GPU, but only {Megabytes(free)} of its {Megabytes(total)} are free; " +
-                "a smaller batch, shorter sequences or gradient checkpointing need less, and a plan shows how much");
+                $"{MemoryAdvice.Text}; a plan shows how much is needed");
         }
         Check(error, "memory");
         _taken += bytes;

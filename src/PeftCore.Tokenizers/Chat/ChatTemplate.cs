@@ -27,6 +27,7 @@ public sealed class ChatTemplate
     /// <exception cref="BadInputException">The template is not valid, or uses a construct that is not supported.</exception>
     public static ChatTemplate Parse(string template)
     {
+        ArgumentNullException.ThrowIfNull(template);
         var (body, hasGeneration) = JinjaParser.Parse(template);
         return new ChatTemplate(template, body, hasGeneration, TimeProvider.System);
     }
@@ -50,7 +51,7 @@ public sealed class ChatTemplate
         string? bosToken = null,
         string? eosToken = null,
         IReadOnlyDictionary<string, object?>? extra = null) =>
-        Run(messages, addGenerationPrompt, Variables(bosToken, eosToken, extra), _clock).Output.ToString();
+        Run(Checked(messages), addGenerationPrompt, Variables(bosToken, eosToken, extra), _clock).Output.ToString();
 
     /// <summary>Writes a conversation as text and finds the assistant's answers in it. Generation blocks of the template mark them;
     /// a template without them is rendered again with placeholders for the answers, and the texts are compared.</summary>
@@ -63,12 +64,19 @@ public sealed class ChatTemplate
         IReadOnlyDictionary<string, object?>? extra = null) =>
         RenderMarked(messages, eosToken, Variables(bosToken, eosToken, extra));
 
+    private static IReadOnlyList<ChatMessage> Checked(IReadOnlyList<ChatMessage> messages)
+    {
+        ArgumentNullException.ThrowIfNull(messages);
+        return messages.Contains(null!) ? throw new ArgumentNullException(nameof(messages), "a message is null") : messages;
+    }
+
     /// <summary>As <see cref="RenderWithSpans"/>.</summary>
     /// <param name="messages">The conversation.</param>
     /// <param name="end">The text of the token that ends a sequence, which may end answers.</param>
     /// <param name="variables">All that the template reads besides the messages.</param>
     internal RenderedChat RenderMarked(IReadOnlyList<ChatMessage> messages, string? end, IReadOnlyDictionary<string, object?> variables)
     {
+        Checked(messages);
         // The renderings that are compared must have the same time in them.
         var clock = new FrozenClock(_clock);
         var run = Run(messages, false, variables, clock);

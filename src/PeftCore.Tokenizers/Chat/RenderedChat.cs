@@ -6,15 +6,17 @@ namespace PeftCore.Tokenizers;
 public sealed class RenderedChat(string text, IReadOnlyList<TextRange> assistantSpans)
 {
     /// <summary>The text.</summary>
-    public string Text { get; } = text;
+    public string Text { get; } = text ?? throw new ArgumentNullException(nameof(text));
 
     /// <summary>The ranges of the text, in Unicode code points, of the assistant's answers: what a model is trained to produce.</summary>
-    public IReadOnlyList<TextRange> AssistantSpans { get; } = assistantSpans;
+    public IReadOnlyList<TextRange> AssistantSpans { get; } = assistantSpans
+        ?? throw new ArgumentNullException(nameof(assistantSpans));
 
     /// <summary>For each token of the encoded text whether it overlaps an answer of the assistant.</summary>
     /// <param name="encoding">The encoding of <see cref="Text"/>.</param>
     public bool[] AssistantMask(Encoding encoding)
     {
+        ArgumentNullException.ThrowIfNull(encoding);
         bool[] mask = new bool[encoding.Length];
         for (int i = 0, span = 0; i < mask.Length; i++)
         {

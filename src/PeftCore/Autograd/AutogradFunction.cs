@@ -18,15 +18,19 @@ public abstract class AutogradFunction(string name)
     /// <param name="inputs">The inputs, which may require gradients.</param>
     public Tensor[] ApplyAll(params ReadOnlySpan<Tensor> inputs)
     {
+        Given.NotNull(inputs);
         using var scope = new TensorScope();
         var given = inputs.ToArray();
         var context = new FunctionContext(given);
         // An input that is returned unchanged needs a separate handle, because its gradient passes through this op.
-        var outputs = Tape.NoGrad(() => Array.ConvertAll(Forward(context, given),
-            output => Array.IndexOf(given, output) < 0 ? output : output.Detach()));
+        var outputs = Tape.NoGrad(() => Array.ConvertAll(Forward(context, given) ?? throw Nothing("forward"),
+            output => Array.IndexOf(given, output ?? throw Nothing("forward")) < 0 ? output : output.Detach()));
         Tape.Record(() => new Node(name, this, context, given), given, outputs);
         return Array.ConvertAll(outputs, scope.Return);
     }
+
+    private InvalidOperationException Nothing(string pass) =>
+        new($"{name}: {pass} returned null; it returns an array of tensors, one for each {(pass == "forward" ? "output" : "input")}");
 
     /// <summary>Computes the outputs, and saves the tensors that the gradients use.</summary>
     /// <param name="context">Tells which inputs need a gradient, and saves tensors for <see cref="Backward"/>.</param>
@@ -60,7 +64,7 @@ public abstract class AutogradFunction(string name)
             {
                 gradOutputs[i] = context.HasGradOutput(i) ? context.GradOutput(i) : null;
             }
-            var gradients = _function.Backward(_context, gradOutputs);
+            var gradients = _function.Backward(_context, gradOutputs) ?? throw _function.Nothing("backward");
             if (gradients.Length != _dtypes.Length)
             {
                 throw new InvalidOperationException($"{Op}: backward returned {gradients.Length} gradients for {_dtypes.Length} inputs");

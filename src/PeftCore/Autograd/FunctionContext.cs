@@ -19,17 +19,28 @@ public sealed class FunctionContext
 
     /// <summary>Whether an input needs a gradient. Save only tensors that the gradients of such inputs use.</summary>
     /// <param name="input">Index of the input among the arguments.</param>
-    public bool NeedsInputGrad(int input) => _needsGrad[input];
+    /// <exception cref="ArgumentOutOfRangeException">There is no such input.</exception>
+    public bool NeedsInputGrad(int input) => (uint)input < (uint)_needsGrad.Length ? _needsGrad[input]
+        : throw new ArgumentOutOfRangeException(nameof(input), input, $"the op has {_needsGrad.Length} inputs");
 
     /// <summary>Saves a tensor for the backward pass; called in the forward pass. Nothing is saved if no input needs a gradient.</summary>
     /// <param name="name">Its symbol in the op's equation, such as "x".</param>
     /// <param name="tensor">An input, an output, or anything computed from them.</param>
-    public void Save(string name, Tensor tensor) => _saved.Add(name, tensor);
+    /// <exception cref="ArgumentException">A tensor was saved under this name before.</exception>
+    public void Save(string name, Tensor tensor)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(tensor);
+        if (!_saved.TryAdd(name, tensor))
+        {
+            throw new ArgumentException($"a tensor was saved as \"{name}\" before; give each its own name", nameof(name));
+        }
+    }
 
     /// <summary>Returns a tensor saved by <see cref="Save"/>; called in the backward pass.</summary>
-    /// <exception cref="KeyNotFoundException">Nothing was saved under this name.</exception>
+    /// <exception cref="ArgumentException">Nothing was saved under this name.</exception>
     public Tensor Saved(string name) => _saved.TryGetValue(name, out var tensor) ? tensor
-        : throw new KeyNotFoundException($"nothing was saved as \"{name}\"; saved: {string.Join(", ", _saved.Keys)}");
+        : throw new ArgumentException($"nothing was saved as \"{name}\"; saved: {string.Join(", ", _saved.Keys)}");
 
     /// <summary>Replaces each tensor by the node's own handle.</summary>
     internal void KeepIn(Func<string, Tensor, Tensor> node)

@@ -14,7 +14,12 @@ public sealed class Tape : IDisposable
     private static Backend? _backend;
 
     private readonly Tape? _outer;
+    private readonly int _thread = Environment.CurrentManagedThreadId;
     private readonly List<GradientNode> _nodes = [];
+    private bool _isEnded, _runsBackward;
+
+    // Set when another thread disposes this tape; its own thread then stops recording on it.
+    private volatile bool _isAbandoned;
 
     /// <summary>Starts recording on this thread.</summary>
     public Tape() : this(TapeMode.Record) { }
@@ -22,7 +27,7 @@ public sealed class Tape : IDisposable
     internal Tape(TapeMode mode)
     {
         Mode = mode;
-        _outer = _running;
+        _outer = Running;
         _running = this;
     }
 
@@ -35,14 +40,27 @@ public sealed class Tape : IDisposable
 
     internal TapeMode Mode { get; }
 
+    private static Tape? Running
+    {
+        get
+        {
+            while (_running is { _isAbandoned: true } abandoned)
+            {
+                abandoned.End();
+            }
+            return _running;
+        }
+    }
+
     /// <summary>Whether ops on this thread are recorded or probed.</summary>
-    internal static bool IsRecording => _running is { Mode: not TapeMode.Off };
+    internal static bool IsRecording => Running is { Mode: not TapeMode.Off };
 
     internal static Backend RunningBackend => _backend ?? throw new InvalidOperationException("no backward pass is running");
 
     /// <summary>Runs code without recording, as evaluation does.</summary>
     public static T NoGrad<T>(Func<T> body)
     {
+        ArgumentNullException.ThrowIfNull(body);
         using var off = Pause();
         return body();
     }
@@ -83,11 +101,11 @@ public sealed class Tape : IDisposable
     /// <summary>Records an op whose inputs need not require a gradient, because its node reads parameters that do.</summary>
     internal static void RecordAlways(Func<GradientNode> node, ReadOnlySpan<Tensor?> inputs, ReadOnlySpan<Tensor> outputs)
     {
-        if (_running is not { Mode: not TapeMode.Off })
+        if (Running is not { Mode: not TapeMode.Off } running)
         {
             return;
         }
-        if (_running.Mode == TapeMode.Probe)
+        if (running.Mode == TapeMode.Probe)
         {
             foreach (var output in outputs)
             {
@@ -97,15 +115,20 @@ public sealed class Tape : IDisposable
         }
         var recorded = node();
         recorded.Attach(inputs, outputs);
-        _running._nodes.Add(recorded);
+        running._nodes.Add(recorded);
     }
 
     /// <summary>Computes the gradient of a scalar with respect to every leaf it depends on and adds it to the leaf's. Each node releases
     /// its saved tensors once its backward has run.</summary>
     /// <param name="loss">An F32 scalar computed while this tape ran.</param>
     /// <param name="scale">The gradient of the scalar itself; 1/n averages over n accumulated batches.</param>
+    /// <exception cref="ShapeException">The tensor is not a scalar.</exception>
+    /// <exception cref="InvalidOperationException">The tensor was not computed on this tape, or the tape belongs to another
+    /// thread.</exception>
+    /// <exception cref="ObjectDisposedException">The tape has ended.</exception>
     public void Backward(Tensor loss, float scale = 1)
     {
+        ArgumentNullException.ThrowIfNull(loss);
         if (loss.Count != 1)
         {
             throw new ShapeException("backward", $"needs a scalar, got shape {loss.Shape}; pass the gradient to start from instead");
@@ -120,6 +143,14 @@ public sealed class Tape : IDisposable
     /// output.</summary>
     public void Backward(Tensor output, Tensor gradient)
     {
+        ArgumentNullException.ThrowIfNull(output);
+        ArgumentNullException.ThrowIfNull(gradient);
+        CheckThread("runs backward");
+        ObjectDisposedException.ThrowIf(_isEnded, this);
+        if (_runsBackward)
+        {
+            throw new InvalidOperationException("backward: this tape runs a backward pass already; let it end, or use a tape of its own");
+        }
         if (output.GradFn is not GradFn start || !_nodes.Contains(start.Node))
         {
             throw new InvalidOperationException(
@@ -131,7 +162,12 @@ public sealed class Tape : IDisposable
             throw new ShapeException("backward",
                 $"the gradient to start from must be {output.DType} of the output's shape {output.Shape}, got {gradient}");
         }
+        if (!ReferenceEquals(gradient.Device, output.Device))
+        {
+            throw new ShapeException("backward", $"the gradient to start from must be on the backend of the output, got {gradient} and {output}");
+        }
         var (runningBefore, backendBefore) = (_running, _backend);
+        _runsBackward = true;
         _running = null;
         _backend = output.Backend;
         try
@@ -145,22 +181,52 @@ public sealed class Tape : IDisposable
         }
         finally
         {
-            (_running, _backend) = (runningBefore, backendBefore);
+            (_running, _backend, _runsBackward) = (runningBefore, backendBefore, false);
         }
     }
 
-    /// <summary>Stops recording and releases what is still saved.</summary>
+    /// <summary>Stops recording and releases what is still saved. Calling it again has no effect.</summary>
+    /// <exception cref="InvalidOperationException">A tape started after this one, or on another thread, is still running, or this one runs
+    /// a backward pass.</exception>
     public void Dispose()
     {
-        if (_running == this)
+        if (_isEnded)
         {
-            _running = _outer;
+            return;
         }
+        if (_thread != Environment.CurrentManagedThreadId)
+        {
+            _isAbandoned = true;
+        }
+        CheckThread("is disposed");
+        if (Running != this)
+        {
+            throw new InvalidOperationException(_runsBackward ? "a tape is disposed while it runs a backward pass; let it end first"
+                : "a tape is disposed while one that started after it is running; dispose tapes in the reverse order of their beginning, as "
+                + "using declarations do");
+        }
+        End();
+    }
+
+    private void End()
+    {
+        _isEnded = true;
+        _running = _outer;
         foreach (var node in _nodes)
         {
             node.Release();
         }
         _nodes.Clear();
+    }
+
+    private void CheckThread(string what)
+    {
+        if (_thread != Environment.CurrentManagedThreadId)
+        {
+            throw new InvalidOperationException(
+                $"a tape of thread {_thread} {what} on thread {Environment.CurrentManagedThreadId}; a tape records and differentiates on the "
+                + "thread that started it, so end it before an await, after which a method may continue on another thread");
+        }
     }
 
     private static void Run(GradientNode node)

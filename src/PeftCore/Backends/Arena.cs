@@ -7,6 +7,9 @@ internal interface IChunkSource
     nint Take(long bytes);
 
     void Return(nint address, long bytes);
+
+    /// <summary>Whether its bytes exist. A plan's do not, so that collecting garbage would free none.</summary>
+    bool HoldsData => true;
 }
 
 /// <summary>A best-fit allocator within large chunks; a freed block is joined with its free neighbours. A training step that repeats gets
@@ -24,7 +27,12 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
     private readonly Dictionary<nint, Block> _blocks = [];
     private readonly List<(nint Address, long Bytes)> _chunks = [];
     private readonly Stack<Block> _spare = [];
+    private long _collectAt = FirstCollection;
     private bool _disposed;
+
+    // From here on garbage is collected whenever the arena has doubled: tensors outside any scope are small objects, so that the collector
+    // does not see how much memory they hold.
+    private const long FirstCollection = 1L << 30;
 
     /// <summary>Bytes taken from the source, in use or free.</summary>
     public long ReservedBytes { get; private set; }
@@ -38,11 +46,39 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
     public nint Allocate(long bytes)
     {
         bytes = Round(bytes);
+        bool collected = false;
+        while (true)
+        {
+            try
+            {
+                if (AllocateNow(bytes, collected) is { } address)
+                {
+                    return address;
+                }
+            }
+            catch (InsufficientMemoryException) when (!collected && source.HoldsData && !_lock.IsHeldByCurrentThread)
+            {
+            }
+            // Outside the lock, which finalizers take.
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            collected = true;
+        }
+    }
+
+    // Null: collect garbage first.
+    private nint? AllocateNow(long bytes, bool collected)
+    {
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
             if (!_free.TryTake(bytes, out nint address))
             {
+                if (!collected && ReservedBytes + bytes > _collectAt && source.HoldsData)
+                {
+                    _collectAt = Math.Max(FirstCollection, 2 * (ReservedBytes + bytes));
+                    return null;
+                }
                 AddChunk(bytes);
                 _free.TryTake(bytes, out address);
             }

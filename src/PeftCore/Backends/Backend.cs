@@ -10,6 +10,8 @@ namespace PeftCore.Backends;
 /// check shapes and dtypes before they call.</para></summary>
 public abstract partial class Backend : IDevice, IDisposable
 {
+    private static int _opened;
+
     /// <summary>Backends are part of this library: the contract's members are internal.</summary>
     private protected Backend(string name, DType activations = DType.F32) => (Name, ActivationDType) = (name, activations);
 
@@ -93,13 +95,16 @@ public abstract partial class Backend : IDevice, IDisposable
     {
         if (!IsDisposed)
         {
-            Close();
             IsDisposed = true;
+            Close();
         }
     }
 
     /// <inheritdoc/>
     bool IDevice.IsDisposed => IsDisposed;
+
+    /// <inheritdoc/>
+    int IDevice.Number { get; } = Interlocked.Increment(ref _opened);
 
     private bool IsDisposed { get; set; }
 

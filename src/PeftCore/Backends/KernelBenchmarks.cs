@@ -22,6 +22,7 @@ public static class KernelBenchmarks
     /// <returns>The times of single runs in milliseconds, sorted.</returns>
     public static double[] Gemm(Backend backend, int m, int n, int k, DType dtype, bool transposeA, bool transposeB)
     {
+        ArgumentNullException.ThrowIfNull(backend);
         using var scope = new TensorScope();
         var activations = dtype == DType.BF16 ? backend.ActivationDType : DType.F32;
         var a = Normal(backend, transposeA ? [k, m] : [m, k], activations, 0);
@@ -41,6 +42,7 @@ public static class KernelBenchmarks
     public static (double[] Forward, double[] Backward) Attention(Backend backend, int batch, int length, int heads, int keyHeads,
         int headDim)
     {
+        ArgumentNullException.ThrowIfNull(backend);
         using var scope = new TensorScope();
         Heads q = Made(heads, 0), k = Made(keyHeads, 1), v = Made(keyHeads, 2), dO = Made(heads, 3);
         Heads o = Made(heads, 4), dq = Made(heads, 5), dk = Made(keyHeads, 6), dv = Made(keyHeads, 7);
@@ -68,6 +70,7 @@ public static class KernelBenchmarks
     public static (double[] Ragged, double[] Dense, double[] Layer) Experts(Backend backend, int tokens, int columns, int inner,
         int experts, int perToken, DType dtype)
     {
+        ArgumentNullException.ThrowIfNull(backend);
         using var scope = new TensorScope();
         int pairs = tokens * perToken;
         var activations = dtype == DType.BF16 ? backend.ActivationDType : DType.F32;

@@ -26,6 +26,7 @@ public static class TensorBackendExtensions
         /// <summary>Copies the elements to the host. <typeparamref name="T"/> must have the size of the tensor's dtype.</summary>
         public unsafe T[] ToArray<T>() where T : unmanaged
         {
+            ArgumentNullException.ThrowIfNull(tensor);
             if (sizeof(T) != tensor.DType.Size)
             {
                 throw new ArgumentException($"elements of a {tensor.DType} tensor are {tensor.DType.Size} bytes, not {sizeof(T)}");
@@ -39,6 +40,7 @@ public static class TensorBackendExtensions
         /// <summary>Copies floating-point elements to the host as float32.</summary>
         public float[] ToFloats()
         {
+            ArgumentNullException.ThrowIfNull(tensor);
             if (tensor.DType == DType.F32)
             {
                 return tensor.ToArray<float>();
@@ -56,6 +58,7 @@ public static class TensorBackendExtensions
         /// <summary>Replaces the elements of an F32 tensor by values from the host, in row-major order.</summary>
         public void Upload(ReadOnlySpan<float> values)
         {
+            ArgumentNullException.ThrowIfNull(tensor);
             if (values.Length != tensor.Count || tensor.DType != DType.F32)
             {
                 throw new ShapeException("upload", $"{values.Length} F32 values do not fill {tensor}");
@@ -82,6 +85,7 @@ public static class TensorBackendExtensions
         /// <summary>The value of an F32 tensor of one element.</summary>
         public float Item()
         {
+            ArgumentNullException.ThrowIfNull(tensor);
             if (tensor.Count != 1 || tensor.DType != DType.F32)
             {
                 throw new ShapeException("item", $"needs one F32 element, got {tensor}");
@@ -102,6 +106,8 @@ public static class TensorBackendExtensions
         /// <summary>A new tensor of zeros.</summary>
         internal Tensor Zeros(Shape shape, DType dtype = DType.F32, MemoryKind kind = MemoryKind.Activation)
         {
+            ArgumentNullException.ThrowIfNull(backend);
+            CheckKind(kind);
             var tensor = backend.NewTensor(shape, dtype, kind);
             backend.Zero(tensor);
             return tensor;
@@ -117,6 +123,8 @@ public static class TensorBackendExtensions
 
         private Tensor FromHost<T>(ReadOnlySpan<T> values, Shape shape, DType dtype, MemoryKind kind) where T : unmanaged
         {
+            ArgumentNullException.ThrowIfNull(backend);
+            CheckKind(kind);
             if (values.Length != shape.Count)
             {
                 throw new ShapeException("from", $"{values.Length} values do not fill a tensor of shape {shape}");
@@ -124,6 +132,14 @@ public static class TensorBackendExtensions
             var tensor = backend.NewTensor(shape, dtype, kind);
             tensor.Upload(values);
             return tensor;
+        }
+    }
+
+    private static void CheckKind(MemoryKind kind)
+    {
+        if (!Enum.IsDefined(kind))
+        {
+            throw new ArgumentOutOfRangeException(nameof(kind), kind, "not a kind of memory");
         }
     }
 }

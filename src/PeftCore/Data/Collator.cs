@@ -197,7 +197,7 @@ internal sealed class Collator
             batch.Positions[start + i] = i;
             batch.Labels[start + i] = sample.Labels[i];
         }
-        if (sample.LabelsInPlace)
+        if (sample.LabelsInPlace && sample.Labels.Length > 0)
         {
             batch.Labels[start] = sample.Labels[0];
         }

@@ -12,6 +12,8 @@ public sealed class DataLoader
     private readonly Example[][][] _parts = [];
     private readonly Example[][] _drawn;
     private readonly SampleDraw[] _draws;
+    private const int MostRows = 1 << 20;
+
     private readonly List<Batch> _spare = [];
     private DataPosition _position;
     private (int Epoch, int[] Rows) _order = (-1, []);
@@ -19,10 +21,17 @@ public sealed class DataLoader
     /// <summary>Creates a loader at the first batch of the first epoch, and packs the samples if the options say so.</summary>
     public DataLoader(IReadOnlyList<Example> samples, LoaderOptions options)
     {
-        ArgumentNullException.ThrowIfNull(samples);
+        Given.Items(samples);
         ArgumentNullException.ThrowIfNull(options);
         ArgumentOutOfRangeException.ThrowIfZero(samples.Count);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.BatchSize, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.PackInto ?? 1, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(options.BatchSize, MostRows);
+        if (samples.FirstOrDefault(s => s.Ids is null || s.Labels is null || s.Ids.Length != s.Labels.Length) is { } bad)
+        {
+            throw new ArgumentException($"an example has {bad.Ids?.Length ?? 0} token ids and {bad.Labels?.Length ?? 0} labels, but each token "
+                + $"needs one; mark those that are not learned with {Example.Masked}", nameof(samples));
+        }
         if (options.PackInto is not null && samples.Any(s => s.ClassLabel >= 0))
         {
             throw new BadInputException("packing cannot be used for classification, where each row has one class; leave packing out.");

@@ -17,7 +17,7 @@ public sealed class ExampleEncoder
     /// <param name="tokenizer">The model's tokenizer; null for a model that reads no text.</param>
     /// <param name="options">The options.</param>
     public ExampleEncoder(Tokenizer? tokenizer, EncodeOptions options) :
-        this(tokenizer is null ? new NoText() : new TokenizerText(tokenizer, options.ChatTemplate), options)
+        this(tokenizer is null ? new NoText() : new TokenizerText(tokenizer, options?.ChatTemplate), options!)
     { }
 
     internal ExampleEncoder(ITextEncoder tokenizer, EncodeOptions options)
@@ -39,7 +39,7 @@ public sealed class ExampleEncoder
     /// have; or no row has a token to learn.</exception>
     public List<Example> Encode(IReadOnlyList<DataRow> rows)
     {
-        ArgumentNullException.ThrowIfNull(rows);
+        Given.Items(rows);
         return _options.Task switch
         {
             ModelTask.CausalLm => EncodeTexts(rows),

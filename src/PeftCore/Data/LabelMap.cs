@@ -28,7 +28,7 @@ public sealed class LabelMap
     /// <exception cref="BadInputException">A row has no label, or there is only one class.</exception>
     public static LabelMap From(IReadOnlyList<DataRow> rows)
     {
-        ArgumentNullException.ThrowIfNull(rows);
+        Given.Items(rows);
         if (rows is [TokensRow, ..])
         {
             return OfTags(rows);

@@ -7,23 +7,23 @@ public sealed class ReadOptions
 {
     /// <summary>Renames fields: from the name in the file to the name here ("text", "label", "prompt" …), or to null to drop the field. For
     /// example {"Tweet text": "text", "Label": "label", "ID": null}.</summary>
-    public IReadOnlyDictionary<string, string?> Fields { get; init; } = new Dictionary<string, string?>();
+    public IReadOnlyDictionary<string, string?> Fields { get; init => field = Given.Value(value); } = new Dictionary<string, string?>();
 
     /// <summary>Renames labels and tags: from the label in the file to the name of its class, such as {"0": "no complaint", "1":
     /// "complaint"}. Every label must be among them, or be one of the names. Empty keeps all labels.</summary>
-    public IReadOnlyDictionary<string, string> LabelNames { get; init; } = new Dictionary<string, string>();
+    public IReadOnlyDictionary<string, string> LabelNames { get; init => field = Given.Value(value); } = new Dictionary<string, string>();
 
     /// <summary>Whether underscores in labels and tags become spaces, so that a model writes words: "no_complaint" becomes "no
     /// complaint".</summary>
     public bool LabelSpaces { get; init; }
 
     /// <summary>Readers of other formats, by extension (".parquet"): from the path of a file to its rows, each a JSON object.</summary>
-    public IReadOnlyDictionary<string, Func<string, IEnumerable<JsonElement>>> Readers { get; init; } =
+    public IReadOnlyDictionary<string, Func<string, IEnumerable<JsonElement>>> Readers { get; init => field = Given.Value(value); } =
         new Dictionary<string, Func<string, IEnumerable<JsonElement>>>();
 
     /// <summary>Endings of the files (".wav") that directories of data hold, one directory for each class or with a metadata.csv or
     /// metadata.jsonl. Empty for data of text.</summary>
-    public IReadOnlyList<string> MediaEndings { get; init; } = [];
+    public IReadOnlyList<string> MediaEndings { get; init => field = Given.Value(value); } = [];
 
     /// <summary>Receives warnings: files in another layout than their ending says, and probable mistakes. Null drops them.</summary>
     public ICollection<string>? Warnings { get; init; }

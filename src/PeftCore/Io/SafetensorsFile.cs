@@ -144,6 +144,25 @@ internal sealed unsafe class SafetensorsFile : IDisposable
         }
     }
 
+    /// <summary>Copies a tensor's first bytes. A thread that closes the file meanwhile waits with the unmapping.</summary>
+    public byte[] Copy(SafetensorsEntry entry, int length)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        bool isHeld = false;
+        try
+        {
+            _view.SafeMemoryMappedViewHandle.DangerousAddRef(ref isHeld);
+            return Span(entry, 0, length).ToArray();
+        }
+        finally
+        {
+            if (isHeld)
+            {
+                _view.SafeMemoryMappedViewHandle.DangerousRelease();
+            }
+        }
+    }
+
     /// <summary>Copies the bytes of a tensor that begin at <paramref name="offset"/>, as many as the target holds.</summary>
     public void CopyTo(SafetensorsEntry entry, Span<byte> target, long offset = 0) => Span(entry, offset, target.Length).CopyTo(target);
 

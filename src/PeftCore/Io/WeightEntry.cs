@@ -2,8 +2,8 @@ using System.Runtime.InteropServices;
 
 namespace PeftCore.Io;
 
-/// <summary>One tensor of a model's weights: its file and its header entry. Its bytes are read in place and valid until the
-/// <see cref="WeightSource"/> is disposed.</summary>
+/// <summary>One tensor of a model's weights: its file and its header entry. Its bytes can be read until the <see cref="WeightSource"/> is
+/// disposed.</summary>
 public sealed class WeightEntry
 {
     private const int Piece = 16 << 20;
@@ -31,9 +31,15 @@ public sealed class WeightEntry
     /// <summary>Whether the index of a sharded model names it; true without an index.</summary>
     internal bool IsListed { get; }
 
-    /// <summary>All its bytes.</summary>
+    /// <summary>A copy of all its bytes, which outlives the file.</summary>
     /// <exception cref="BadInputException">It has 2 GiB or more, which a span cannot hold. Weights are read in pieces instead.</exception>
-    public ReadOnlySpan<byte> Bytes => Length <= int.MaxValue ? File.Bytes(_entry)
+    /// <exception cref="ObjectDisposedException">The <see cref="WeightSource"/> was disposed.</exception>
+    public ReadOnlySpan<byte> Bytes => File.Copy(_entry, CheckedLength);
+
+    /// <summary>All its bytes, as a view of the file that is valid until it is closed.</summary>
+    internal ReadOnlySpan<byte> View => File.Span(_entry, 0, CheckedLength);
+
+    private int CheckedLength => Length <= int.MaxValue ? (int)Length
         : throw Error($"has {Length} bytes, but a tensor of {DType} that is read as a whole may have at most {int.MaxValue}");
 
     /// <summary>A piece of its bytes.</summary>

@@ -36,7 +36,8 @@ public abstract class CausalModel : TransformerModel
 
     /// <summary>The model as a language model, which continues a text.</summary>
     /// <exception cref="BadInputException">It has another task.</exception>
-    internal static CausalModel Of(TransformerModel model) => model is CausalModel { Task: ModelTask.CausalLm } causal ? causal
+    internal static CausalModel Of(TransformerModel model) =>
+        model is null ? throw new ArgumentNullException(nameof(model)) : model is CausalModel { Task: ModelTask.CausalLm } causal ? causal
         : throw new BadInputException($"this {model.ModelType} model is for {TaskSpec.NameOf(model.Task)}, so it cannot continue a text; " +
             "load a language model");
 
@@ -51,6 +52,7 @@ public abstract class CausalModel : TransformerModel
     /// row.</summary>
     public override Tensor Hidden(ModelInputs inputs)
     {
+        ArgumentNullException.ThrowIfNull(inputs);
         using var pass = BeginPass();
         using var scope = new TensorScope();
         (var x, inputs) = Embed(inputs);
@@ -67,6 +69,7 @@ public abstract class CausalModel : TransformerModel
     /// <summary>The logits, (B, T, vocabulary).</summary>
     public override Tensor Logits(ModelInputs inputs)
     {
+        ArgumentNullException.ThrowIfNull(inputs);
         using var pass = BeginPass();
         using var scope = new TensorScope();
         return scope.Return(OtherHead is { } other ? other.Logits(Hidden(inputs), inputs) : LogitsOf(Hidden(inputs)));
@@ -77,6 +80,8 @@ public abstract class CausalModel : TransformerModel
     /// <param name="targets">The token that each position predicts.</param>
     public override Tensor Loss(ModelInputs inputs, Targets targets)
     {
+        ArgumentNullException.ThrowIfNull(targets);
+        ArgumentNullException.ThrowIfNull(inputs);
         using var pass = BeginPass();
         using var scope = new TensorScope();
         if (OtherHead is { } other)

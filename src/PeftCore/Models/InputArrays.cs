@@ -4,7 +4,7 @@ namespace PeftCore.Models;
 public sealed record InputArrays
 {
     /// <summary>(B, T): token ids; empty for models that read none.</summary>
-    public int[] Ids { get; init; } = [];
+    public int[] Ids { get; init => field = Given.Value(value); } = [];
 
     /// <summary>Number of rows, B.</summary>
     public required int BatchSize { get; init; }

@@ -18,11 +18,19 @@ public sealed partial class ModelInputs
     public static ModelInputs From(Backend backend, ReadOnlySpan<int> ids, int batch, ReadOnlySpan<int> mask = default,
         ReadOnlySpan<int> positions = default, ReadOnlySpan<int> ranges = default, IReadOnlyList<int>? tasks = null)
     {
+        ArgumentNullException.ThrowIfNull(backend);
         if (batch <= 0 || ids.Length == 0 || ids.Length % batch != 0)
         {
             throw new ShapeException("inputs", $"{ids.Length} tokens do not fill {batch} rows of one length");
         }
         int length = ids.Length / batch;
+        if (mask.Length != 0 && mask.Length != ids.Length || positions.Length != 0 && positions.Length != ids.Length
+            || ranges.Length != 0 && ranges.Length != 2 * ids.Length)
+        {
+            throw new ShapeException("inputs", $"{ids.Length} tokens need as many numbers of a mask and positions and twice as many of ranges, "
+                + $"or none; got {mask.Length}, {positions.Length} and {ranges.Length}");
+        }
+        CheckPlaces(positions, ranges, length);
         int[] where = positions.IsEmpty ? AttentionRanges.Positions(batch, length) : positions.ToArray();
         int[]? keys = !ranges.IsEmpty ? ranges.ToArray() : mask.IsEmpty || mask.IndexOf(0) < 0 ? null
             : AttentionRanges.Of(mask, batch, length, causal: true);
@@ -31,6 +39,26 @@ public sealed partial class ModelInputs
             Tasks = tasks,
             Holes = ranges.IsEmpty ? AttentionRanges.HolesOf(mask, batch, length) : null,
         };
+    }
+
+    // Attention reads the keys of a range where they are in memory, and tables of positions have no negative rows.
+    private static void CheckPlaces(ReadOnlySpan<int> positions, ReadOnlySpan<int> ranges, int length)
+    {
+        foreach (int position in positions)
+        {
+            if (position < 0)
+            {
+                throw new ArgumentOutOfRangeException(nameof(positions), position, "a position cannot be negative");
+            }
+        }
+        for (int i = 0; i < ranges.Length; i += 2)
+        {
+            if (ranges[i] < 0 || ranges[i] > ranges[i + 1] || ranges[i + 1] > length)
+            {
+                throw new ArgumentOutOfRangeException(nameof(ranges), $"the range [{ranges[i]}, {ranges[i + 1]}) does not lie in a row of "
+                    + $"{length} tokens");
+            }
+        }
     }
 
     /// <summary>Inputs of a decoder.</summary>

@@ -175,6 +175,10 @@ public sealed partial class ModelInputs
     /// <returns>(batch, length, heads·head dim)</returns>
     public Tensor Attend(int block, Tensor q, Tensor k, Tensor v, int headDim, float scale, int window = 0)
     {
+        ArgumentNullException.ThrowIfNull(q);
+        ArgumentNullException.ThrowIfNull(k);
+        ArgumentNullException.ThrowIfNull(v);
+        ArgumentOutOfRangeException.ThrowIfLessThan(headDim, 1);
         return Attend(block, HeadsOf(q), HeadsOf(k), HeadsOf(v), new SelfAttentionOptions(scale, window));
 
         Heads HeadsOf(Tensor tensor) => new(tensor, tensor.Shape.Columns / headDim, headDim);

@@ -18,6 +18,7 @@ public static class ModelLoader
     /// contradict each other.</exception>
     public static TransformerModel Declare(ConfigReader config, ICollection<string>? warnings = null, TaskOptions? task = null)
     {
+        ArgumentNullException.ThrowIfNull(config);
         string type = ConfigChecks.TypeOf(config);
         string near = Spelling.DidYouMean(type, ModelFamilies.ModelTypes);
         var family = ModelFamilies.Find(type) ?? throw config.Error("model_type",
@@ -52,6 +53,8 @@ public static class ModelLoader
     public static TransformerModel Declare(ConfigReader config, WeightSource weights, ICollection<string>? warnings = null,
         TaskOptions? task = null)
     {
+        ArgumentNullException.ThrowIfNull(weights);
+        ArgumentNullException.ThrowIfNull(config);
         var model = Declare(config, warnings, task);
         Quantization.Refuse(weights, model.ModelType);
         foreach (string warning in weights.Warnings)
@@ -79,6 +82,7 @@ public static class ModelLoader
     public static TransformerModel Load(string directory, Backend backend, DType? dtype = null, ICollection<string>? warnings = null,
         TaskOptions? task = null)
     {
+        ArgumentNullException.ThrowIfNull(backend);
         var files = ModelDirectory.Open(directory);
         var config = files.OpenConfig();
         Declare(config, task: task); // What the configuration alone is refused for comes before what the weights are.
@@ -102,6 +106,8 @@ public static class ModelLoader
     /// plans.</summary>
     public static void Initialize(TransformerModel model, Backend backend, DType dtype, ulong seed = 0)
     {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(backend);
         ulong stream = 0;
         foreach (var (path, parameter) in model.NamedParameters())
         {

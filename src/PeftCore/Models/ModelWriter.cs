@@ -27,6 +27,7 @@ public static partial class ModelWriter
     /// <returns>Bytes of the weights' file.</returns>
     public static long Save(TransformerModel model, string directory, string source)
     {
+        ArgumentNullException.ThrowIfNull(model);
         var from = ModelDirectory.Open(source);
         string weights = model is UNet ? DiffusionName : WeightsName;
         long bytes = 0;

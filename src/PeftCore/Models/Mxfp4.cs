@@ -50,7 +50,7 @@ internal static class Mxfp4
         for (int e = 0; e < experts; e++)
         {
             int first = e * outputs * groups;
-            Decode(blocks.Bytes.Slice(first * BlockBytes, outputs * groups * BlockBytes), scales.Bytes.Slice(first, outputs * groups),
+            Decode(blocks.View.Slice(first * BlockBytes, outputs * groups * BlockBytes), scales.View.Slice(first, outputs * groups),
                 matrix, inputs, outputs);
             using var part = value.Unscoped([inputs, outputs], (long)e * inputs * outputs);
             backend.Upload(MemoryMarshal.AsBytes<ushort>(matrix), bf16);

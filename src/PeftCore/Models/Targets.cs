@@ -97,6 +97,8 @@ public sealed class Targets
     /// <exception cref="BadInputException">Every label is masked.</exception>
     public static Targets FromLabels(Backend backend, ReadOnlySpan<int> labels, int batch, float? denominator = null)
     {
+        ArgumentNullException.ThrowIfNull(backend);
+        CheckRows(labels.Length, batch);
         int[] shifted = new int[labels.Length];
         int count = LabelShift.Shift(labels, batch, shifted);
         return new Targets(backend, shifted, count, batch, denominator, LabelShift.FirstLabels(labels, batch));
@@ -118,8 +120,20 @@ public sealed class Targets
     /// <param name="batch">Rows.</param>
     /// <param name="denominator">The denominator of the sum of losses; null for the number of targets.</param>
     /// <exception cref="BadInputException">Every label is masked.</exception>
-    internal static Targets Unshifted(Backend backend, ReadOnlySpan<int> labels, int batch, float? denominator = null) =>
-        new(backend, labels.ToArray(), labels.Length - labels.Count(CrossEntropyOp.Ignore), batch, denominator, firstLabels: []);
+    internal static Targets Unshifted(Backend backend, ReadOnlySpan<int> labels, int batch, float? denominator = null)
+    {
+        CheckRows(labels.Length, batch);
+        return new(backend, labels.ToArray(), labels.Length - labels.Count(CrossEntropyOp.Ignore), batch, denominator, firstLabels: []);
+    }
+
+    /// <summary>Refuses labels that do not fill rows of one length.</summary>
+    internal static void CheckRows(int labels, int batch)
+    {
+        if (batch <= 0 || labels == 0 || labels % batch != 0)
+        {
+            throw new ShapeException("targets", $"{labels} labels do not fill {batch} rows of one length");
+        }
+    }
 
     /// <summary>Targets that are numbers: one for each row in a regression, 0 or 1 for each class of each row, one for each pixel of the
     /// noise in a picture.</summary>

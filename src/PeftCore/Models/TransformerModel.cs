@@ -220,10 +220,18 @@ public abstract class TransformerModel : Module
     public abstract Tensor Loss(ModelInputs inputs, Targets targets);
 
     /// <summary>The outputs by Hugging Face's names: the logits, or what the task has instead.</summary>
-    public virtual IReadOnlyList<(string Name, Tensor Value)> Outputs(ModelInputs inputs) => [("logits", Logits(inputs))];
+    public virtual IReadOnlyList<(string Name, Tensor Value)> Outputs(ModelInputs inputs)
+    {
+        ArgumentNullException.ThrowIfNull(inputs);
+        return [("logits", Logits(inputs))];
+    }
 
     /// <summary>Uploads the inputs of a batch.</summary>
-    public virtual ModelInputs ToInputs(InputArrays arrays) => ModelInputs.Causal(Backend, arrays);
+    public virtual ModelInputs ToInputs(InputArrays arrays)
+    {
+        ArgumentNullException.ThrowIfNull(arrays);
+        return ModelInputs.Causal(Backend, arrays);
+    }
 
     /// <summary>Uploads the targets of a batch.</summary>
     /// <param name="labels">As in Hugging Face's files, row by row: a label of each token, a class of each row, or the first and then the
@@ -259,6 +267,7 @@ public abstract class TransformerModel : Module
     /// <returns>(B, P + T, C), and the inputs with the positions and the mask of all of them.</returns>
     private protected (Tensor Embedded, ModelInputs Inputs) Embed(ModelInputs inputs)
     {
+        ArgumentNullException.ThrowIfNull(inputs);
         var x = EmbedInputs(inputs);
         if (VirtualTokens is { } before && inputs.Cache is not { Length: > 0 })
         {

@@ -70,7 +70,11 @@ public sealed class Linear : MatrixLayer
             || b.Diagonal is { RequiresGrad: true });
 
     /// <summary>Shares another layer's weight (tied embeddings).</summary>
-    public void Tie(Parameter weight) => Exchange("weight", weight).Dispose();
+    public void Tie(Parameter weight)
+    {
+        ArgumentNullException.ThrowIfNull(weight);
+        Exchange("weight", weight).Dispose();
+    }
 
     /// <summary>Declares a weight of its own in place of a tied one, without values.</summary>
     internal void Untie() => Exchange("weight", new Parameter(Weight.Shape));

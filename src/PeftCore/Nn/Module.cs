@@ -43,6 +43,7 @@ public abstract class Module : IDisposable
     /// <summary>The module at a path below this one; null if there is none.</summary>
     public Module? Find(string path)
     {
+        ArgumentNullException.ThrowIfNull(path);
         var module = this;
         foreach (string name in path.Length == 0 ? [] : path.Split('.'))
         {
@@ -86,8 +87,11 @@ public abstract class Module : IDisposable
     private protected virtual void OnDispose() { }
 
     /// <summary>Adds a child under a name.</summary>
+    /// <exception cref="ArgumentException">The child is this module or contains it.</exception>
     protected T Add<T>(string name, T child) where T : Module
     {
+        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(child);
         _children.Add(new(name, child));
         child.Name = name;
         child.Adopt(Mode);
@@ -124,6 +128,8 @@ public abstract class Module : IDisposable
     /// <summary>Adds a parameter under a name.</summary>
     protected Parameter Add(string name, Parameter parameter)
     {
+        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(parameter);
         _parameters.Add(new(name, parameter));
         return parameter;
     }

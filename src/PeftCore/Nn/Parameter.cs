@@ -9,6 +9,7 @@ namespace PeftCore.Nn;
 public sealed class Parameter : IDisposable
 {
     private Tensor? _value;
+    private bool _isDisposed;
 
     /// <summary>Declares a parameter; its memory is allocated by <see cref="Materialize"/> or <see cref="Set"/>.</summary>
     public Parameter(Shape shape) => Shape = shape;
@@ -18,7 +19,11 @@ public sealed class Parameter : IDisposable
 
     /// <summary>The values.</summary>
     /// <exception cref="InvalidOperationException">The model has neither been loaded nor initialised.</exception>
-    public Tensor Value => _value ?? throw new InvalidOperationException("this model has no weights yet: load or initialise it first");
+    /// <exception cref="ObjectDisposedException">The parameter, its module or its model was disposed.</exception>
+    public Tensor Value => _value ?? throw (_isDisposed
+        ? new ObjectDisposedException(nameof(Parameter), $"this parameter of shape {Shape} was disposed, with its module or alone; use a "
+            + "model before it is disposed, or load it again")
+        : new InvalidOperationException("this model has no weights yet: load or initialise it first"));
 
     /// <summary>Whether the values are a constant that is saved with the model and never trained: a buffer, in PyTorch's words.</summary>
     internal bool IsBuffer { get; init; }
@@ -59,6 +64,7 @@ public sealed class Parameter : IDisposable
     /// <summary>Makes a tensor the values; the parameter owns it.</summary>
     public void Set(Tensor value)
     {
+        ArgumentNullException.ThrowIfNull(value);
         if (value.Shape != Shape)
         {
             throw new ShapeException("parameter", $"a parameter of shape {Shape} cannot hold {value}");
@@ -69,7 +75,7 @@ public sealed class Parameter : IDisposable
         }
         bool trained = RequiresGrad;
         Dispose();
-        _value = value.Keep();
+        (_value, _isDisposed) = (value.Keep(), false);
         if (trained)
         {
             RequiresGrad = true;
@@ -81,6 +87,7 @@ public sealed class Parameter : IDisposable
     {
         if (_value is { } value)
         {
+            _isDisposed = true;
             value.UntrackGradient();
             value.Dispose();
             _value = null;

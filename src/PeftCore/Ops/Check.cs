@@ -8,6 +8,7 @@ internal static class Check
 {
     public static void Float32(string op, string name, Tensor tensor)
     {
+        ArgumentNullException.ThrowIfNull(tensor, name);
         if (tensor.DType != DType.F32)
         {
             throw new ShapeException(op, $"{name} must be F32, got {tensor}");
@@ -17,6 +18,7 @@ internal static class Check
     /// <summary>Checks the dtype of an activation: F32, or BF16 on backends that store activations in it.</summary>
     public static void Activation(string op, string name, Tensor tensor)
     {
+        ArgumentNullException.ThrowIfNull(tensor, name);
         if (tensor.DType != DType.F32 && (tensor.DType != DType.BF16 || tensor.Backend.ActivationDType != DType.BF16))
         {
             throw new ShapeException(op,
@@ -36,6 +38,7 @@ internal static class Check
 
     public static void Int32(string op, string name, Tensor tensor)
     {
+        ArgumentNullException.ThrowIfNull(tensor, name);
         if (tensor.DType != DType.I32)
         {
             throw new ShapeException(op, $"{name} must be I32, got {tensor}");
@@ -49,15 +52,18 @@ internal static class Check
         {
             if (other is not null && !ReferenceEquals(other.Device, tensor.Device))
             {
-                throw new ShapeException(op, $"all tensors must live on one device, got {tensor} and {other}");
+                throw new ShapeException(op, $"all tensors must be on one backend, got {tensor} and {other}"
+                    + (tensor.Device.Name != other.Device.Name ? ""
+                        : $", of the backends that were opened as numbers {tensor.Device.Number} and {other.Device.Number}")
+                    + "; make both with the same backend");
             }
         }
     }
 
     public static void SameShape(string op, Tensor a, Tensor b)
     {
-        Activation(op, "the first operand", a);
-        Activation(op, "the second operand", b);
+        Activation(op, "left", a);
+        Activation(op, "right", b);
         OneDevice(op, a, b);
         if (a.Shape != b.Shape)
         {

@@ -20,6 +20,7 @@ public abstract class Optimizer : IDisposable
     private protected Optimizer(IReadOnlyList<(string Name, Parameter Parameter)> parameters, float weightDecay,
         Func<string, Parameter, bool>? decays, params ReadOnlySpan<string> moments)
     {
+        ArgumentNullException.ThrowIfNull(parameters);
         if (parameters.Count == 0)
         {
             throw new BadInputException("there is no parameter to train: attach an adapter, or let part of the model train");
@@ -29,6 +30,8 @@ public abstract class Optimizer : IDisposable
         for (int i = 0; i < _states.Length; i++)
         {
             var (name, parameter) = parameters[i];
+            ArgumentNullException.ThrowIfNull(name, nameof(parameters));
+            ArgumentNullException.ThrowIfNull(parameter, nameof(parameters));
             if (!names.Add(name))
             {
                 throw new ArgumentException($"two parameters are named \"{name}\"", nameof(parameters));

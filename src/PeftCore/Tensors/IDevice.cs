@@ -6,6 +6,9 @@ internal interface IDevice
     /// <summary>Short name, such as "cpu" or "cuda:0".</summary>
     string Name { get; }
 
+    /// <summary>Number of the device in the order in which this process opened devices, from 1; tells two of one name apart.</summary>
+    int Number { get; }
+
     /// <summary>The accounting of this device's memory.</summary>
     MemoryLedger Memory { get; }
 

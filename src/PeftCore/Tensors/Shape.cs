@@ -26,7 +26,11 @@ public readonly struct Shape : IEquatable<Shape>
                 throw new ArgumentException($"axis {i} of a shape cannot be {extents[i]}");
             }
             _extents[i] = extents[i];
-            count = checked(count * extents[i]);
+            if (extents[i] > 0 && count > long.MaxValue / 8 / extents[i])
+            {
+                throw new ArgumentException("a shape with so many elements has no tensor: their bytes are more than 64 bits count");
+            }
+            count *= extents[i];
         }
         Rank = extents.Length;
         _count = count;
@@ -44,7 +48,7 @@ public readonly struct Shape : IEquatable<Shape>
         get
         {
             int i = axis.GetOffset(Rank);
-            return (uint)i < (uint)Rank ? _extents[i] : throw new IndexOutOfRangeException($"axis {axis} of shape {this}");
+            return (uint)i < (uint)Rank ? _extents[i] : throw new ArgumentOutOfRangeException(nameof(axis), $"there is no axis {axis} in shape {this}");
         }
     }
 

@@ -6,7 +6,8 @@ public sealed class Tensor : IDisposable
 {
     private Storage? _storage;
 
-    // The TensorScope or the StorageFinalizer that frees this tensor: never both, and a step without graphs creates hundreds of tensors.
+    // The TensorScope or the StorageFinalizer that frees this tensor, or the label of the scope that has: never two of them, and a step
+    // without graphs creates hundreds of tensors.
     private object? _owner;
 
     private Tensor(Storage storage, Shape shape, DType dtype, long byteOffset)
@@ -97,9 +98,7 @@ public sealed class Tensor : IDisposable
     /// <summary>Releases the memory. The tensor cannot be used afterwards.</summary>
     public void Dispose()
     {
-        var storage = _storage;
-        _storage = null;
-        if (storage is not null)
+        if (Interlocked.Exchange(ref _storage, null) is { } storage)
         {
             if (_owner is StorageFinalizer finalizer)
             {
@@ -128,6 +127,13 @@ public sealed class Tensor : IDisposable
         (_owner, IndexInScope) = (scope, index);
     }
 
+    /// <summary>Releases the memory with the scope that this tensor belongs to.</summary>
+    internal void EndWithScope(string label)
+    {
+        _owner = label;
+        Dispose();
+    }
+
     /// <summary>Ends the membership in a scope.</summary>
     internal void LeaveScope() => _owner = null;
 
@@ -139,7 +145,7 @@ public sealed class Tensor : IDisposable
         {
             GC.ReRegisterForFinalize(finalizer);
         }
-        else if (_owner is null)
+        else if (_owner is not TensorScope)
         {
             FreeWhenCollected();
         }
@@ -152,6 +158,7 @@ public sealed class Tensor : IDisposable
         ? new ObjectDisposedException(storage.Device.GetType().Name,
             $"this {DType} tensor of shape {Shape} was on a {storage.Device.GetType().Name} ({storage.Device.Name}) that has been disposed; "
             + "dispose a backend after all that uses its tensors")
-        : new ObjectDisposedException(nameof(Tensor),
-            $"this {DType} tensor of shape {Shape} was freed when its scope ended; return it from the scope or call Keep() on it");
+        : new ObjectDisposedException(nameof(Tensor), $"this {DType} tensor of shape {Shape} was " + (_owner is string label
+            ? $"freed when its scope {(label.Length == 0 ? "" : $"\"{label}\" ")}ended; return it from the scope or call Keep() on it"
+            : "disposed; dispose a tensor after its last use"));
 }

@@ -18,6 +18,9 @@ public sealed class TensorScope : IDisposable
     private readonly TensorScope? _outer;
     private readonly int _thread = Environment.CurrentManagedThreadId;
 
+    // Set when another thread disposes this scope; its own thread then ends it.
+    private volatile bool _isAbandoned;
+
     // The scope's tensors, oldest first; null in place of one that has left. A tensor knows its index.
     private Tensor?[]? _tensors;
     private int _count;
@@ -28,12 +31,22 @@ public sealed class TensorScope : IDisposable
     {
         Label = label;
         _tensors = _spare is { Count: > 0 } ? _spare.Pop() : new Tensor?[8];
-        _outer = _innermost;
+        _outer = Innermost;
         _innermost = this;
     }
 
     /// <summary>The scope that new tensors of this thread belong to; null outside any.</summary>
-    internal static TensorScope? Innermost => _innermost;
+    internal static TensorScope? Innermost
+    {
+        get
+        {
+            while (_innermost is { _isAbandoned: true } abandoned)
+            {
+                abandoned.End();
+            }
+            return _innermost;
+        }
+    }
 
     internal string Label { get; }
 
@@ -58,8 +71,15 @@ public sealed class TensorScope : IDisposable
 
     /// <summary>Moves a tensor to the enclosing scope, as a function returns its result.</summary>
     /// <exception cref="InvalidOperationException">The scope was opened on another thread.</exception>
+    /// <exception cref="ObjectDisposedException">The scope has ended.</exception>
     public Tensor Return(Tensor tensor)
     {
+        ArgumentNullException.ThrowIfNull(tensor);
+        CheckThread("returns a tensor");
+        if (_tensors is null)
+        {
+            throw new ObjectDisposedException(nameof(TensorScope), $"{This} has ended, and its tensors with it; return a tensor before");
+        }
         if (tensor.Scope == this)
         {
             Remove(tensor);
@@ -72,22 +92,34 @@ public sealed class TensorScope : IDisposable
     /// <exception cref="InvalidOperationException">A scope opened inside this one, or on another thread, is still open.</exception>
     public void Dispose()
     {
-        if (_tensors is not { } tensors)
+        if (_tensors is null)
         {
             return;
         }
-        if (_innermost != this)
+        if (_thread != Environment.CurrentManagedThreadId)
         {
-            throw new InvalidOperationException("tensor scopes must end in the reverse order of their beginning");
+            _isAbandoned = true;
         }
+        CheckThread("is disposed");
+        if (Innermost != this)
+        {
+            throw new InvalidOperationException($"{This} is disposed while {_innermost!.This}, opened inside it, is still open; "
+                + "dispose scopes in the reverse order of their beginning, as using declarations do");
+        }
+        End();
+    }
+
+    // Frees the tensors. The scope is the innermost of this thread.
+    private void End()
+    {
+        var tensors = _tensors!;
         _tensors = null;
         _innermost = _outer;
         for (int i = 0; i < _count; i++)
         {
             if (tensors[i] is { } tensor)
             {
-                tensor.LeaveScope();
-                tensor.Dispose();
+                tensor.EndWithScope(Label);
                 tensors[i] = null;
             }
         }
@@ -96,7 +128,7 @@ public sealed class TensorScope : IDisposable
 
     internal static Tensor Register(Tensor tensor)
     {
-        MoveTo(_innermost, tensor);
+        MoveTo(Innermost, tensor);
         return tensor;
     }
 
@@ -130,7 +162,7 @@ public sealed class TensorScope : IDisposable
 
     private void Add(Tensor tensor)
     {
-        CheckThread();
+        CheckThread("gets a tensor");
         if (_count == _tensors!.Length)
         {
             Array.Resize(ref _tensors, 2 * _count);
@@ -141,18 +173,20 @@ public sealed class TensorScope : IDisposable
 
     private void Remove(Tensor tensor)
     {
-        CheckThread();
+        CheckThread("gives a tensor away");
         _tensors![tensor.IndexInScope] = null;
         tensor.LeaveScope();
     }
 
-    private void CheckThread()
+    private string This => Label.Length == 0 ? "a tensor scope" : $"the tensor scope \"{Label}\"";
+
+    private void CheckThread(string what)
     {
         if (_thread != Environment.CurrentManagedThreadId)
         {
             throw new InvalidOperationException(
-                $"this tensor belongs to a tensor scope of thread {_thread}, and this is thread {Environment.CurrentManagedThreadId}: "
-                + "a scope is used on the thread that opened it");
+                $"{This} of thread {_thread} {what} on thread {Environment.CurrentManagedThreadId}; a scope is used on the thread that opened "
+                + "it, so end it before an await, after which a method may continue on another thread");
         }
     }
 }

@@ -17,6 +17,8 @@ public sealed class AdapterStep : IDisposable
     /// <exception cref="BadInputException">No adapter is active, or several are.</exception>
     public AdapterStep(PeftModel model, TrainerOptions options)
     {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(options);
         var trainable = new TrainableAdapter(model);
         _optimizer = options.NewOptimizer(trainable);
         _step = options.NewStep(trainable, _optimizer);
@@ -30,8 +32,11 @@ public sealed class AdapterStep : IDisposable
     /// <param name="firstPass">Number of the first micro batch since the run began: the counter of the dropout masks.</param>
     /// <exception cref="BadInputException">No micro batch has a target.</exception>
     /// <exception cref="TrainingDivergedException">The loss or a gradient is not finite; no parameter was changed.</exception>
-    public StepResult Run(IReadOnlyList<Batch> microBatches, double learningRate, int number = 0, ulong firstPass = 0) =>
-        _step.Run(microBatches, learningRate, number, firstPass);
+    public StepResult Run(IReadOnlyList<Batch> microBatches, double learningRate, int number = 0, ulong firstPass = 0)
+    {
+        Given.Items(microBatches);
+        return _step.Run(microBatches, learningRate, number, firstPass);
+    }
 
     /// <summary>Frees the optimizer's state.</summary>
     public void Dispose()

@@ -46,6 +46,9 @@ public static class Classification
     /// <exception cref="BadInputException">A row has no label, or one that is not in the map.</exception>
     public static List<LabelledSample> Encode(ExampleEncoder encoder, IReadOnlyList<DataRow> rows, LabelMap labels)
     {
+        ArgumentNullException.ThrowIfNull(encoder);
+        Given.Items(rows);
+        ArgumentNullException.ThrowIfNull(labels);
         var samples = new List<LabelledSample>(rows.Count);
         foreach (var row in rows)
         {
@@ -67,6 +70,8 @@ public static class Classification
         CancellationToken cancel = default,
         DType? kvCacheDType = null)
     {
+        Given.Items(samples);
+        ArgumentNullException.ThrowIfNull(model);
         ArgumentOutOfRangeException.ThrowIfZero(samples.Count);
         using var evaluation = new EvalModeScope(model.Mode);
         using var decoder = new CachedDecoder(model, model.Backend,
@@ -89,7 +94,13 @@ public static class Classification
     /// <returns>The words that have a token and fit into the maximum length.</returns>
     /// <exception cref="BadInputException">The model does not tag words, or the row has none, or not what the model reads.</exception>
     public static IReadOnlyList<(string Word, string Tag, double Probability)> OfWords(TransformerModel model, ExampleEncoder encoder,
-        DataRow row) => WordTags.Of(model, encoder, row);
+        DataRow row)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(encoder);
+        ArgumentNullException.ThrowIfNull(row);
+        return WordTags.Of(model, encoder, row);
+    }
 
     private static int Best(CachedDecoder decoder, IReadOnlyList<Example> candidates)
     {

@@ -51,6 +51,8 @@ public static class Evaluation
     public static EvaluationResult Run(TransformerModel model, IEnumerable<Batch> batches, CancellationToken cancel = default,
         bool withMetrics = true)
     {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(batches);
         using var evaluation = new EvalModeScope(model.Mode);
         double sum = 0;
         long tokens = 0;
@@ -58,6 +60,7 @@ public static class Evaluation
         foreach (var batch in batches)
         {
             cancel.ThrowIfCancellationRequested();
+            ArgumentNullException.ThrowIfNull(batch, nameof(batches));
             int targets = batch.TrainableTokens;
             if (targets > 0)
             {
@@ -85,6 +88,13 @@ public static class Evaluation
     public static IReadOnlyDictionary<string, double> OfTexts(TransformerModel model, IReadOnlyList<Example> examples, Tokenizer tokenizer,
         int batchSize = 8, CancellationToken cancel = default, GenerationOptions? generation = null)
     {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        ArgumentNullException.ThrowIfNull(model);
+        if (Given.Items(examples).Count == 0)
+        {
+            throw new BadInputException("there are no examples to evaluate");
+        }
+        ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
         if (model.Task is ModelTask.Ctc or ModelTask.SpeechToText)
         {
             return TranscriptScores.Of(model, examples, tokenizer, generation ?? new GenerationOptions(), batchSize, cancel);

@@ -26,6 +26,7 @@ public static class LoraCalibration
     public static void Attach(PeftModel model, PeftConfig config, IEnumerable<Batch> batches, ulong seed = 0, Action<int>? progress = null,
         CancellationToken cancel = default)
     {
+        ArgumentNullException.ThrowIfNull(model);
         if (config is not LoraConfig { Init.NeedsData: true } lora)
         {
             model.AddAdapter(config, seed: seed);

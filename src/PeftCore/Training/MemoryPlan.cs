@@ -11,6 +11,8 @@ namespace PeftCore.Training;
 /// attaching adapters, allocating the optimizer, and a training step.</summary>
 public sealed class MemoryPlan
 {
+    private const int MostTokens = 1 << 26;
+
     private MemoryPlan() { }
 
     /// <summary>Peak bytes of live tensors, the model included: the larger one of loading and of a step.</summary>
@@ -65,9 +67,12 @@ public sealed class MemoryPlan
     /// <param name="tensorCores">Whether the planned device multiplies BF16 activations on tensor cores.</param>
     public static MemoryPlan Of(Func<Backend, PeftModel> build, int batchSize, int length, TrainerOptions? options = null,
         DType activations = DType.F32, bool packWeights = false, long memoryLimit = long.MaxValue, long chunkBytes = Arena.DefaultChunk,
-        int targetLength = 0, bool tensorCores = true) =>
-        Of(backend => new TrainableAdapter(build(backend)), batchSize, length, options, activations, packWeights, memoryLimit, chunkBytes,
-            targetLength, tensorCores);
+        int targetLength = 0, bool tensorCores = true)
+    {
+        ArgumentNullException.ThrowIfNull(build);
+        return Of(backend => new TrainableAdapter(build(backend)), batchSize, length, options, activations, packWeights, memoryLimit,
+            chunkBytes, targetLength, tensorCores);
+    }
 
     internal static MemoryPlan Of(Func<Backend, ITrainable> build, int batchSize, int length, TrainerOptions? options = null,
         DType activations = DType.F32, bool packWeights = false, long memoryLimit = long.MaxValue, long chunkBytes = Arena.DefaultChunk,
@@ -88,10 +93,14 @@ public sealed class MemoryPlan
     /// <param name="tensorCores">Whether the planned device multiplies BF16 activations on tensor cores.</param>
     public static MemoryPlan Of(Func<Backend, PeftModel> build, IReadOnlyList<Batch> microBatches, TrainerOptions? options = null,
         DType activations = DType.F32, bool packWeights = false, long memoryLimit = long.MaxValue, long chunkBytes = Arena.DefaultChunk,
-        bool tensorCores = true) =>
-        Of(backend => new TrainableAdapter(build(backend)), _ => microBatches,
+        bool tensorCores = true)
+    {
+        ArgumentNullException.ThrowIfNull(build);
+        Given.Items(microBatches);
+        return Of(backend => new TrainableAdapter(build(backend)), _ => microBatches,
             (options ?? new()) with { GradientAccumulationSteps = microBatches.Count },
             new PlannedDevice(activations, packWeights, memoryLimit, chunkBytes, tensorCores));
+    }
 
     /// <summary>A batch without padding, in which everything has a target that can have one: the worst case of its size. Of masked language
     /// modelling 15 % of the tokens have one, as in training. Benchmarks run it too.</summary>
@@ -100,8 +109,18 @@ public sealed class MemoryPlan
     /// <param name="length">Tokens of a row.</param>
     /// <param name="seed">Seed of the tokens.</param>
     /// <param name="targetLength">Tokens of a target of an encoder-decoder; 0 for <paramref name="length"/>.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A number is below 1, or the batch has more than 67,108,864 tokens.</exception>
     public static Batch FullBatch(TransformerModel model, int batchSize, int length, ulong seed = 0, int targetLength = 0)
     {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(length, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(targetLength);
+        if ((long)batchSize * ((long)length + targetLength) > MostTokens)
+        {
+            throw new ArgumentOutOfRangeException(nameof(batchSize), batchSize,
+                $"a batch of {batchSize} rows of {length} tokens is more than the {MostTokens} tokens that are planned for");
+        }
         var rows = new Example[batchSize];
         var sizes = model.InputsOf(length);
         int symbols = sizes.Symbols ?? model.VocabularySize;

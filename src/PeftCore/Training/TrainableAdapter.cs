@@ -17,6 +17,7 @@ internal sealed class TrainableAdapter : ITrainable
     /// <exception cref="BadInputException">No adapter is active, or several are.</exception>
     public TrainableAdapter(PeftModel model)
     {
+        ArgumentNullException.ThrowIfNull(model);
         _model = model;
         _name = model.ActiveAdapters.Count == 1
             ? model.ActiveAdapters[0]

@@ -15,6 +15,8 @@ public sealed class Trainer
     /// <exception cref="BadInputException">A setting is out of range, or the data name a task that the adapter does not have.</exception>
     internal Trainer(ITrainable trainable, TrainerOptions options, DataLoader train, DataLoader? evaluation = null)
     {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(train);
         options.Check(canEvaluate: evaluation is not null);
         options.CheckMetric(trainable.Model.Task);
         trainable.Model.VirtualTokens?.CheckTask(Math.Max(train.HighestTask, evaluation?.HighestTask ?? 0));

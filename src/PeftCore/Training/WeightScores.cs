@@ -19,7 +19,9 @@ public sealed class WeightScores
     public long Count => _scores.Sum(pair => (long)pair.Value.Length);
 
     /// <summary>The scores of a module's weight, in the weight's own layout.</summary>
-    public ReadOnlySpan<float> Of(string path) => _scores.First(pair => pair.Key == path).Value;
+    /// <exception cref="ArgumentException">No module of this path was scored.</exception>
+    public ReadOnlySpan<float> Of(string path) => _scores.FirstOrDefault(pair => pair.Key == path).Value
+        ?? throw new ArgumentException($"no module \"{path}\" was scored; scored are {string.Join(", ", Paths.Take(5))} …", nameof(path));
 
     /// <summary>Chooses the entries with the highest scores.</summary>
     /// <param name="density">Fraction of the entries that are chosen.</param>
@@ -37,6 +39,7 @@ public sealed class WeightScores
     /// scores.</summary>
     public JsonObject Report(SparseMask mask)
     {
+        ArgumentNullException.ThrowIfNull(mask);
         var modules = new JsonObject();
         foreach (var (path, scores) in _scores)
         {

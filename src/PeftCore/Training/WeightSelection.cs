@@ -41,6 +41,7 @@ public static class WeightSelection
         ModuleSelector? targets = null, ulong seed = 0,
         CancellationToken cancel = default)
     {
+        ArgumentNullException.ThrowIfNull(model);
         var layers = TargetMatching.Find(model, targets ?? ModuleSelector.Matching(ModuleSelector.AllLinear), new TargetFilter(),
             module => module is Linear, "no linear layer");
         if (layers.Find(layer => layer.Layer.Hook is not null) is { Path: { } taken })
@@ -76,8 +77,9 @@ public static class WeightSelection
         using var evaluation = new EvalModeScope(model.Mode);
         try
         {
-            foreach (var batch in batches.Where(batch => batch.TrainableTokens > 0))
+            foreach (var batch in batches.Where(batch => batch is null or { TrainableTokens: > 0 }))
             {
+                ArgumentNullException.ThrowIfNull(batch, nameof(batches));
                 cancel.ThrowIfCancellationRequested();
                 any = true;
                 using var scope = new TensorScope();

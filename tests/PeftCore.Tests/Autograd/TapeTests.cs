@@ -114,6 +114,39 @@ public sealed class TapeTests
     }
 
     [Test]
+    public void Tapes_end_in_the_reverse_order_of_their_beginning()
+    {
+        using var outer = new Tape();
+        using (new Tape())
+        {
+            Assert.That(outer.Dispose, Throws.InvalidOperationException.With.Message.Contains("reverse order of their beginning"));
+        }
+    }
+
+    [Test]
+    public void A_tape_on_another_thread_says_so()
+    {
+        using var tape = new Tape();
+        var y = (Leaf(1, 2) * 2f).Sum();
+        Exception? thrown = null;
+        var thread = new Thread(() => thrown = Assert.Catch(() => tape.Backward(y)));
+        thread.Start();
+        thread.Join();
+        Assert.That(thrown, Is.TypeOf<InvalidOperationException>());
+        Assert.That(thrown!.Message, Does.Contain("runs backward on thread").And.Contain("end it before an await"));
+    }
+
+    [Test]
+    public void An_ended_tape_runs_no_backward()
+    {
+        var tape = new Tape();
+        var y = (Leaf(1, 2) * 2f).Sum();
+        tape.Dispose();
+        tape.Dispose();
+        Assert.That(() => tape.Backward(y), Throws.TypeOf<ObjectDisposedException>());
+    }
+
+    [Test]
     public void Nothing_is_recorded_while_backward_runs()
     {
         var x = Leaf(1, 2);

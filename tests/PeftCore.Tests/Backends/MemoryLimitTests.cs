@@ -15,10 +15,25 @@ public sealed class MemoryLimitTests
         backend.NewTensor([30, Mebibyte]);
         Assert.That(() => backend.NewTensor([20, Mebibyte]), Throws.TypeOf<InsufficientMemoryException>().With.Message.EqualTo(
             "20 MiB more memory is needed, but 30 MiB of the allowed 40 MiB are in use; a smaller batch, shorter sequences or gradient " +
-            "checkpointing need less"));
+            "checkpointing need less, and tensors made inside a TensorScope are freed when it ends"));
         Assert.That(backend.Memory.CurrentBytes, Is.EqualTo(30L << 20), "what was refused is not counted");
         Assert.That(() => backend.NewTensor([10, Mebibyte]), Throws.Nothing);
     }
+
+    [Test]
+    public void Tensors_that_nothing_refers_to_are_collected_before_memory_is_refused()
+    {
+        using var backend = new CpuBackend(1, memoryLimit: 40L << 20);
+        for (int i = 0; i < 100; i++)
+        {
+            Forget(backend);
+        }
+        Assert.That(backend.Memory.CurrentBytes, Is.LessThanOrEqualTo(40L << 20));
+    }
+
+    // Not inlined, so that no register of the caller refers to the tensor.
+    [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
+    private static void Forget(CpuBackend backend) => backend.NewTensor([9, Mebibyte]);
 
     [Test]
     public void What_was_freed_can_be_used_for_something_larger()

@@ -32,6 +32,17 @@ public sealed class SafetensorsFileTests
     }
 
     [Test]
+    public void Bytes_of_a_source_outlive_it_and_are_refused_after_it()
+    {
+        var source = WeightSource.OpenFile(Save(SafetensorsBytes.File(SafetensorsBytes.TwoTensors, 19)));
+        var entry = source.Get("b");
+        var bytes = entry.Bytes;
+        source.Dispose();
+        Assert.That(bytes.ToArray(), Is.EqualTo(new byte[] { 112, 119, 126 }));
+        Assert.That(() => entry.Bytes.Length, Throws.TypeOf<ObjectDisposedException>());
+    }
+
+    [Test]
     public void Scalars_and_empty_tensors_are_valid()
     {
         const string header =

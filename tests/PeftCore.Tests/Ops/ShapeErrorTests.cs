@@ -58,7 +58,7 @@ public sealed class ShapeErrorTests
         Refused(() => Floats(2, 3).MatMul(Floats(4, 3)), "matmul: (2, 3) and (4, 3) do not multiply: F32(2, 3) on cpu, F32(4, 3) on cpu");
         Refused(() => Floats(2, 3).MatMul(Floats(2, 4), transposeB: true),
             "matmul: (2, 3) and (4, 2) do not multiply: F32(2, 3) on cpu, F32(2, 4) on cpu");
-        Refused(() => Floats(2, 3).MatMul(Ints(3, 2)), "matmul: (2, 3) and (3, 2) do not multiply: F32(2, 3) on cpu, I32(3, 2) on cpu");
+        Refused(() => Floats(2, 3).MatMul(Ints(3, 2)), "matmul: multiplies floating-point numbers, got F32(2, 3) on cpu and I32(3, 2) on cpu");
     }
 
     [Test]
@@ -82,8 +82,8 @@ public sealed class ShapeErrorTests
         Refused(() => a - b, "subtract: needs equal shapes, got (2, 3) and (3, 2)");
         Refused(() => a * b, "multiply: needs equal shapes, got (2, 3) and (3, 2)");
         Refused(() => a.Gate<Silu>(b), "gate: needs equal shapes, got (2, 3) and (3, 2)");
-        Refused(() => Half(2) + Floats(2), "add: the first operand must be F32, got BF16(2) on cpu");
-        Refused(() => Floats(2) * Half(2), "multiply: the second operand must be F32, got BF16(2) on cpu");
+        Refused(() => Half(2) + Floats(2), "add: left must be F32, got BF16(2) on cpu");
+        Refused(() => Floats(2) * Half(2), "multiply: right must be F32, got BF16(2) on cpu");
         Refused(() => Half(2) * 2f, "scale: x must be F32, got BF16(2) on cpu");
         Refused(() => Half(2).Sum(), "sum: x must be F32, got BF16(2) on cpu");
         Refused(() => Floats(2, 3).Sum(2), "sum: there is no axis 2 in (2, 3)");
@@ -233,7 +233,7 @@ public sealed class ShapeErrorTests
         Refused("linear cross entropy", () => x.LinearCrossEntropy(far, ids, 1));
 
         static void Refused(string op, Func<Tensor> run) => Assert.That(run, Throws.TypeOf<ShapeException>().With.Message.StartsWith(
-            $"{op}: all tensors must live on one device, got ").And.Message.EndsWith(" on meta"));
+            $"{op}: all tensors must be on one backend, got ").And.Message.EndsWith(" on meta; make both with the same backend"));
     }
 
     [Test]

@@ -44,6 +44,41 @@ public sealed class DisposedBackendTests
     }
 
     [Test]
+    public void Two_backends_of_one_name_are_told_apart()
+    {
+        using CpuBackend a = new(1), b = new(1);
+        using var scope = new TensorScope();
+        Assert.That(() => a.Zeros([2]) + b.Zeros([2]), Throws.TypeOf<ShapeException>().With.Message.Matches(
+            @"got F32\(2\) on cpu and F32\(2\) on cpu, of the backends that were opened as numbers \d+ and \d+; make both"));
+    }
+
+    [Test]
+    public void A_backend_that_is_disposed_while_another_thread_computes_ends_no_process()
+    {
+        for (int i = 0; i < 20; i++)
+        {
+            var backend = new CpuBackend(2);
+            using var begun = new ManualResetEventSlim();
+            Exception? thrown = null;
+            var thread = new Thread(() => thrown = Assert.Catch(() =>
+            {
+                using var scope = new TensorScope();
+                var x = backend.Zeros([256, 256]);
+                for (; ; )
+                {
+                    x.MatMul(x).Dispose();
+                    begun.Set();
+                }
+            }));
+            thread.Start();
+            begun.Wait();
+            backend.Dispose();
+            thread.Join();
+            Assert.That(thrown, Is.TypeOf<ObjectDisposedException>());
+        }
+    }
+
+    [Test]
     public void A_model_is_refused()
     {
         var backend = new CpuBackend(1);

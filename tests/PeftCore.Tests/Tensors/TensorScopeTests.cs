@@ -119,7 +119,8 @@ public sealed class TensorScopeTests
         var outer = new TensorScope();
         var inner = new TensorScope();
         Assert.That(outer.Dispose,
-            Throws.InvalidOperationException.With.Message.EqualTo("tensor scopes must end in the reverse order of their beginning"));
+            Throws.InvalidOperationException.With.Message.EqualTo("a tensor scope is disposed while a tensor scope, opened inside it, is still "
+                + "open; dispose scopes in the reverse order of their beginning, as using declarations do"));
         inner.Dispose();
         outer.Dispose();
         Assert.That(TensorScope.Innermost, Is.Null);
@@ -147,6 +148,39 @@ public sealed class TensorScopeTests
         Assert.That(() => tensor.ToArray<float>(), Throws.TypeOf<ObjectDisposedException>().With.Message.Contains(
             "this F32 tensor of shape (2, 3) was freed when its scope ended; return it from the scope or call Keep() on it"));
         Assert.That(tensor.ToString(), Is.EqualTo("F32(2, 3), freed"));
+    }
+
+    [Test]
+    public void A_tensor_that_was_disposed_says_so()
+    {
+        var tensor = _backend.Zeros([2]);
+        tensor.Dispose();
+        Assert.That(() => tensor.ToArray<float>(),
+            Throws.TypeOf<ObjectDisposedException>().With.Message.Contains("this F32 tensor of shape (2) was disposed"));
+    }
+
+    [Test]
+    public void A_scope_that_another_thread_disposes_says_so_and_is_ended_by_its_own()
+    {
+        var scope = new TensorScope("answer");
+        var tensor = _backend.Zeros([3]);
+        Exception? thrown = null;
+        var thread = new Thread(() => thrown = Assert.Catch(scope.Dispose));
+        thread.Start();
+        thread.Join();
+        Assert.That(thrown, Is.TypeOf<InvalidOperationException>());
+        Assert.That(thrown!.Message, Does.StartWith("the tensor scope \"answer\" of thread ").And.Contain("end it before an await"));
+        Assert.That(TensorScope.Innermost, Is.Null);
+        Assert.That(tensor.IsAlive, Is.False);
+    }
+
+    [Test]
+    public void An_ended_scope_returns_no_tensor()
+    {
+        var scope = new TensorScope();
+        var tensor = _backend.Zeros([3]);
+        scope.Dispose();
+        Assert.That(() => scope.Return(tensor), Throws.TypeOf<ObjectDisposedException>().With.Message.Contains("has ended"));
     }
 
     [Test]

@@ -8,6 +8,8 @@ namespace PeftCore.Backends;
 /// CpuBackend.Compute.cs forwards each compute op to the class of its subject.</summary>
 public sealed partial class CpuBackend : Backend, IGraphCapture
 {
+    private const int MaxThreads = 1024;
+
     private readonly Arena _arena;
     private readonly WorkerPool _pool;
     private readonly CpuStream _stream;
@@ -24,11 +26,13 @@ public sealed partial class CpuBackend : Backend, IGraphCapture
     /// <see cref="Training.TrainingStep"/>.</param>
     /// <param name="processors">The processor that each thread is bound to, that of the calling thread first; null to let the system
     /// choose.</param>
-    /// <exception cref="BadInputException">The system cannot bind threads to these processors.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The number of threads is negative.</exception>
+    /// <exception cref="BadInputException">There are more than 1024 threads, or the system cannot bind threads to these processors.</exception>
     public CpuBackend(int threads = 0, long memoryLimit = long.MaxValue, bool poison = false, bool packWeights = false,
         bool captureGraphs = true, IReadOnlyList<int>? processors = null)
         : base("cpu")
     {
+        ArgumentOutOfRangeException.ThrowIfNegative(threads);
         CheckProcessors(threads, processors);
         _arena = new Arena(new HostMemory(memoryLimit));
         _pool = new WorkerPool(threads > 0 ? threads : processors?.Count ?? Environment.ProcessorCount, processors);
@@ -116,6 +120,7 @@ public sealed partial class CpuBackend : Backend, IGraphCapture
 
     internal override void Close()
     {
+        _stream.Close();
         _pool.Dispose();
         _arena.Dispose();
     }
@@ -124,6 +129,10 @@ public sealed partial class CpuBackend : Backend, IGraphCapture
 
     private static void CheckProcessors(int threads, IReadOnlyList<int>? processors)
     {
+        if (threads > MaxThreads)
+        {
+            throw new BadInputException($"{threads} threads are more than the {MaxThreads} that compute at most; 0 stands for one per core");
+        }
         if (processors is null)
         {
             return;

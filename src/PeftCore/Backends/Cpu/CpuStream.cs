@@ -14,6 +14,10 @@ internal sealed class CpuStream(WorkerPool pool) : IKernelProfiler
     private KernelProfile? _profile;
     private CpuGraph? _graph;
 
+    // Kernels, copies and replays that use memory now.
+    private int _running;
+    private volatile bool _isClosed;
+
     /// <summary>The threads that kernels run on.</summary>
     public WorkerPool Pool => pool;
 
@@ -44,23 +48,52 @@ internal sealed class CpuStream(WorkerPool pool) : IKernelProfiler
     /// <param name="kernel">Static, so that a launch allocates no closure.</param>
     public void Launch<TArgs>(in LaunchCost cost, in TArgs args, Action<TArgs, CpuStream> kernel)
     {
-        if (_profile is { } profile)
+        using (Use())
         {
-            long start = Stopwatch.GetTimestamp();
-            kernel(args, this);
-            profile.Add(cost.Kernel, Stopwatch.GetElapsedTime(start).TotalMilliseconds, cost.Work);
-        }
-        else
-        {
-            kernel(args, this);
+            if (_profile is { } profile)
+            {
+                long start = Stopwatch.GetTimestamp();
+                kernel(args, this);
+                profile.Add(cost.Kernel, Stopwatch.GetElapsedTime(start).TotalMilliseconds, cost.Work);
+            }
+            else
+            {
+                kernel(args, this);
+            }
         }
         _graph?.Add(args, kernel);
+    }
+
+    /// <summary>Keeps the device's memory until the result is disposed: a thread that closes the device waits.</summary>
+    /// <exception cref="ObjectDisposedException">The device is closed.</exception>
+    public Usage Use()
+    {
+        Interlocked.Increment(ref _running);
+        if (_isClosed)
+        {
+            Interlocked.Decrement(ref _running);
+            throw new ObjectDisposedException(nameof(CpuBackend), "this CpuBackend was disposed while an op was about to run on it; dispose a "
+                + "backend after all that uses its tensors");
+        }
+        return new Usage(this);
+    }
+
+    /// <summary>Refuses new work and waits for the end of what other threads run.</summary>
+    public void Close()
+    {
+        _isClosed = true;
+        SpinWait spin = default;
+        while (Volatile.Read(ref _running) != 0)
+        {
+            spin.SpinOnce();
+        }
     }
 
     /// <summary>Runs a reduction whose result the host reads. It cannot be replayed, since a replay returns nothing to the host.</summary>
     public TResult LaunchForHost<TArgs, TResult>(in LaunchCost cost, in TArgs args, Func<TArgs, CpuStream, TResult> kernel)
     {
         BreakCapture();
+        using var use = Use();
         long start = Stopwatch.GetTimestamp();
         var result = kernel(args, this);
         _profile?.Add(cost.Kernel, Stopwatch.GetElapsedTime(start).TotalMilliseconds, cost.Work);
@@ -92,6 +125,7 @@ internal sealed class CpuStream(WorkerPool pool) : IKernelProfiler
     /// <summary>Runs captured launches as part of a later pass.</summary>
     public void Replay(List<CapturedLaunch> launches, ulong passesLater)
     {
+        using var use = Use();
         _replayedPasses = passesLater;
         try
         {
@@ -104,6 +138,12 @@ internal sealed class CpuStream(WorkerPool pool) : IKernelProfiler
         {
             _replayedPasses = 0;
         }
+    }
+
+    /// <summary>The time during which work uses the device's memory.</summary>
+    public readonly ref struct Usage(CpuStream stream)
+    {
+        public void Dispose() => Interlocked.Decrement(ref stream._running);
     }
 
     void IKernelProfiler.Start() => _profile ??= new KernelProfile { PeakFlops = FmaPeak.Measure(pool) };

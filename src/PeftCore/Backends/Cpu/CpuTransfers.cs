@@ -10,12 +10,14 @@ internal sealed class CpuTransfers(CpuStream stream, PackedWeights? packed) : Cp
     public void Upload(ReadOnlySpan<byte> from, Tensor to)
     {
         Stream.BreakCapture();
+        using var use = Stream.Use();
         HostCopy.Copy(from, Out(to).Bytes, Stream.Pool);
     }
 
     public void Download(Tensor from, Span<byte> to)
     {
         Stream.BreakCapture();
+        using var use = Stream.Use();
         In(from).Bytes.CopyTo(to);
     }
 

@@ -2,6 +2,14 @@ using PeftCore.Kernels;
 
 namespace PeftCore.Backends;
 
+/// <summary>What to do when memory is refused.</summary>
+internal static class MemoryAdvice
+{
+    /// <summary>The advice, in words that hold for any device.</summary>
+    public const string Text = "a smaller batch, shorter sequences or gradient checkpointing need less, and tensors made inside a TensorScope "
+        + "are freed when it ends";
+}
+
 /// <summary>Chunks of host memory, on large pages if the system has them.</summary>
 internal sealed class HostMemory(long limit) : IChunkSource
 {
@@ -13,7 +21,7 @@ internal sealed class HostMemory(long limit) : IChunkSource
         {
             throw new InsufficientMemoryException(
                 $"{Megabytes(bytes)} more memory is needed, but {Megabytes(_taken)} of the allowed {Megabytes(limit)} are in use; " +
-                "a smaller batch, shorter sequences or gradient checkpointing need less");
+                MemoryAdvice.Text);
         }
         try
         {
@@ -25,7 +33,7 @@ internal sealed class HostMemory(long limit) : IChunkSource
         {
             throw new InsufficientMemoryException(
                 $"the system refused {Megabytes(bytes)} more memory; {Megabytes(_taken)} are in use; " +
-                "a smaller batch, shorter sequences or gradient checkpointing need less");
+                MemoryAdvice.Text);
         }
     }
 

@@ -83,5 +83,7 @@ public sealed partial class MetaBackend : Backend
         }
 
         public void Return(nint address, long bytes) => _taken -= bytes;
+
+        public bool HoldsData => false;
     }
 }

@@ -36,6 +36,7 @@ public sealed class SoundReader
     /// <exception cref="BadInputException">The directory has no preprocessor, or it does not fit the model.</exception>
     public static SoundReader Open(TransformerModel model, string directory, Func<string, Waveform> decode)
     {
+        ArgumentNullException.ThrowIfNull(model);
         var preprocessor = AudioPreprocessor.Read(directory, model.ModelType);
         if (model.InputsOf(0).Sound is not { } sound || sound.Rank == 2 != preprocessor is WhisperPreprocessor)
         {
@@ -73,6 +74,7 @@ public sealed class SoundReader
     /// <exception cref="BadInputException">The model has no convolution over samples, or one that is too short.</exception>
     public void FillFilters(TransformerModel model)
     {
+        ArgumentNullException.ThrowIfNull(model);
         if (model is not Wav2Vec2 waves)
         {
             throw new BadInputException($"this {model.ModelType} model has no convolution over samples, so no filters to fill");

@@ -23,6 +23,9 @@ public sealed class Transcriber(TransformerModel model, SoundReader sound, Token
     public string Transcribe(string path, SpeechOptions? speech = null, GenerationOptions? options = null,
         CancellationToken cancel = default)
     {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(sound);
+        ArgumentNullException.ThrowIfNull(tokenizer);
         (speech, options) = (speech ?? new SpeechOptions(), options ?? new GenerationOptions());
         if (model is Wav2Vec2 && (speech.Language is not null || speech.Translate || speech.Timestamps))
         {

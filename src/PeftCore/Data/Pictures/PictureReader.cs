@@ -47,6 +47,7 @@ public sealed class PictureReader
     public static PictureReader Open(TransformerModel model, string directory, Func<string, Picture> decode,
         ICollection<string>? warnings = null)
     {
+        ArgumentNullException.ThrowIfNull(model);
         var sizes = model.InputsOf(0);
         if (sizes.Pixels is not { } pixels)
         {
@@ -109,6 +110,8 @@ public sealed class PictureReader
     public IReadOnlyList<(string Label, double Probability)> Classify(TransformerModel model, string path,
         IReadOnlyList<string>? texts = null, Tokenizer? tokenizer = null)
     {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(tokenizer);
         if (model.Task != (texts is null ? ModelTask.ImageClassification : ModelTask.Contrastive))
         {
             throw new BadInputException($"this {model.ModelType} model is for {TaskSpec.NameOf(model.Task)} and does not " +

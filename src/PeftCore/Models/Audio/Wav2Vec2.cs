@@ -89,6 +89,7 @@ internal sealed class Wav2Vec2 : TransformerModel
 
     public override ModelInputs ToInputs(InputArrays arrays)
     {
+        ArgumentNullException.ThrowIfNull(arrays);
         var sound = arrays.Sound is { Shape.Rank: 2 } waves ? waves
             : throw new BadInputException($"a {ModelType} model reads samples (input_values), (B, samples)");
         int samples = sound.Shape[1], places = FramesOf(samples);
@@ -118,6 +119,7 @@ internal sealed class Wav2Vec2 : TransformerModel
 
     public override Tensor Hidden(ModelInputs inputs)
     {
+        ArgumentNullException.ThrowIfNull(inputs);
         using var pass = BeginPass();
         using var scope = new TensorScope();
         (var x, inputs) = Embed(inputs);
@@ -133,6 +135,7 @@ internal sealed class Wav2Vec2 : TransformerModel
 
     public override Tensor Logits(ModelInputs inputs)
     {
+        ArgumentNullException.ThrowIfNull(inputs);
         using var pass = BeginPass();
         using var scope = new TensorScope();
         var hidden = Hidden(inputs).Dropout(LayerDropout.OfBase(Mode, _config.FinalDropout, LayerCount, 0).Now);
@@ -141,6 +144,8 @@ internal sealed class Wav2Vec2 : TransformerModel
 
     public override Tensor Loss(ModelInputs inputs, Targets targets)
     {
+        ArgumentNullException.ThrowIfNull(inputs);
+        ArgumentNullException.ThrowIfNull(targets);
         using var pass = BeginPass();
         using var scope = new TensorScope();
         if (!_config.Ctc.ZeroInfinity)

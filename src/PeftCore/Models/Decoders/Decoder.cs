@@ -119,8 +119,11 @@ internal sealed class Decoder : CausalModel
     internal override string MissingPrefix => IsBare ? BodyName + "." : "";
 
     /// <inheritdoc/>
-    public override IReadOnlyList<(string Name, Tensor Value)> Outputs(ModelInputs inputs) =>
-        IsBare ? [("last_hidden_state", Hidden(inputs))] : base.Outputs(inputs);
+    public override IReadOnlyList<(string Name, Tensor Value)> Outputs(ModelInputs inputs)
+    {
+        ArgumentNullException.ThrowIfNull(inputs);
+        return IsBare ? [("last_hidden_state", Hidden(inputs))] : base.Outputs(inputs);
+    }
 
     /// <inheritdoc/>
     public override Layer FinalNorm { get; }
@@ -154,6 +157,7 @@ internal sealed class Decoder : CausalModel
     /// <inheritdoc/>
     public override ModelInputs ToInputs(InputArrays arrays)
     {
+        ArgumentNullException.ThrowIfNull(arrays);
         if (Spec.PositionsOfMask && arrays is { Mask: { } mask, Positions: null })
         {
             arrays = arrays with { Positions = PositionsOf(mask, arrays.BatchSize) };

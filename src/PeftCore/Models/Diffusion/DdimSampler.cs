@@ -24,8 +24,12 @@ public static class DdimSampler
     /// <returns>(count, channels, height, width), row-major.</returns>
     /// <exception cref="BadInputException">The model is no diffusion model, or the text or the classes do not fit it.</exception>
     public static float[] Sample(TransformerModel model, NoiseSchedule schedule, ReadOnlySpan<float> textStates, int tokens, int count,
-        int steps, ulong seed, ReadOnlySpan<float> classLabels = default) =>
-        Sample(model, schedule, textStates, tokens, count, steps, seed, [], 1, classLabels);
+        int steps, ulong seed, ReadOnlySpan<float> classLabels = default)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(schedule);
+        return Sample(model, schedule, textStates, tokens, count, steps, seed, [], 1, classLabels);
+    }
 
     /// <summary>Draws pictures with classifier-free guidance (Ho and Salimans 2022): the prediction is u + g·(c − u), with the prediction c
     /// for the text and u for the hidden states (tokens, columns) of no text; without those there is no guidance.</summary>

@@ -103,6 +103,7 @@ internal sealed class UNet : TransformerModel
 
     public override ModelInputs ToInputs(InputArrays arrays)
     {
+        ArgumentNullException.ThrowIfNull(arrays);
         CheckPicture(arrays.Pixels ?? throw new BadInputException("a UNet reads a picture (sample), which the batch does not have"));
         int[] steps = arrays.Timesteps ?? throw new BadInputException("a UNet reads the step of the noise schedule (timestep) of each row");
         if (Array.Find(steps, step => step is < 0 or >= TimeWaves.Steps) is var step && step != 0)
@@ -136,6 +137,7 @@ internal sealed class UNet : TransformerModel
 
     public override Tensor Hidden(ModelInputs inputs)
     {
+        ArgumentNullException.ThrowIfNull(inputs);
         using var pass = BeginPass();
         using var scope = new TensorScope();
         var dense = inputs.Dense;
@@ -162,6 +164,7 @@ internal sealed class UNet : TransformerModel
     /// <summary>The prediction, F32 (B, channels, height, width).</summary>
     public override Tensor Logits(ModelInputs inputs)
     {
+        ArgumentNullException.ThrowIfNull(inputs);
         using var pass = BeginPass();
         using var scope = new TensorScope();
         return scope.Return(ChannelsFirst(_out.Forward(Hidden(inputs)).Cast(DType.F32)));
@@ -170,6 +173,8 @@ internal sealed class UNet : TransformerModel
     /// <summary>The mean of (prediction − target)² over all pixels.</summary>
     public override Tensor Loss(ModelInputs inputs, Targets targets)
     {
+        ArgumentNullException.ThrowIfNull(inputs);
+        ArgumentNullException.ThrowIfNull(targets);
         using var pass = BeginPass();
         using var scope = new TensorScope();
         var values = targets.Values ?? throw new BadInputException("a UNet learns numbers, one per pixel, but the targets are labels");
@@ -185,7 +190,11 @@ internal sealed class UNet : TransformerModel
     }
 
     /// <inheritdoc/>
-    public override IReadOnlyList<(string Name, Tensor Value)> Outputs(ModelInputs inputs) => [("sample", Logits(inputs))];
+    public override IReadOnlyList<(string Name, Tensor Value)> Outputs(ModelInputs inputs)
+    {
+        ArgumentNullException.ThrowIfNull(inputs);
+        return [("sample", Logits(inputs))];
+    }
 
     /// <summary>(B, C, H, W) to (B, H, W, C).</summary>
     private static Tensor ChannelsLast(Tensor x)

@@ -118,6 +118,7 @@ internal abstract class Seq2SeqModel(TaskSpec? task) : TransformerModel
 
     public override ModelInputs ToInputs(InputArrays arrays)
     {
+        ArgumentNullException.ThrowIfNull(arrays);
         var inputs = ToSource(arrays);
         if (!IsEncoderOnly)
         {
@@ -158,6 +159,7 @@ internal abstract class Seq2SeqModel(TaskSpec? task) : TransformerModel
     /// <summary>The decoder's hidden states after its last norm: (B, T) to (B, T', C); those of the encoder if it is used alone.</summary>
     public override Tensor Hidden(ModelInputs inputs)
     {
+        ArgumentNullException.ThrowIfNull(inputs);
         using var pass = BeginPass();
         using var scope = new TensorScope();
         var (states, encoder) = Encode(inputs);
@@ -171,20 +173,27 @@ internal abstract class Seq2SeqModel(TaskSpec? task) : TransformerModel
 
     public override Tensor Logits(ModelInputs inputs)
     {
+        ArgumentNullException.ThrowIfNull(inputs);
         using var pass = BeginPass();
         using var scope = new TensorScope();
         return scope.Return(_otherHead is { } other ? other.Logits(OtherHeadInput(inputs), inputs) : HeadLogits(Hidden(inputs)));
     }
 
-    public override IReadOnlyList<(string Name, Tensor Value)> Outputs(ModelInputs inputs) => Task switch
+    public override IReadOnlyList<(string Name, Tensor Value)> Outputs(ModelInputs inputs)
     {
-        ModelTask.FeatureExtraction => [("last_hidden_state", Hidden(inputs))],
-        ModelTask.QuestionAnswering => SpanHead.Outputs(Logits(inputs)),
-        _ => base.Outputs(inputs),
-    };
+        ArgumentNullException.ThrowIfNull(inputs);
+        return Task switch
+        {
+            ModelTask.FeatureExtraction => [("last_hidden_state", Hidden(inputs))],
+            ModelTask.QuestionAnswering => SpanHead.Outputs(Logits(inputs)),
+            _ => base.Outputs(inputs),
+        };
+    }
 
     public override Tensor Loss(ModelInputs inputs, Targets targets)
     {
+        ArgumentNullException.ThrowIfNull(inputs);
+        ArgumentNullException.ThrowIfNull(targets);
         using var pass = BeginPass();
         using var scope = new TensorScope();
         if (_otherHead is { } other)

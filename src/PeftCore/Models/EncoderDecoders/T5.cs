@@ -93,6 +93,7 @@ internal sealed class T5 : Seq2SeqModel
 
     public override ModelInputs ToInputs(InputArrays arrays)
     {
+        ArgumentNullException.ThrowIfNull(arrays);
         var inputs = base.ToInputs(arrays);
         // Made before the pass, so that it can be captured as a graph.
         Upload(inputs, inputs.Decoder);

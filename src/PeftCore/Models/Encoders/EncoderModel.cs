@@ -99,11 +99,16 @@ internal abstract class EncoderModel : TransformerModel
     }
 
     /// <inheritdoc/>
-    public override Tensor Hidden(ModelInputs inputs) => Hidden(inputs, firstAlone: false);
+    public override Tensor Hidden(ModelInputs inputs)
+    {
+        ArgumentNullException.ThrowIfNull(inputs);
+        return Hidden(inputs, firstAlone: false);
+    }
 
     /// <inheritdoc/>
     public override Tensor Logits(ModelInputs inputs)
     {
+        ArgumentNullException.ThrowIfNull(inputs);
         using var pass = BeginPass();
         using var scope = new TensorScope();
         return scope.Return(_head!.Logits(HeadInput(inputs), inputs));
@@ -112,6 +117,8 @@ internal abstract class EncoderModel : TransformerModel
     /// <inheritdoc/>
     public override Tensor Loss(ModelInputs inputs, Targets targets)
     {
+        ArgumentNullException.ThrowIfNull(inputs);
+        ArgumentNullException.ThrowIfNull(targets);
         using var pass = BeginPass();
         using var scope = new TensorScope();
         return scope.Return(WithPenalty(_head!.Loss(HeadInput(inputs), inputs, targets), targets));
@@ -120,6 +127,7 @@ internal abstract class EncoderModel : TransformerModel
     /// <inheritdoc/>
     public override IReadOnlyList<(string Name, Tensor Value)> Outputs(ModelInputs inputs)
     {
+        ArgumentNullException.ThrowIfNull(inputs);
         switch (Task)
         {
             case ModelTask.FeatureExtraction:
@@ -136,6 +144,7 @@ internal abstract class EncoderModel : TransformerModel
     /// <inheritdoc/>
     public override ModelInputs ToInputs(InputArrays arrays)
     {
+        ArgumentNullException.ThrowIfNull(arrays);
         var inputs = ModelInputs.Bidirectional(Backend, arrays);
         // What the pass reads is uploaded before it, so that the pass can be captured.
         if (Spec.PositionRows > 0)

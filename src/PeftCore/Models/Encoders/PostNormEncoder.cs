@@ -44,6 +44,7 @@ internal sealed class PostNormEncoder : EncoderModel
     /// <inheritdoc/>
     public override ModelInputs ToInputs(InputArrays arrays)
     {
+        ArgumentNullException.ThrowIfNull(arrays);
         Spec.Boxes?.Check(arrays, ModelType);
         var inputs = base.ToInputs(Spec is { CountsTokens: true, PaddingToken: { } token } && arrays.Positions is null
             ? arrays.WithPositions(CountedPositions(arrays, token)) : arrays);

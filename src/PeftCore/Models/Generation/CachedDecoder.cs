@@ -32,6 +32,9 @@ public sealed class CachedDecoder : IStepDecoder
     /// <param name="largestBatch">Maximum number of sequences after <see cref="Reorder"/>.</param>
     internal CachedDecoder(TransformerModel model, Backend backend, int capacity, DType? cacheDType, int batch, int largestBatch)
     {
+        ArgumentNullException.ThrowIfNull(backend);
+        ArgumentOutOfRangeException.ThrowIfLessThan(capacity, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(batch, 1);
         (_model, _backend) = (CausalModel.Of(model), backend);
         _virtual = model.VirtualTokens?.Count ?? 0;
         _cache = new KvCache(backend, model.LayerCount, _virtual + capacity, model.KeyColumns, largestBatch, cacheDType,
@@ -79,8 +82,17 @@ public sealed class CachedDecoder : IStepDecoder
     /// <summary>Reads tokens and writes the logits after the last of them.</summary>
     /// <param name="ids">(batch, tokens).</param>
     /// <param name="logits">(batch, vocabulary).</param>
+    /// <exception cref="ShapeException">The ids do not fill the sequences, or the logits have another length.</exception>
     public void Read(ReadOnlySpan<int> ids, Span<float> logits)
     {
+        if (ids.IsEmpty || ids.Length % Sequences != 0)
+        {
+            throw new ShapeException("read", $"{ids.Length} tokens do not fill {Sequences} rows of one length");
+        }
+        if (logits.Length != Sequences * _model.VocabularySize)
+        {
+            throw new ShapeException("read", $"needs room for {Sequences}·{_model.VocabularySize} logits, got {logits.Length}");
+        }
         using var pass = _model.BeginPass();
         using var scope = new TensorScope();
         using var quiet = Tape.Pause();

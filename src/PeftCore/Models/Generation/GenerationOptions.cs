@@ -29,10 +29,10 @@ public sealed partial record GenerationOptions
     public ulong Seed { get; init; } = DefaultSeed.Value;
 
     /// <summary>Tokens that end the text, such as the end-of-sequence token.</summary>
-    public IReadOnlyCollection<int> StopTokens { get; init; } = [];
+    public IReadOnlyCollection<int> StopTokens { get; init => field = Given.Value(value); } = [];
 
     /// <summary>Strings that end the text, which is cut before them. They need a decoder.</summary>
-    public IReadOnlyCollection<string> StopStrings { get; init; } = [];
+    public IReadOnlyCollection<string> StopStrings { get; init => field = Given.Value(value); } = [];
 
     /// <summary>Dtype of the KV cache: F32, or BF16 at half the bytes; null for the device's dtype of activations.</summary>
     public DType? KvCacheDType { get; init; }

@@ -29,6 +29,7 @@ public sealed class Generator
     public GenerationResult Generate(string prompt, Tokenizer tokenizer, GenerationOptions? options = null,
         Action<int, string>? onToken = null, string? adapter = null, CancellationToken cancel = default)
     {
+        ArgumentNullException.ThrowIfNull(tokenizer);
         options = WithStops(options ?? new GenerationOptions(), tokenizer);
         return Generate(Encode(_model, prompt, tokenizer), options, tokens => tokenizer.Decode([.. tokens]), onToken, adapter, cancel);
     }

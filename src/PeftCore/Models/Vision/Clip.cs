@@ -65,6 +65,7 @@ internal sealed class Clip : TransformerModel
 
     public override ModelInputs ToInputs(InputArrays arrays)
     {
+        ArgumentNullException.ThrowIfNull(arrays);
         int places = 1 + _spec.Vision.Picture.GridOf(arrays, ModelType).Count;
         var text = ModelInputs.Causal(Backend, arrays).WithEndTokens(_spec.Text.EndsOf(arrays.Ids, arrays.BatchSize));
         if (VirtualTokenCount == 0)
@@ -79,6 +80,7 @@ internal sealed class Clip : TransformerModel
     /// <summary>The hidden states of the texts after the last norm: (B, T, C).</summary>
     public override Tensor Hidden(ModelInputs inputs)
     {
+        ArgumentNullException.ThrowIfNull(inputs);
         using var pass = BeginPass();
         using var scope = new TensorScope();
         (var x, inputs) = Embed(inputs);
@@ -88,6 +90,7 @@ internal sealed class Clip : TransformerModel
     /// <summary>The scores of all pairs, F32 (pictures, texts): logits_per_image.</summary>
     public override Tensor Logits(ModelInputs inputs)
     {
+        ArgumentNullException.ThrowIfNull(inputs);
         using var pass = BeginPass();
         using var scope = new TensorScope();
         return scope.Return(Scores(EmbedPictures(inputs), EmbedTexts(inputs)));
@@ -97,6 +100,8 @@ internal sealed class Clip : TransformerModel
     /// all pictures. Row i of the pictures belongs to row i of the texts.</summary>
     public override Tensor Loss(ModelInputs inputs, Targets targets)
     {
+        ArgumentNullException.ThrowIfNull(inputs);
+        ArgumentNullException.ThrowIfNull(targets);
         using var pass = BeginPass();
         using var scope = new TensorScope();
         var (pictures, texts) = (EmbedPictures(inputs), EmbedTexts(inputs));
@@ -106,6 +111,7 @@ internal sealed class Clip : TransformerModel
 
     public override IReadOnlyList<(string Name, Tensor Value)> Outputs(ModelInputs inputs)
     {
+        ArgumentNullException.ThrowIfNull(inputs);
         var (pictures, texts) = (EmbedPictures(inputs), EmbedTexts(inputs));
         return [("logits_per_image", Scores(pictures, texts)), ("text_embeds", texts), ("image_embeds", pictures)];
     }

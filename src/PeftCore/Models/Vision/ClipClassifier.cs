@@ -37,6 +37,7 @@ internal sealed class ClipClassifier : PictureModel
     /// <summary>The hidden states of the class token and the patches: (B, 1 + N, C). No norm follows the last block.</summary>
     public override Tensor Hidden(ModelInputs inputs)
     {
+        ArgumentNullException.ThrowIfNull(inputs);
         using var pass = BeginPass();
         return _tower.Hidden(inputs, Recomputes(inputs));
     }

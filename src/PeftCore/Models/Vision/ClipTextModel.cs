@@ -46,6 +46,7 @@ internal sealed class ClipTextModel : TransformerModel
 
     public override ModelInputs ToInputs(InputArrays arrays)
     {
+        ArgumentNullException.ThrowIfNull(arrays);
         var inputs = ModelInputs.Causal(Backend, arrays).WithEndTokens(_spec.EndsOf(arrays.Ids, arrays.BatchSize));
         if (VirtualTokenCount == 0)
         {
@@ -56,6 +57,7 @@ internal sealed class ClipTextModel : TransformerModel
 
     public override Tensor Hidden(ModelInputs inputs)
     {
+        ArgumentNullException.ThrowIfNull(inputs);
         using var pass = BeginPass();
         using var scope = new TensorScope();
         (var x, inputs) = Embed(inputs);
@@ -64,6 +66,7 @@ internal sealed class ClipTextModel : TransformerModel
 
     public override Tensor Logits(ModelInputs inputs)
     {
+        ArgumentNullException.ThrowIfNull(inputs);
         using var pass = BeginPass();
         using var scope = new TensorScope();
         return scope.Return(_head.Logits(Hidden(inputs), inputs));
@@ -71,6 +74,8 @@ internal sealed class ClipTextModel : TransformerModel
 
     public override Tensor Loss(ModelInputs inputs, Targets targets)
     {
+        ArgumentNullException.ThrowIfNull(inputs);
+        ArgumentNullException.ThrowIfNull(targets);
         using var pass = BeginPass();
         using var scope = new TensorScope();
         return scope.Return(WithPenalty(_head.Loss(Hidden(inputs), inputs, targets), targets));
@@ -78,6 +83,7 @@ internal sealed class ClipTextModel : TransformerModel
 
     public override IReadOnlyList<(string Name, Tensor Value)> Outputs(ModelInputs inputs)
     {
+        ArgumentNullException.ThrowIfNull(inputs);
         var hidden = Hidden(inputs);
         return [("last_hidden_state", hidden), ("pooler_output", hidden.LastTokens(inputs))];
     }

@@ -66,6 +66,7 @@ internal sealed class LayoutLmV3 : EncoderModel
     /// <inheritdoc/>
     public override ModelInputs ToInputs(InputArrays arrays)
     {
+        ArgumentNullException.ThrowIfNull(arrays);
         Spec.Boxes!.Check(arrays, ModelType);
         int batch = arrays.BatchSize, tokens = arrays.Ids.Length / Math.Max(1, batch), patches = PatchesOf(arrays);
         var text = base.ToInputs(arrays with
@@ -88,6 +89,7 @@ internal sealed class LayoutLmV3 : EncoderModel
     /// <inheritdoc/>
     public override Tensor Hidden(ModelInputs inputs)
     {
+        ArgumentNullException.ThrowIfNull(inputs);
         using var pass = BeginPass();
         using var scope = new TensorScope();
         var states = Encode(inputs);

@@ -38,6 +38,7 @@ internal abstract class PictureModel(PreNormSpec blocks, int layers, PictureSpec
 
     public override ModelInputs ToInputs(InputArrays arrays)
     {
+        ArgumentNullException.ThrowIfNull(arrays);
         var inputs = ModelInputs.Bidirectional(Backend, arrays, TokensBefore + picture.GridOf(arrays, ModelType).Count);
         Head.Upload(inputs);
         return inputs;

@@ -68,6 +68,7 @@ internal sealed class Siglip : PictureModel
     /// <summary>The hidden states of the patches after the last norm: (B, N, C).</summary>
     public override Tensor Hidden(ModelInputs inputs)
     {
+        ArgumentNullException.ThrowIfNull(inputs);
         using var pass = BeginPass();
         using var scope = new TensorScope(Tower);
         var pixels = inputs.Dense.Pixels ?? throw new ArgumentException("the inputs have no pictures", nameof(inputs));
@@ -82,6 +83,7 @@ internal sealed class Siglip : PictureModel
 
     public override IReadOnlyList<(string Name, Tensor Value)> Outputs(ModelInputs inputs)
     {
+        ArgumentNullException.ThrowIfNull(inputs);
         if (Task != ModelTask.FeatureExtraction)
         {
             return base.Outputs(inputs);

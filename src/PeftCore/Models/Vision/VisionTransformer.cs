@@ -72,6 +72,7 @@ internal sealed class VisionTransformer : PictureModel
 
     public override ModelInputs ToInputs(InputArrays arrays)
     {
+        ArgumentNullException.ThrowIfNull(arrays);
         var inputs = base.ToInputs(arrays);
         if (ReadsFirstAlone)
         {
@@ -80,7 +81,11 @@ internal sealed class VisionTransformer : PictureModel
         return inputs;
     }
 
-    public override Tensor Hidden(ModelInputs inputs) => Hidden(inputs, firstAlone: false);
+    public override Tensor Hidden(ModelInputs inputs)
+    {
+        ArgumentNullException.ThrowIfNull(inputs);
+        return Hidden(inputs, firstAlone: false);
+    }
 
     /// <summary>Whether the head reads the class token and no patch.</summary>
     private bool ReadsFirstAlone => Task == ModelTask.ImageClassification && !_spec.PoolsPatches;
@@ -109,6 +114,7 @@ internal sealed class VisionTransformer : PictureModel
 
     public override IReadOnlyList<(string Name, Tensor Value)> Outputs(ModelInputs inputs)
     {
+        ArgumentNullException.ThrowIfNull(inputs);
         if (Task != ModelTask.FeatureExtraction)
         {
             return base.Outputs(inputs);

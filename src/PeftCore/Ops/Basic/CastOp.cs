@@ -12,6 +12,7 @@ public static class CastOp
         /// <summary>Converts to F32 or BF16; the same tensor if it has the dtype.</summary>
         public Tensor Cast(DType dtype)
         {
+            ArgumentNullException.ThrowIfNull(x);
             if (x.DType == dtype)
             {
                 return x;

@@ -15,6 +15,7 @@ public static class EmbeddingOp
         /// <returns>(ids, columns)</returns>
         public Tensor Rows(params ReadOnlySpan<int> ids)
         {
+            ArgumentNullException.ThrowIfNull(table);
             int rows = table.Shape.Rank == 0 ? 0 : table.Shape[0];
             foreach (int id in ids)
             {
@@ -37,6 +38,7 @@ public static class EmbeddingOp
         /// <param name="constantRow">The row without a gradient; null for none.</param>
         internal Tensor Rows(Tensor ids, int? constantRow)
         {
+            ArgumentNullException.ThrowIfNull(table);
             Check.Int32("rows", "ids", ids);
             Check.OneDevice("rows", table, ids);
             if (table.Shape.Rank != 2 || !table.DType.IsFloat)

@@ -15,12 +15,18 @@ public static class MatMulOp
         /// <param name="transposeB">Whether to use Bᵀ.</param>
         public Tensor MatMul(Tensor b, bool transposeA = false, bool transposeB = false)
         {
+            ArgumentNullException.ThrowIfNull(a);
+            ArgumentNullException.ThrowIfNull(b);
             Check.OneDevice("matmul", a, b);
             int m = transposeA ? a.Shape.Columns : a.Shape.Rows;
             int k = transposeA ? a.Shape.Rows : a.Shape.Columns;
             int n = transposeB ? b.Shape.Rows : b.Shape.Columns;
             int bk = transposeB ? b.Shape.Columns : b.Shape.Rows;
-            if (k != bk || !a.DType.IsFloat || !b.DType.IsFloat)
+            if (!a.DType.IsFloat || !b.DType.IsFloat)
+            {
+                throw new ShapeException("matmul", $"multiplies floating-point numbers, got {a} and {b}");
+            }
+            if (k != bk)
             {
                 throw new ShapeException("matmul", $"({m}, {k}) and ({bk}, {n}) do not multiply: {a}, {b}");
             }

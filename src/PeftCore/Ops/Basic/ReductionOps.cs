@@ -59,6 +59,7 @@ public static class ReductionOps
         /// <param name="axis">The axis; <c>^1</c> is the innermost.</param>
         public Tensor Mean(Index axis)
         {
+            ArgumentNullException.ThrowIfNull(x);
             int extent = x.Shape[AxisOf("mean", x.Shape, axis)];
             using var scope = new TensorScope();
             return scope.Return(x.Sum(axis) / extent);

@@ -13,8 +13,8 @@ public static class RowOps
         public Tensor MultiplyRow(Tensor row)
         {
             Check.Activation("multiply row", "x", x);
-            Check.OneDevice("multiply row", x, row);
             Check.Float32("multiply row", "row", row);
+            Check.OneDevice("multiply row", x, row);
             Check.Vector("multiply row", "row", row, x.Shape.Columns);
             var y = x.NewLike(x.Shape);
             x.Backend.MultiplyRow(x, row, y, false);
@@ -38,6 +38,7 @@ public static class RowOps
         /// <summary>y[r, c] = x[r, c] + row[c]. Saves nothing.</summary>
         public Tensor AddRow(Tensor row)
         {
+            ArgumentNullException.ThrowIfNull(row);
             Check.Activation("add row", "x", x);
             Check.OneDevice("add row", x, row);
             Check.Weights("add row", "row", row, x.Shape.Columns);

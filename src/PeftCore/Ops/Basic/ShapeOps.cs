@@ -12,6 +12,7 @@ public static class ShapeOps
         /// <summary>A view of another shape with the same number of elements. Records nothing.</summary>
         public Tensor Reshape(Shape shape)
         {
+            ArgumentNullException.ThrowIfNull(x);
             if (shape.Count != x.Count)
             {
                 throw new ShapeException("reshape", $"{x.Shape} has {x.Count} elements, {shape} would have {shape.Count}");
@@ -24,9 +25,10 @@ public static class ShapeOps
         /// <summary>Indices [start, start + count) of the outermost axis: a view.</summary>
         public Tensor Slice(int start, int count)
         {
+            ArgumentNullException.ThrowIfNull(x);
             if (x.Shape.Rank == 0 || start < 0 || count < 0 || count > x.Shape[0] - start)
             {
-                throw new ShapeException("slice", $"[{start}, {start + count}) does not lie in the first axis of {x.Shape}");
+                throw new ShapeException("slice", $"[{start}, {(long)start + count}) does not lie in the first axis of {x.Shape}");
             }
             long row = x.Shape[0] == 0 ? 0 : x.Count / x.Shape[0];
             var view = x.View(WithRows(x.Shape, count), start * row);
@@ -38,9 +40,9 @@ public static class ShapeOps
         public Tensor Columns(int start, int count)
         {
             Check.Activation("columns", "x", x);
-            if (start < 0 || count < 0 || count > x.Shape.Columns - start)
+            if (x.Shape.Rank == 0 || start < 0 || count < 0 || count > x.Shape.Columns - start)
             {
-                throw new ShapeException("columns", $"[{start}, {start + count}) does not lie in the last axis of {x.Shape}");
+                throw new ShapeException("columns", $"[{start}, {(long)start + count}) does not lie in the last axis of {x.Shape}");
             }
             var y = x.NewLike(x.Shape.WithColumns(count));
             x.Backend.CopyColumns(x, start, y, 0, count, false);
@@ -54,6 +56,7 @@ public static class ShapeOps
         public Tensor ConcatColumns(Tensor right)
         {
             Check.Activation("concat columns", "the left part", x);
+            ArgumentNullException.ThrowIfNull(right);
             Check.OneDevice("concat columns", x, right);
             bool fits = x.DType == right.DType && x.Shape.Rank > 0 && x.Shape.Rank == right.Shape.Rank;
             int left = fits ? x.Shape.Columns : 0, columns = fits ? checked(left + right.Shape.Columns) : 0;
@@ -74,6 +77,7 @@ public static class ShapeOps
         /// <summary>Concatenates tensors along the outermost axis.</summary>
         public static Tensor Concat(params ReadOnlySpan<Tensor> parts)
         {
+            Given.NotNull(parts);
             if (parts.IsEmpty || parts[0].Shape.Rank == 0)
             {
                 throw new ShapeException("concat", "needs at least one tensor, each with at least one axis");

@@ -28,6 +28,7 @@ public static class LinearOp
     internal static int OutputsOf(Tensor x, Tensor weight, Tensor? bias, bool transposed)
     {
         Check.Activation("linear", "x", x);
+        ArgumentNullException.ThrowIfNull(weight);
         Check.OneDevice("linear", x, weight, bias);
         if (x.Shape.Rank == 0 || weight.Shape.Rank != 2 || !weight.DType.IsFloat)
         {

@@ -16,6 +16,7 @@ public static class LayerNormOp
         public Tensor LayerNorm(Tensor weight, Tensor? bias, float epsilon)
         {
             Check.Activation("layer norm", "x", x);
+            ArgumentNullException.ThrowIfNull(weight);
             Check.OneDevice("layer norm", x, weight, bias);
             Check.Weights("layer norm", "weight", weight, x.Shape.Columns);
             Check.Weights("layer norm", "bias", bias, x.Shape.Columns);

@@ -16,6 +16,7 @@ public static class RmsNormOp
         public Tensor RmsNorm(Tensor weight, float epsilon, float weightOffset = 0)
         {
             Check.Activation("rms norm", "x", x);
+            ArgumentNullException.ThrowIfNull(weight);
             Check.OneDevice("rms norm", x, weight);
             Check.Weights("rms norm", "weight", weight, x.Shape.Columns);
             var y = x.NewLike(x.Shape);

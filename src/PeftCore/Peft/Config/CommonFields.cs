@@ -28,6 +28,7 @@ public static class CommonFields
         bool fanInFanOut = false)
         where T : TargetedConfig
     {
+        ArgumentNullException.ThrowIfNull(fields);
         fields.Common()
             .Modules("target_modules", c => c.TargetModules, (c, v) => c with { TargetModules = v },
                 "Modules to adapt: names that match the end of a module's path, or a regular expression for the whole path; null for the " +

@@ -69,6 +69,7 @@ public abstract record PeftConfig
     /// <exception cref="BadInputException">The method or a field is unknown, or a value is invalid.</exception>
     public static PeftConfig Create(string method, JsonObject fields, Func<string, string?>? origin = null)
     {
+        ArgumentNullException.ThrowIfNull(fields);
         var whole = (JsonObject)fields.DeepClone();
         whole["peft_type"] = PeftMethods.TypeOf(method);
         var reader = ConfigReader.Parse(whole.ToJsonString(), method);

@@ -49,6 +49,7 @@ internal sealed class AdapterRegistry(TransformerModel model, ActiveSet set)
     /// <exception cref="BadInputException">The name is invalid or taken, or the configuration does not fit the model.</exception>
     public Adapter Create(PeftConfig config, AttachContext context, AdapterTables? tables = null)
     {
+        ArgumentNullException.ThrowIfNull(config);
         AdapterName.Check(context.Name, _adapters.Keys);
         if (context.IsNew && config.StartProblem is { } problem)
         {

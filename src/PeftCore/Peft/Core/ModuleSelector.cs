@@ -42,6 +42,7 @@ public sealed class ModuleSelector
     /// "all-linear".</summary>
     public static ModuleSelector Parse(string text)
     {
+        ArgumentNullException.ThrowIfNull(text);
         bool pattern = text == AllLinear || text.AsSpan().IndexOfAny("*+?()[]{}|^$\\") >= 0;
         return pattern ? Matching(text) : new(text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries),
             null);

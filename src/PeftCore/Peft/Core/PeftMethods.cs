@@ -72,6 +72,7 @@ public static class PeftMethods
     /// </exception>
     public static void Register<TConfig>(string peftType, ConfigFields<TConfig> fields) where TConfig : PeftConfig
     {
+        ArgumentNullException.ThrowIfNull(fields);
         ArgumentException.ThrowIfNullOrEmpty(peftType);
         if (!peftType.All(c => c is >= 'A' and <= 'Z' or >= '0' and <= '9' or '_'))
         {

@@ -26,6 +26,7 @@ public sealed class PeftModel
     /// <summary>Wraps and freezes a model, so that adapters can be attached.</summary>
     public PeftModel(TransformerModel model)
     {
+        ArgumentNullException.ThrowIfNull(model);
         Base = model;
         Set = new ActiveSet { Find = Get };
         model.CallAdapters = Set;
@@ -108,6 +109,7 @@ public sealed class PeftModel
     /// <exception cref="BadInputException">The initialisation needs no data, or there were none.</exception>
     public void AddCalibratedAdapter(LoraConfig config, Action run, string name = DefaultAdapter, ulong seed = 0)
     {
+        ArgumentNullException.ThrowIfNull(config);
         using var change = Set.BeginChange();
         new LoraCalibrator(Base, _registry, Set).Attach(config, run, name, seed);
     }
@@ -121,6 +123,7 @@ public sealed class PeftModel
     /// <exception cref="BadInputException">The state does not fit the configuration.</exception>
     public void ResumeCalibratedAdapter(LoraConfig config, string directory, string name = DefaultAdapter, ulong seed = 0)
     {
+        ArgumentNullException.ThrowIfNull(config);
         using var change = Set.BeginChange();
         _files.Resume(config, directory, name, seed);
     }
@@ -141,7 +144,8 @@ public sealed class PeftModel
         int? svdRank = null, ulong seed = 0)
     {
         using var change = Set.BeginChange();
-        _merger.Combine(names, weights, newName, combination, density, majoritySign, svdRank, seed);
+        ArgumentNullException.ThrowIfNull(weights);
+        _merger.Combine(Given.Items(names), weights, newName, combination, density, majoritySign, svdRank, seed);
     }
 
     /// <summary>The configuration of an adapter.</summary>
@@ -170,7 +174,7 @@ public sealed class PeftModel
     public void SetActive(params IReadOnlyList<string> names)
     {
         using var change = Set.BeginChange();
-        Set.Activate([.. names.Distinct().Select(Get)]);
+        Set.Activate([.. Given.Items(names).Distinct().Select(Get)]);
     }
 
     /// <summary>Freezes all adapters, for inference.</summary>
@@ -186,7 +190,8 @@ public sealed class PeftModel
     /// <exception cref="BadInputException">A name is unknown, or more than one adapter replaces base parameters.</exception>
     public T WithAdapters<T>(IReadOnlyList<string> names, Func<T> body)
     {
-        Adapter[] adapters = [.. names.Where(name => name != NoAdapter).Distinct().Select(Get)];
+        ArgumentNullException.ThrowIfNull(body);
+        Adapter[] adapters = [.. Given.Items(names).Where(name => name != NoAdapter).Distinct().Select(Get)];
         return Set.With(adapters.Length == 1 ? adapters[0].Alone : adapters, body);
     }
 
@@ -209,12 +214,17 @@ public sealed class PeftModel
 
     /// <summary>Runs a call on a batch whose rows belong to tasks of a multitask adapter: one task per row, or one for all, counted from 0.
     /// By default all rows belong to task 0. Tasks in the batch itself take precedence.</summary>
-    public T WithTasks<T>(IReadOnlyList<int> tasks, Func<T> body) => Set.WithTasks(tasks, body);
+    public T WithTasks<T>(IReadOnlyList<int> tasks, Func<T> body)
+    {
+        ArgumentNullException.ThrowIfNull(body);
+        return Set.WithTasks(tasks, body);
+    }
 
     /// <summary>Runs a call on a mixed batch: each row uses the adapter of its name, or none for <see cref="NoAdapter"/>.</summary>
     /// <exception cref="BadInputException">A row's adapter does not support mixed batches, or adapters are merged.</exception>
     public T WithRowAdapters<T>(IReadOnlyList<string> rows, Func<T> body) =>
-        Set.WithRows(new MixedRows([.. rows.Select(name => name == NoAdapter ? null : Get(name))]), Base.GradientCheckpointing, body);
+        Set.WithRows(new MixedRows([.. Given.Items(rows).Select(name => name == NoAdapter ? null : Get(name))]),
+            Base.GradientCheckpointing, body ?? throw new ArgumentNullException(nameof(body)));
 
     /// <summary>Merges the active adapters into copies of the weights they change, so that inference has no extra cost. Half-precision
     /// weights are merged in F32 and rounded once. Merging twice changes nothing.</summary>
@@ -260,6 +270,7 @@ public sealed class PeftModel
     /// subdirectories of their name. Missing directories are created.</summary>
     public void Save(string directory, params IReadOnlyList<string> names)
     {
+        Given.Items(names);
         using var change = Set.BeginChange();
         _files.Save(directory, names.Count > 0 ? names : AdapterNames);
     }

@@ -18,6 +18,10 @@ internal static class TranscriptScores
         {
             cancel.ThrowIfCancellationRequested();
             using var scope = new TensorScope();
+            if (Array.Exists(chunk, example => example.Sound is null || example.TargetIds is null))
+            {
+                throw new BadInputException("an example has no recording, or no transcript to compare with; encode the data for this model");
+            }
             var batch = collator.Collate(chunk);
             if (model is Wav2Vec2 waves)
             {

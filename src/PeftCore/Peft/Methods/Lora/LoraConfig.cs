@@ -105,10 +105,10 @@ public sealed record LoraConfig : TargetedConfig
     internal int LoftqIterations { get; init; } = 1;
 
     /// <summary>Ranks of individual layers, by a pattern for the end of the path; the first match applies.</summary>
-    public IReadOnlyList<KeyValuePair<string, int>> RankPattern { get; init; } = [];
+    public IReadOnlyList<KeyValuePair<string, int>> RankPattern { get; init => field = Given.Value(value); } = [];
 
     /// <summary>α of individual layers, by a pattern for the end of the path; the first match applies.</summary>
-    public IReadOnlyList<KeyValuePair<string, double>> AlphaPattern { get; init; } = [];
+    public IReadOnlyList<KeyValuePair<string, double>> AlphaPattern { get; init => field = Given.Value(value); } = [];
 
     /// <summary>Tokens whose embedding rows are trained, by the embedding's name; null for none. The empty name is the model's input
     /// embedding.</summary>

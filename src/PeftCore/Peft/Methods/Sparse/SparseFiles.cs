@@ -24,6 +24,6 @@ internal static class SparseFiles
     private static string Key(string path, string name) => AdapterParameter.Prefix + path + "." + name;
 
     private static int[] Decode(WeightEntry entry, long count, Linear layer) =>
-        (entry.DType == "U8" ? EntryGaps.Decode(entry.Bytes, count, layer.Weight.Shape.Count) : null)
+        (entry.DType == "U8" ? EntryGaps.Decode(entry.View, count, layer.Weight.Shape.Count) : null)
         ?? throw entry.Error($"does not describe the places of {count} entries in a weight of {layer.Weight.Shape}");
 }
