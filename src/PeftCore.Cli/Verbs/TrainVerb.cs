@@ -26,7 +26,8 @@ internal sealed class TrainVerb : Verb
         var job = new TrainingJob(session, options, call);
         var plan = job.Plan;
         var settings = _settings.Resolve(options);
-        call.Note(Resumption.Differences(options, settings));
+        string? differences = Resumption.Differences(options, settings);
+        call.Note(differences);
         job.SaveSettings(settings);
         call.Say(session.Model.TrainableSummary);
         call.Say(job.Sizes);
@@ -35,6 +36,7 @@ internal sealed class TrainVerb : Verb
         {
             var result = job.Run();
             job.SaveForPipeline(result);
+            Receipt.Write(options, settings, plan, isFinished: !result.Interrupted, differences);
             return Report(call, options, result, job);
         }
         catch (TrainingDivergedException e)

@@ -164,7 +164,7 @@ public sealed class Tape : IDisposable
         }
         if (!ReferenceEquals(gradient.Device, output.Device))
         {
-            throw new ShapeException("backward", $"the gradient to start from must be on the backend of the output, got {gradient} and {output}");
+            throw new ShapeException("backward", $"the gradient to start from must be on the output's backend, got {gradient} for {output}");
         }
         var (runningBefore, backendBefore) = (_running, _backend);
         _runsBackward = true;
@@ -202,8 +202,8 @@ public sealed class Tape : IDisposable
         if (Running != this)
         {
             throw new InvalidOperationException(_runsBackward ? "a tape is disposed while it runs a backward pass; let it end first"
-                : "a tape is disposed while one that started after it is running; dispose tapes in the reverse order of their beginning, as "
-                + "using declarations do");
+                : "a tape is disposed while one that started after it is running; dispose tapes in the reverse order of their beginning, "
+                + "as using declarations do");
         }
         End();
     }
@@ -224,8 +224,8 @@ public sealed class Tape : IDisposable
         if (_thread != Environment.CurrentManagedThreadId)
         {
             throw new InvalidOperationException(
-                $"a tape of thread {_thread} {what} on thread {Environment.CurrentManagedThreadId}; a tape records and differentiates on the "
-                + "thread that started it, so end it before an await, after which a method may continue on another thread");
+                $"a tape of thread {_thread} {what} on thread {Environment.CurrentManagedThreadId}; a tape records and differentiates on "
+                + "the thread that started it, so end it before an await, after which a method may continue on another thread");
         }
     }
 

@@ -29,8 +29,8 @@ public sealed class DataLoader
         ArgumentOutOfRangeException.ThrowIfGreaterThan(options.BatchSize, MostRows);
         if (samples.FirstOrDefault(s => s.Ids is null || s.Labels is null || s.Ids.Length != s.Labels.Length) is { } bad)
         {
-            throw new ArgumentException($"an example has {bad.Ids?.Length ?? 0} token ids and {bad.Labels?.Length ?? 0} labels, but each token "
-                + $"needs one; mark those that are not learned with {Example.Masked}", nameof(samples));
+            throw new ArgumentException($"an example has {bad.Ids?.Length ?? 0} token ids and {bad.Labels?.Length ?? 0} labels, but each "
+                + $"token needs one; mark those that are not learned with {Example.Masked}", nameof(samples));
         }
         if (options.PackInto is not null && samples.Any(s => s.ClassLabel >= 0))
         {

@@ -27,8 +27,8 @@ public sealed partial class ModelInputs
         if (mask.Length != 0 && mask.Length != ids.Length || positions.Length != 0 && positions.Length != ids.Length
             || ranges.Length != 0 && ranges.Length != 2 * ids.Length)
         {
-            throw new ShapeException("inputs", $"{ids.Length} tokens need as many numbers of a mask and positions and twice as many of ranges, "
-                + $"or none; got {mask.Length}, {positions.Length} and {ranges.Length}");
+            throw new ShapeException("inputs", $"{ids.Length} tokens need as many numbers of a mask and positions and twice as many of "
+                + $"ranges, or none; got {mask.Length}, {positions.Length} and {ranges.Length}");
         }
         CheckPlaces(positions, ranges, length);
         int[] where = positions.IsEmpty ? AttentionRanges.Positions(batch, length) : positions.ToArray();

@@ -48,7 +48,8 @@ public readonly struct Shape : IEquatable<Shape>
         get
         {
             int i = axis.GetOffset(Rank);
-            return (uint)i < (uint)Rank ? _extents[i] : throw new ArgumentOutOfRangeException(nameof(axis), $"there is no axis {axis} in shape {this}");
+            return (uint)i < (uint)Rank ? _extents[i]
+                : throw new ArgumentOutOfRangeException(nameof(axis), $"there is no axis {axis} in shape {this}");
         }
     }
 

@@ -185,8 +185,8 @@ public sealed class TensorScope : IDisposable
         if (_thread != Environment.CurrentManagedThreadId)
         {
             throw new InvalidOperationException(
-                $"{This} of thread {_thread} {what} on thread {Environment.CurrentManagedThreadId}; a scope is used on the thread that opened "
-                + "it, so end it before an await, after which a method may continue on another thread");
+                $"{This} of thread {_thread} {what} on thread {Environment.CurrentManagedThreadId}; a scope is used on the thread that "
+                + "opened it, so end it before an await, after which a method may continue on another thread");
         }
     }
 }

@@ -58,7 +58,8 @@ public sealed class ShapeErrorTests
         Refused(() => Floats(2, 3).MatMul(Floats(4, 3)), "matmul: (2, 3) and (4, 3) do not multiply: F32(2, 3) on cpu, F32(4, 3) on cpu");
         Refused(() => Floats(2, 3).MatMul(Floats(2, 4), transposeB: true),
             "matmul: (2, 3) and (4, 2) do not multiply: F32(2, 3) on cpu, F32(2, 4) on cpu");
-        Refused(() => Floats(2, 3).MatMul(Ints(3, 2)), "matmul: multiplies floating-point numbers, got F32(2, 3) on cpu and I32(3, 2) on cpu");
+        Refused(() => Floats(2, 3).MatMul(Ints(3, 2)),
+            "matmul: multiplies floating-point numbers, got F32(2, 3) on cpu and I32(3, 2) on cpu");
     }
 
     [Test]

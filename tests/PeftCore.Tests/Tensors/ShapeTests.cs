@@ -31,8 +31,10 @@ public sealed class ShapeTests
     {
         Assert.That(() => Shape.Of(1, 2, 3, 4, 5, 6), Throws.ArgumentException.With.Message.EqualTo("a shape has at most 5 axes, not 6"));
         Assert.That(() => Shape.Of(1, -2), Throws.ArgumentException.With.Message.EqualTo("axis 1 of a shape cannot be -2"));
-        Assert.That(() => Shape.Of(int.MaxValue, int.MaxValue, int.MaxValue), Throws.ArgumentException.With.Message.Contains("so many elements"));
-        Assert.That(() => Shape.Of(1)[1], Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("there is no axis 1 in shape (1)"));
+        Assert.That(() => Shape.Of(int.MaxValue, int.MaxValue, int.MaxValue),
+            Throws.ArgumentException.With.Message.Contains("so many elements"));
+        Assert.That(() => Shape.Of(1)[1],
+            Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("there is no axis 1 in shape (1)"));
     }
 
     [Test]

@@ -119,8 +119,8 @@ public sealed class TensorScopeTests
         var outer = new TensorScope();
         var inner = new TensorScope();
         Assert.That(outer.Dispose,
-            Throws.InvalidOperationException.With.Message.EqualTo("a tensor scope is disposed while a tensor scope, opened inside it, is still "
-                + "open; dispose scopes in the reverse order of their beginning, as using declarations do"));
+            Throws.InvalidOperationException.With.Message.EqualTo("a tensor scope is disposed while a tensor scope, opened inside it, is "
+                + "still open; dispose scopes in the reverse order of their beginning, as using declarations do"));
         inner.Dispose();
         outer.Dispose();
         Assert.That(TensorScope.Innermost, Is.Null);

@@ -27,7 +27,8 @@ public sealed partial class CpuBackend : Backend, IGraphCapture
     /// <param name="processors">The processor that each thread is bound to, that of the calling thread first; null to let the system
     /// choose.</param>
     /// <exception cref="ArgumentOutOfRangeException">The number of threads is negative.</exception>
-    /// <exception cref="BadInputException">There are more than 1024 threads, or the system cannot bind threads to these processors.</exception>
+    /// <exception cref="BadInputException">There are more than 1024 threads, or the system cannot bind threads to these
+    /// processors.</exception>
     public CpuBackend(int threads = 0, long memoryLimit = long.MaxValue, bool poison = false, bool packWeights = false,
         bool captureGraphs = true, IReadOnlyList<int>? processors = null)
         : base("cpu")
@@ -131,7 +132,7 @@ public sealed partial class CpuBackend : Backend, IGraphCapture
     {
         if (threads > MaxThreads)
         {
-            throw new BadInputException($"{threads} threads are more than the {MaxThreads} that compute at most; 0 stands for one per core");
+            throw new BadInputException($"{threads} threads are more than the {MaxThreads} that compute at most; use 0 for one per core");
         }
         if (processors is null)
         {

@@ -6,8 +6,8 @@ namespace PeftCore.Backends;
 internal static class MemoryAdvice
 {
     /// <summary>The advice, in words that hold for any device.</summary>
-    public const string Text = "a smaller batch, shorter sequences or gradient checkpointing need less, and tensors made inside a TensorScope "
-        + "are freed when it ends";
+    public const string Text = "a smaller batch, shorter sequences or gradient checkpointing need less, and tensors made inside a "
+        + "TensorScope are freed when it ends";
 }
 
 /// <summary>Chunks of host memory, on large pages if the system has them.</summary>

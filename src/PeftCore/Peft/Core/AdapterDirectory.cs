@@ -69,7 +69,8 @@ internal static class AdapterDirectory
     public static string? FindWeights(string directory)
     {
         string usual = Path.Combine(directory, WeightsName);
-        return PendingFiles.Find(usual) ?? (Directory.Exists(directory) && Directory.GetFiles(directory, "adapter_model*.safetensors") is [var other] ? other : null);
+        return PendingFiles.Find(usual) ?? (Directory.Exists(directory)
+            && Directory.GetFiles(directory, "adapter_model*.safetensors") is [var other] ? other : null);
     }
 
     public static AdapterWeights OpenWeights(string directory) =>

@@ -20,7 +20,7 @@ internal static class TranscriptScores
             using var scope = new TensorScope();
             if (Array.Exists(chunk, example => example.Sound is null || example.TargetIds is null))
             {
-                throw new BadInputException("an example has no recording, or no transcript to compare with; encode the data for this model");
+                throw new BadInputException("an example has no recording, or no transcript to compare with; encode data for this model");
             }
             var batch = collator.Collate(chunk);
             if (model is Wav2Vec2 waves)
