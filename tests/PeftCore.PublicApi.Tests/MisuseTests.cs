@@ -12,8 +12,8 @@ public sealed class MisuseTests
         string journal = Path.GetTempFileName();
         try
         {
-            var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "PeftCore.Misuse.dll"), "--count", "10000", "--seed", "1",
-                "--fixtures", Fixtures(), "--journal", journal])
+            var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "PeftCore.Misuse.dll"), "--count", "10000",
+                "--seed", "1", "--fixtures", Fixtures(), "--journal", journal])
             { RedirectStandardOutput = true, RedirectStandardError = true };
             using var process = Process.Start(start)!;
             var error = process.StandardError.ReadToEndAsync();
