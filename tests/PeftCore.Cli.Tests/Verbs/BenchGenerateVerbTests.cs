@@ -46,6 +46,22 @@ public sealed class BenchGenerateVerbTests
     }
 
     [Test]
+    public void Requests_of_several_adapters_are_timed_in_one_batch_and_one_by_one()
+    {
+        var report = ToolRun.Of("bench", "generate", "--json", "--model", Bundled.Fixture("hf", "llama", "base"), "--batch-size", "5",
+            "--lora-adapters", "2", "--prompt-length", "4", "--max-new-tokens", "3", "--runs", "1").Json;
+
+        using (Assert.EnterMultipleScope())
+        {
+            foreach (string rate in new[] { "one_adapter_tok_s", "mixed_tok_s", "one_by_one_tok_s" })
+            {
+                Assert.That(report.GetProperty(rate).GetDouble(), Is.GreaterThan(0), rate);
+            }
+            Assert.That(report.GetProperty("adapters").GetInt32(), Is.EqualTo(2));
+        }
+    }
+
+    [Test]
     public void What_cannot_be_timed_gets_a_sentence()
     {
         string model = Bundled.Fixture("hf", "llama", "base");
