@@ -2,9 +2,7 @@ using System.Reflection;
 using System.Runtime.CompilerServices;
 using PeftCore.Backends;
 using PeftCore.Ilgpu;
-using PeftCore.Models.Generation;
 using PeftCore.Nn;
-using PeftCore.Peft;
 using PeftCore.Tensors;
 using PeftCore.Tokenizers;
 

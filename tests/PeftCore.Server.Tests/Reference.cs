@@ -41,7 +41,7 @@ internal sealed class Reference : IDisposable
     {
         if (adapter is null)
         {
-            return _model.WithoutAdapters(() => Generate(prompt, options));
+            return _model.WithAdapters([], () => Generate(prompt, options));
         }
         _model.SetActive(adapter);
         return Generate(prompt, options);

@@ -104,7 +104,7 @@ public static class TensorBackendExtensions
             Tensor.Owning(backend.Allocate(shape.Count * dtype.Size, kind), shape, dtype);
 
         /// <summary>A new tensor of zeros.</summary>
-        internal Tensor Zeros(Shape shape, DType dtype = DType.F32, MemoryKind kind = MemoryKind.Activation)
+        public Tensor Zeros(Shape shape, DType dtype = DType.F32, MemoryKind kind = MemoryKind.Activation)
         {
             ArgumentNullException.ThrowIfNull(backend);
             CheckKind(kind);
