@@ -11,7 +11,8 @@ public sealed class AdapterDirectories(IReadOnlyDictionary<string, string> named
     private static readonly string[] Refused = ["/", "\\", ":", "*", "?", "\"", "<", ">", "|"];
 
     /// <summary>The names, sorted.</summary>
-    public IReadOnlyList<string> Names => [.. named.Keys.Concat(Found().Select(found => found.Name)).Distinct().Order(StringComparer.Ordinal)];
+    public IReadOnlyList<string> Names =>
+        [.. named.Keys.Concat(Found().Select(found => found.Name)).Distinct().Order(StringComparer.Ordinal)];
 
     /// <summary>The directory of an adapter; null if there is none of the name.</summary>
     public string? Find(string name) => named.TryGetValue(name, out string? directory) ? directory
@@ -26,8 +27,8 @@ public sealed class AdapterDirectories(IReadOnlyDictionary<string, string> named
         {
             if (!IsName(name))
             {
-                throw new BadInputException($"--adapter: \"{name}\" cannot be the name of an adapter; choose one without spaces at its ends " +
-                    $"and without {string.Join(' ', Refused)}");
+                throw new BadInputException($"--adapter: \"{name}\" cannot be the name of an adapter; choose one without spaces at its " +
+                    $"ends and without {string.Join(' ', Refused)}");
             }
             if (!File.Exists(Path.Combine(directory, PeftConfig.FileName)))
             {

@@ -105,18 +105,20 @@ internal sealed class TextEndpoints(ServerOptions options, ServedModel served, A
     private int Room(int prompt, int virtualTokens, int? wanted)
     {
         // An encoder reads the prompt, so that it takes no room of the text.
-        int context = Math.Min(options.MaxContext ?? int.MaxValue, engine.MaxTokens) - virtualTokens, before = served.Continues ? prompt : 0;
+        int before = served.Continues ? prompt : 0;
+        int context = Math.Min(options.MaxContext ?? int.MaxValue, engine.MaxTokens) - virtualTokens;
         if (before + (wanted ?? 1) > context)
         {
             string asked = wanted is { } most ? $" and at most {most} new ones are asked for" : "";
-            throw new ApiException(400, $"the prompt has {prompt} tokens{asked}, but prompt and answer together may have {context}; shorten " +
-                "the prompt or lower max_tokens", wanted is null ? null : "max_tokens", "context_length_exceeded");
+            throw new ApiException(400, $"the prompt has {prompt} tokens{asked}, but prompt and answer together may have {context}; " +
+                "shorten the prompt or lower max_tokens", wanted is null ? null : "max_tokens", "context_length_exceeded");
         }
         return wanted ?? context - before;
     }
 
+    // An identifier is no secret, so it needs no random numbers of the operating system, which a bare machine may lack.
     private string NextId(string prefix) => string.Create(CultureInfo.InvariantCulture,
-        $"{prefix}-{Guid.NewGuid():N}{Interlocked.Increment(ref _count):x}");
+        $"{prefix}-{Random.Shared.NextInt64():x16}{Interlocked.Increment(ref _count):x8}");
 
     private static long Now() => DateTimeOffset.UtcNow.ToUnixTimeSeconds();
 }

@@ -61,6 +61,22 @@ public sealed class AdapterTests
     }
 
     [Test]
+    public async Task An_adapter_that_replaces_parameters_of_the_base_is_served_beside_others()
+    {
+        using var directory = new TemporaryDirectory();
+        using var reference = new Reference(directory.FullPath, "a", "b");
+        reference.AddNorms(directory.FullPath, "norms");
+        using var served = ServedTool.Start("--adapters-dir", directory.FullPath, "--max-loaded-adapters", "2");
+        string[] names = ["a", "norms", "b", "base-llama"];
+        var answers = await Task.WhenAll(Enumerable.Range(0, 5).SelectMany(_ => names).Select(async name =>
+            (name, text: await served.Complete(name, "The old man", Fields))));
+
+        Assert.That(answers.Where(answer => answer.text !=
+            reference.Text(answer.name == "base-llama" ? null : answer.name, "The old man", Length)), Is.Empty);
+        Assert.That(answers.Select(answer => answer.text).Distinct().Count(), Is.EqualTo(4), "every model writes another text");
+    }
+
+    [Test]
     public async Task The_adapter_that_was_not_used_for_longest_makes_room()
     {
         using var served = ServedTool.Start("--adapters-dir", _directory.FullPath, "--max-loaded-adapters", "2");

@@ -55,7 +55,8 @@ public sealed class EmbeddingTests
         {
             var seen = (await client.GenerateEmbeddingsAsync(Texts)).Value;
             var expected = await library.GenerateAsync(Texts, new() { ModelId = name });
-            Assert.That(seen.Select(vector => vector.ToFloats().ToArray()), Is.EqualTo(expected.Select(vector => vector.Vector.ToArray())), name);
+            Assert.That(seen.Select(vector => vector.ToFloats().ToArray()),
+                Is.EqualTo(expected.Select(vector => vector.Vector.ToArray())), name);
             Assert.That(seen.Usage.InputTokenCount, Is.EqualTo(expected.Usage!.InputTokenCount));
         }
     }
@@ -91,7 +92,8 @@ public sealed class EmbeddingTests
             $$"""{"model": "base-bert", "input": ["a", "{{string.Concat(Enumerable.Repeat("film ", 2000))}}"]}""");
 
         Assert.That(status, Is.EqualTo(400));
-        Assert.That(answer.GetProperty("error").GetProperty("message").GetString(), Does.StartWith("text 1 has 6002 tokens, but the model reads 256; shorten it"));
+        Assert.That(answer.GetProperty("error").GetProperty("message").GetString(),
+            Does.StartWith("text 1 has 6002 tokens, but the model reads 256; shorten it"));
     }
 
     [Test]

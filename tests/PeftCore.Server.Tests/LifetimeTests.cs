@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Net.Http.Headers;
+using System.Text.Json;
 using PeftCore.Cli;
 using PeftCore.Cli.Tests;
 using PeftCore.Cli.Tests.Verbs;
@@ -22,7 +23,7 @@ public sealed class LifetimeTests
         string line = await logged;
 
         Assert.That(line, Does.Contain("POST /v1/completions 499").And.Contain("the client has gone"));
-        Assert.That(int.Parse(line.Split("new=")[1].Split(' ')[0]), Is.InRange(1, 499));
+        Assert.That(line, Does.Match("new=[1-9][0-9]* ").And.Not.Contain("new=500"));
         // Its place is free again.
         Assert.That((await served.Ask("/v1/completions", Short)).Status, Is.EqualTo(200));
     }
@@ -61,7 +62,7 @@ public sealed class LifetimeTests
         await served.Http.GetAsync("/some/path?with=The+old+man");
         await served.Stop();
 
-        string[] lines = [.. served.Log.Split('\n').Where(line => line.Contains(" s", StringComparison.Ordinal) && line.StartsWith("20", StringComparison.Ordinal))];
+        string[] lines = [.. served.Log.Split('\n').Where(line => line.StartsWith("20", StringComparison.Ordinal))];
         Assert.That(lines, Has.Length.EqualTo(3));
         Assert.That(lines[0], Does.Match(@"^\d{4}-\d\d-\d\dT[\d:.]+Z POST /v1/completions 200 \d+\.\d{3} s model=base-llama prompt=3 new=5$"));
         Assert.That(served.Log, Does.Not.Contain("old man").And.Not.Contain("nobody-knows").And.Not.Contain("/some/path"));
@@ -135,7 +136,8 @@ public sealed class LifetimeTests
     private static async Task<string> Answer(ServerProcess server)
     {
         using var response = await server.Post(Short);
-        return System.Text.Json.JsonDocument.Parse(await response.Content.ReadAsStringAsync()).RootElement.GetProperty("choices")[0].ToString();
+        using var json = JsonDocument.Parse(await response.Content.ReadAsStringAsync());
+        return json.RootElement.GetProperty("choices")[0].ToString();
     }
 
     private static (int Code, string Error) Run(params string[] flags) => RunModel(Bundled.BaseLlama, flags);
@@ -171,10 +173,11 @@ public sealed class LifetimeTests
             return new ServerProcess { Process = process, Url = new Uri(await listening.Task) };
         }
 
-        public Task<HttpResponseMessage> Post(string json) => _http.SendAsync(new HttpRequestMessage(HttpMethod.Post, new Uri(Url, "/v1/completions"))
-        {
-            Content = new StringContent(json, new MediaTypeHeaderValue("application/json")),
-        }, HttpCompletionOption.ResponseHeadersRead);
+        public Task<HttpResponseMessage> Post(string json) => _http.SendAsync(
+            new HttpRequestMessage(HttpMethod.Post, new Uri(Url, "/v1/completions"))
+            {
+                Content = new StringContent(json, new MediaTypeHeaderValue("application/json")),
+            }, HttpCompletionOption.ResponseHeadersRead);
 
         public void Dispose()
         {

@@ -40,7 +40,8 @@ public sealed class OpenAIClientTests
         var answer = (await _client.GetChatClient(model).CompleteChatAsync([new UserChatMessage("Who are you?")], Greedy)).Value;
 
         Assert.That(answer.Content[0].Text, Is.EqualTo(Expected(adapter, "Who are you?")));
-        Assert.That((answer.Role, answer.FinishReason, answer.Model), Is.EqualTo((ChatMessageRole.Assistant, ChatFinishReason.Length, model)));
+        Assert.That((answer.Role, answer.FinishReason, answer.Model),
+            Is.EqualTo((ChatMessageRole.Assistant, ChatFinishReason.Length, model)));
         Assert.That((answer.Usage.InputTokenCount, answer.Usage.OutputTokenCount), Is.EqualTo((_prompt, 12)));
         Assert.That(answer.Id, Does.StartWith("chatcmpl-"));
     }
@@ -86,7 +87,8 @@ public sealed class OpenAIClientTests
     private string Expected(string? adapter, string question)
     {
         var template = Tokenizers.ChatTemplate.BuiltIn("chatml");
-        string prompt = _reference.Tokenizer.RenderChat([new Tokenizers.ChatMessage("user", question)], addGenerationPrompt: true, template);
+        string prompt = _reference.Tokenizer.RenderChat([new Tokenizers.ChatMessage("user", question)], addGenerationPrompt: true,
+            template);
         _prompt = _reference.Tokenizer.Encode(prompt, addSpecialTokens: false).Ids.Length;
         return _reference.Text(adapter, prompt, 12);
     }

@@ -4,6 +4,7 @@ using PeftCore.Models;
 using PeftCore.Models.Generation;
 using PeftCore.Peft;
 using PeftCore.Peft.Lora;
+using PeftCore.Peft.Selective;
 using PeftCore.Tokenizers;
 
 namespace PeftCore.Server.Tests;
@@ -28,6 +29,18 @@ internal sealed class Reference : IDisposable
     }
 
     public Tokenizer Tokenizer { get; }
+
+    /// <summary>Makes and saves an adapter that replaces the weights of the norms, which no other text may run with.</summary>
+    public void AddNorms(string directory, string name)
+    {
+        _model.AddAdapter(new LnTuningConfig(), name);
+        _model.Save(directory, name);
+        string saved = Path.Combine(directory, name), file = Path.Combine(saved, "adapter_model.safetensors");
+        var random = new Random(5);
+        RawTensor.WriteAll(file, [.. RawTensor.ReadAll(file).Select(norm => RawTensor.Random(norm.Name, random, 2, norm.Shape))]);
+        _model.Delete(name);
+        _model.Load(saved, name);
+    }
 
     /// <summary>The likeliest text after a prompt.</summary>
     /// <param name="adapter">The adapter; null for the base.</param>

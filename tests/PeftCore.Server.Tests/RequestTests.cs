@@ -171,7 +171,8 @@ public sealed class RequestTests
 
         Assert.That(texts, Is.EqualTo(from prompt in new[] { "The old man", "A dog" }
                                       from seed in new ulong[] { 7, 8 }
-                                      select prompt + _reference.Sample(null, prompt, new() { MaxNewTokens = 12, Temperature = 1, Seed = seed })));
+                                      let options = new GenerationOptions { MaxNewTokens = 12, Temperature = 1, Seed = seed }
+                                      select prompt + _reference.Sample(null, prompt, options)));
     }
 
     [Test]

@@ -22,6 +22,14 @@ internal sealed class AdapterPool(PeftModel model, AdapterDirectories directorie
     private readonly SemaphoreSlim _change = new(1);
     private readonly Dictionary<string, Entry> _loaded = new(StringComparer.Ordinal);
     private long _clock;
+    private volatile int _loads;
+    private volatile Task _loading = Task.CompletedTask;
+
+    /// <summary>Number of adapters that were attached.</summary>
+    public int Loads => _loads;
+
+    /// <summary>The attaching of an adapter that is under way, or the last one.</summary>
+    public Task Loading => _loading;
 
     /// <summary>Number of attached adapters.</summary>
     public int LoadedCount
@@ -55,7 +63,7 @@ internal sealed class AdapterPool(PeftModel model, AdapterDirectories directorie
                 return other;
             }
             await MakeRoom(cancel);
-            await Task.Run(() => Load(name, directory), CancellationToken.None);
+            await (_loading = Task.Run(() => Load(name, directory), CancellationToken.None));
             return TryUse(name)!;
         }
         finally
@@ -66,13 +74,6 @@ internal sealed class AdapterPool(PeftModel model, AdapterDirectories directorie
 
     /// <summary>The names of adapters that are known, attached or not.</summary>
     public AdapterDirectories Directories => directories;
-
-    /// <summary>Waits until no adapter is being attached or detached.</summary>
-    public async Task Settled(CancellationToken cancel)
-    {
-        await _change.WaitAsync(cancel);
-        _change.Release();
-    }
 
     public void Dispose() => _change.Dispose();
 
@@ -141,6 +142,7 @@ internal sealed class AdapterPool(PeftModel model, AdapterDirectories directorie
             // Every request names its adapter, and an active one that replaces parameters of the base would stand in the way of others.
             shares = SharesSteps(name);
             model.SetActive([]);
+            _loads++;
         }
         catch (Exception e) when (e is BadInputException or IOException or InsufficientMemoryException)
         {

@@ -38,14 +38,15 @@ internal sealed class BatchEngine : ITextEngine
             return await _serial.Generate(job, cancel);
         }
         Task<GenerationResult> text;
+        int loads = _adapters.Loads;
         try
         {
             text = Submit(_batcher, job, cancel);
         }
-        catch (BadInputException)
+        catch (BadInputException) when (!_adapters.Loading.IsCompleted || _adapters.Loads != loads)
         {
-            // An adapter that is attached at this moment is active until its change has ended, and may replace parameters of the base.
-            await _adapters.Settled(cancel);
+            // An adapter that is attached at this moment is active until that has ended, and may replace parameters of the base.
+            await Task.WhenAny(_adapters.Loading).WaitAsync(cancel);
             text = Submit(_batcher, job, cancel);
         }
         return await text;

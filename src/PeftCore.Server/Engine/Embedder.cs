@@ -23,7 +23,8 @@ internal sealed class Embedder(ServedModel served) : IDisposable
         await _turn.WaitAsync(cancel);
         try
         {
-            var vectors = await GeneratorOf(target).GenerateAsync(texts, new EmbeddingGenerationOptions { ModelId = NameOf(target) }, cancel);
+            var options = new EmbeddingGenerationOptions { ModelId = NameOf(target) };
+            var vectors = await GeneratorOf(target).GenerateAsync(texts, options, cancel);
             return ([.. vectors.Select(vector => vector.Vector)], (int)(vectors.Usage?.InputTokenCount ?? 0));
         }
         finally

@@ -10,7 +10,11 @@ internal static class JsonBody
 {
     private const int Depth = 64;
 
-    private static readonly JsonWriterOptions Style = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
+    private static readonly JsonWriterOptions Style = new()
+    {
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        SkipValidation = true,
+    };
 
     /// <summary>Reads the object of a request.</summary>
     /// <exception cref="ApiException">The body is too large, not JSON, or not an object.</exception>

@@ -57,6 +57,7 @@ internal sealed class EmbeddingRequest
         }
     }
 
-    private static IReadOnlyList<string> TextsOf(Field field) => field.IsText ? [field.Text()] : [.. field.Items().Select(item => item.IsText
-        ? item.Text() : throw item.Bad("a text: tokens are not read, because a client's are mostly those of another tokenizer"))];
+    private static IReadOnlyList<string> TextsOf(Field field) => field.IsText ? [field.Text()]
+        : [.. field.Items().Select(item => item.IsText ? item.Text()
+            : throw item.Bad("a text: tokens are not read, because a client's are mostly those of another tokenizer"))];
 }

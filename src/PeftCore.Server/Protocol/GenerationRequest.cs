@@ -108,7 +108,8 @@ internal abstract class GenerationRequest
         int value = (int)field.Whole(1, int.MaxValue);
         if (MaxTokensField is { } other && value != MaxTokens)
         {
-            throw ApiException.Bad(field.Name, $"{other} is {MaxTokens} and {field.Name} {value}, but they are one limit; give one of them");
+            throw ApiException.Bad(field.Name,
+                $"{other} is {MaxTokens} and {field.Name} {value}, but they are one limit; give one of them");
         }
         (MaxTokens, MaxTokensField) = (value, field.Name);
     }
@@ -134,8 +135,9 @@ internal abstract class GenerationRequest
     private static IReadOnlyList<string> StopsOf(Field field)
     {
         IReadOnlyList<string> stops = field.IsText ? [field.Text()] : [.. field.Items().Select(item => item.Text())];
-        return stops.Count > MostStops ? throw ApiException.Bad(field.Name, $"{field.Name} has {stops.Count} texts, expected at most {MostStops}")
-            : stops.Contains("") ? throw ApiException.Bad(field.Name, $"{field.Name} has an empty text, which would end every answer at once")
+        string name = field.Name;
+        return stops.Count > MostStops ? throw ApiException.Bad(name, $"{name} has {stops.Count} texts, expected at most {MostStops}")
+            : stops.Contains("") ? throw ApiException.Bad(name, $"{name} has an empty text, which would end every answer at once")
             : stops;
     }
 
