@@ -6,8 +6,8 @@ namespace PeftCore.Bench;
 /// <summary>One text that the clients of a load ask for, and the answer that it gets alone.</summary>
 internal sealed record LoadRequest(string Model, string Prompt, int Tokens, string Expected = "")
 {
-    public string Json(bool stream) => $"{{\"model\": \"{Model}\", \"prompt\": \"{JsonEncodedText.Encode(Prompt)}\", \"max_tokens\": {Tokens}, " +
-        $"\"temperature\": 0, \"stream\": {(stream ? "true" : "false")}}}";
+    public string Json(bool stream) => $"{{\"model\": \"{Model}\", \"prompt\": \"{JsonEncodedText.Encode(Prompt)}\", " +
+        $"\"max_tokens\": {Tokens}, \"temperature\": 0, \"stream\": {(stream ? "true" : "false")}}}";
 }
 
 /// <summary>What a load has seen.</summary>

@@ -12,7 +12,7 @@ public sealed class SmallMachineTests
     private static readonly string DotnetRoot = Path.GetFullPath(Path.Combine(Runtime, "..", "..", ".."));
 
     [Test]
-    public void A_model_is_read_where_only_the_runtime_is_installed()
+    public void A_model_is_read_where_only_the_runtime_is_installed_and_serve_says_what_it_needs()
     {
         Assume.That(Environment.UserName, Is.EqualTo("root"), "only root can change the root directory");
         using var root = new TemporaryDirectory();
@@ -29,9 +29,14 @@ public sealed class SmallMachineTests
         Directory.CreateDirectory(Path.Combine(root.FullPath, "tmp"));
         Directory.CreateDirectory(Path.Combine(root.FullPath, "proc"));
         // The runtime reads /proc, as every container has it; the mount ends with the process.
-        string output = Run("unshare", "--mount", "sh", "-c", "mount --bind /proc \"$1/proc\" && exec chroot \"$@\"", "sh", root.FullPath,
-            "/runtime/dotnet", "/tool/" + Path.GetFileName(typeof(Tool).Assembly.Location), "inspect", "/tool/Demo/base-llama", "--json");
-        Assert.That(output, Does.Contain("\"parameters\":3221952"));
+        string[] tool =
+        [
+            "--mount", "sh", "-c", "mount --bind /proc \"$1/proc\" && exec chroot \"$@\"", "sh", root.FullPath, "/runtime/dotnet",
+            "/tool/" + Path.GetFileName(typeof(Tool).Assembly.Location),
+        ];
+        Assert.That(Run("unshare", [.. tool, "inspect", "/tool/Demo/base-llama", "--json"]), Does.Contain("\"parameters\":3221952"));
+        var refused = RunToEnd("unshare", [.. tool, "serve", "--model", "/tool/Demo/base-llama"]);
+        Assert.That((refused.Code, refused.Error.Contains("serve needs ASP.NET Core")), Is.EqualTo((2, true)), refused.Error);
     }
 
     private static void Copy(string from, string root, string to)
@@ -52,13 +57,19 @@ public sealed class SmallMachineTests
 
     private static string Run(string program, params string[] arguments)
     {
+        var (code, output, error) = RunToEnd(program, arguments);
+        Assert.That(code, Is.Zero, error);
+        return output;
+    }
+
+    private static (int Code, string Output, string Error) RunToEnd(string program, params string[] arguments)
+    {
         var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment["DOTNET_ROOT"] = "/runtime";
         using var run = Process.Start(start)!;
         var errors = run.StandardError.ReadToEndAsync();
         string output = run.StandardOutput.ReadToEnd();
         run.WaitForExit();
-        Assert.That(run.ExitCode, Is.Zero, errors.Result);
-        return output;
+        return (run.ExitCode, output, errors.Result);
     }
 }
