@@ -4,10 +4,10 @@ using System.Runtime.Intrinsics;
 namespace PeftCore.Kernels;
 
 /// <summary>
-/// C (+)= α·A·Bᵀ with few columns of C and an A whose rows are contiguous along k: every element of C is a dot product, and the large operand
-/// is read once, in place. Used to decode a token of one or several texts, and for rank-8 projections. Tested against the triple loop of
-/// GemmTests. All tiles add up a dot product in one order: a vector of sums for each 1,024 steps, which are then added to C in turn.
-/// </summary>
+/// C (+)= α·A·Bᵀ with few columns of C and an A whose rows are contiguous along k: every element of C is a dot product, and the large
+/// operand is read once, in place. Used to decode a token of one or several texts, and for rank-8 projections. Tested against the triple
+/// loop of GemmTests. All tiles add up a dot product in one order: a vector of sums for each 1,024 steps, which are then added to C in
+/// turn.</summary>
 internal static unsafe class DotProducts<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
     where TVector : struct

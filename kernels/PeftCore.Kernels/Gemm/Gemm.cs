@@ -3,9 +3,9 @@ using System.Runtime.Intrinsics.X86;
 
 namespace PeftCore.Kernels;
 
-/// <summary>Matrix products C = α·op(A)·op(B) (+ C). The readable twin is the triple loop in float64 of GemmTests. A row of a product of up to
-/// <see cref="MaxInvariantRows"/> rows has the same bits whatever the other rows are and however many: each kernel that is chosen for so few
-/// rows adds up in an order that does not depend on their number, and so does the choice.</summary>
+/// <summary>Matrix products C = α·op(A)·op(B) (+ C). The readable twin is the triple loop in float64 of GemmTests. A row of a product of up
+/// to <see cref="MaxInvariantRows"/> rows has the same bits whatever the other rows are and however many: each kernel that is chosen for so
+/// few rows adds up in an order that does not depend on their number, and so does the choice.</summary>
 internal static unsafe partial class Gemm
 {
     /// <summary>The most rows of a product whose bits do not depend on the number of rows.</summary>

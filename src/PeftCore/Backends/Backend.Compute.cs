@@ -199,7 +199,8 @@ public abstract partial class Backend
     /// <paramref name="writeGradient"/> the logits become (softmax − onehot)·scale.</summary>
     internal abstract void CrossEntropy(Tensor logits, Tensor labels, int ignoreLabel, float scale, Tensor losses, bool writeGradient);
 
-    /// <summary>Connectionist temporal classification: the loss of each row and its gradient, see <see cref="Kernels.Ctc"/>; all F32.</summary>
+    /// <summary>Connectionist temporal classification: the loss of each row and its gradient, see <see cref="Kernels.Ctc"/>; all
+    /// F32.</summary>
     /// <param name="shape">Extents.</param>
     /// <param name="logits">(B, T, C)</param>
     /// <param name="labels">I32 (B, L), negative after the last label of a row.</param>

@@ -119,7 +119,8 @@ public abstract partial class Backend
     /// (col2im).</summary>
     internal abstract void AddPatches(Tensor dp, in PatchGrid grid, int group, int first, Tensor dx);
 
-    /// <summary>Whether the device convolves without packed patches, by <see cref="Convolve"/> and <see cref="ConvolveGradient"/>.</summary>
+    /// <summary>Whether the device convolves without packed patches, by <see cref="Convolve"/> and
+    /// <see cref="ConvolveGradient"/>.</summary>
     internal virtual bool ConvolvesImplicitly => false;
 
     /// <summary>moved[o, (i, j), c] = weight[o, c, (i, j)], rounded to BF16.</summary>

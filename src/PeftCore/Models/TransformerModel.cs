@@ -25,7 +25,8 @@ public abstract class TransformerModel : Module
     /// <summary>What a head that classifies learns: see <see cref="TaskOptions.ProblemType"/>. Null for other tasks.</summary>
     public virtual string? ProblemType => null;
 
-    /// <summary>How embeddings of texts are made: see <see cref="TaskOptions.Pooling"/>. Null for the default, and for other tasks.</summary>
+    /// <summary>How embeddings of texts are made: see <see cref="TaskOptions.Pooling"/>. Null for the default, and for other
+    /// tasks.</summary>
     internal virtual string? Pooling => null;
 
     /// <summary>The temperature of contrastive training: see <see cref="TaskOptions.Temperature"/>. Null for the default, and for other

@@ -53,7 +53,8 @@ public sealed partial class GroupedHelpTests
     }
 
     private static string SectionOf(string[] help, string row) =>
-        help[..Array.FindIndex(help, line => line.StartsWith(row, StringComparison.Ordinal))].Last(line => line.Length > 0 && line[0] != ' ');
+        help[..Array.FindIndex(help, line => line.StartsWith(row, StringComparison.Ordinal))]
+            .Last(line => line.Length > 0 && line[0] != ' ');
 
     private static string[] Lines(params string[] args)
     {

@@ -3,8 +3,8 @@ using PeftCore.Io;
 namespace PeftCore.Data;
 
 /// <summary>Reads directories of files, such as recordings or pictures, in the layouts of Hugging Face's audiofolder and imagefolder: a
-/// metadata.csv or metadata.jsonl with a column "file_name", or one directory for each class, or files alone, which only diffusion models learn. Splits are directories named as those
-/// files.</summary>
+/// metadata.csv or metadata.jsonl with a column "file_name", or one directory for each class, or files alone, which only diffusion models
+/// learn. Splits are directories named as those files.</summary>
 internal static class MediaFolder
 {
     /// <summary>What the places of rows count whose files are in the directory of their class.</summary>

@@ -106,7 +106,8 @@ public sealed class PictureReader
     /// <param name="path">The file.</param>
     /// <param name="texts">What the picture may show, such as "a photo of a cat"; null for the classes of the model.</param>
     /// <param name="tokenizer">The model's tokenizer; null without texts.</param>
-    /// <exception cref="BadInputException">The file cannot be read, a text is too long, or the model does not classify pictures so.</exception>
+    /// <exception cref="BadInputException">The file cannot be read, a text is too long, or the model does not classify pictures
+    /// so.</exception>
     public IReadOnlyList<(string Label, double Probability)> Classify(TransformerModel model, string path,
         IReadOnlyList<string>? texts = null, Tokenizer? tokenizer = null)
     {

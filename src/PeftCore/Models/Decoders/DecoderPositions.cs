@@ -35,8 +35,8 @@ internal sealed class DecoderPositions(DecoderSpec spec) : IDisposable
         }
     }
 
-    /// <summary>The longest length, of at most <paramref name="longest"/>, up to which the angles do not depend on it; no limit if they never
-    /// do.</summary>
+    /// <summary>The longest length, of at most <paramref name="longest"/>, up to which the angles do not depend on it; no limit if they
+    /// never do.</summary>
     public int SharedLength(int longest)
     {
         int shared = longest;

@@ -5,8 +5,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Models.Generation;
 
-/// <summary>Incremental decoding of sequences that join and leave between steps, each with its own length. A prompt is read by itself, as it
-/// would be alone; a step then reads one token of every sequence.</summary>
+/// <summary>Incremental decoding of sequences that join and leave between steps, each with its own length. A prompt is read by itself, as
+/// it would be alone; a step then reads one token of every sequence.</summary>
 internal sealed class BatchedDecoder : IDisposable
 {
     private readonly CausalModel _model;

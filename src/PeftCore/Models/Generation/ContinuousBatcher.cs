@@ -25,15 +25,16 @@ public sealed class ContinuousBatcher : IDisposable
     /// <param name="maxTokens">Maximum tokens of a request, prompt and text together; 0 for the model's context, or fewer if
     /// <paramref name="maxCacheBytes"/> holds no more.</param>
     /// <param name="maxCacheBytes">Maximum bytes of keys and values, which are allocated here, once; 0 for 1 GiB.</param>
-    /// <param name="cacheDType">Dtype of keys and values: F32, or BF16 at half the bytes; null for that of the device's activations.</param>
+    /// <param name="cacheDType">Dtype of keys and values: F32, or BF16 at half the bytes; null for that of the device's
+    /// activations.</param>
     /// <exception cref="BadInputException">The model is no decoder, a number is too small, or the keys and values do not fit.</exception>
     public ContinuousBatcher(PeftModel model, Tokenizer? tokenizer = null, int maxRows = 16, int maxQueue = 256, int maxTokens = 0,
         long maxCacheBytes = 0, DType? cacheDType = null)
     {
         (_model, _tokenizer) = (model, tokenizer);
         var dtype = cacheDType ?? model.Base.Backend.ActivationDType;
-        int capacity = BatchLimits.Capacity(model.Base, maxRows, maxQueue, maxTokens, maxCacheBytes == 0 ? DefaultCacheBytes : maxCacheBytes,
-            dtype);
+        int capacity = BatchLimits.Capacity(model.Base, maxRows, maxQueue, maxTokens,
+            maxCacheBytes == 0 ? DefaultCacheBytes : maxCacheBytes, dtype);
         _loop = new BatchLoop(model, maxRows, maxQueue, capacity, dtype);
     }
 
@@ -53,13 +54,13 @@ public sealed class ContinuousBatcher : IDisposable
     /// <param name="prompt">The prompt.</param>
     /// <param name="options">Sampling and stopping; null for the defaults.</param>
     /// <param name="adapter">As for <see cref="Generator"/>.</param>
-    /// <param name="onToken">Called with each token and the new text, on the thread that computes: it must return at once. If it throws, this
-    /// request ends with its exception.</param>
+    /// <param name="onToken">Called with each token and the new text, on the thread that computes: it must return at once. If it throws,
+    /// this request ends with its exception.</param>
     /// <param name="cancel">Takes the request out of queue or batch.</param>
-    /// <returns>The text. The task is cancelled by <paramref name="cancel"/>; it fails with an <see cref="ObjectDisposedException"/> when the
-    /// batcher is disposed before.</returns>
-    /// <exception cref="BadInputException">The prompt does not fit, an option cannot be used in a batch, or the adapter is unknown or cannot
-    /// share a step with others.</exception>
+    /// <returns>The text. The task is cancelled by <paramref name="cancel"/>; it fails with an <see cref="ObjectDisposedException"/> when
+    /// the batcher is disposed before.</returns>
+    /// <exception cref="BadInputException">The prompt does not fit, an option cannot be used in a batch, or the adapter is unknown or
+    /// cannot share a step with others.</exception>
     /// <exception cref="QueueFullException">As many requests as allowed wait already.</exception>
     /// <exception cref="ObjectDisposedException">The batcher was disposed.</exception>
     public Task<GenerationResult> GenerateAsync(string prompt, GenerationOptions? options = null, string? adapter = null,
@@ -82,8 +83,8 @@ public sealed class ContinuousBatcher : IDisposable
     /// <summary>Generates tokens, and with a tokenizer text, piece by piece. A caller that stops reading cancels the request.</summary>
     /// <returns>Each token with the new text, which may be empty, and at last the whole result, with token −1.</returns>
     /// <inheritdoc cref="GenerateAsync(string, GenerationOptions?, string?, Action{int, string}?, CancellationToken)"/>
-    public async IAsyncEnumerable<(int Token, string Text, GenerationResult? Result)> StreamAsync(ReadOnlyMemory<int> prompt, GenerationOptions? options = null,
-        string? adapter = null, [EnumeratorCancellation] CancellationToken cancel = default)
+    public async IAsyncEnumerable<(int Token, string Text, GenerationResult? Result)> StreamAsync(ReadOnlyMemory<int> prompt,
+        GenerationOptions? options = null, string? adapter = null, [EnumeratorCancellation] CancellationToken cancel = default)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         var pieces = Channel.CreateUnbounded<(int Token, string Text)>();

@@ -21,8 +21,8 @@ public sealed class Generator
     /// <param name="options">Sampling and stopping; null for the defaults.</param>
     /// <param name="onToken">Called with each token and the new text; in beam search, with those of the best text at the end. Incomplete
     /// characters and possible beginnings of stop strings are held back until later tokens decide.</param>
-    /// <param name="adapter">The adapter that the text is generated with, or <see cref="Peft.PeftModel.NoAdapter"/> for none; null for those of
-    /// the enclosing <see cref="Peft.PeftModel.WithAdapters"/>, else for the active ones.</param>
+    /// <param name="adapter">The adapter that the text is generated with, or <see cref="Peft.PeftModel.NoAdapter"/> for none; null for
+    /// those of the enclosing <see cref="Peft.PeftModel.WithAdapters"/>, else for the active ones.</param>
     /// <param name="cancel">Ends the text after the current token.</param>
     /// <exception cref="BadInputException">The prompt is empty or does not fit the model, an option is out of range, or there is no such
     /// adapter.</exception>
@@ -59,8 +59,8 @@ public sealed class Generator
     /// best text at the end.</param>
     /// <param name="adapter">As in the other overload.</param>
     /// <param name="cancel">Ends the text after the current token.</param>
-    /// <exception cref="BadInputException">The prompt is empty, does not fit the model's context or vocabulary, an option is out of range, or
-    /// there is no such adapter.</exception>
+    /// <exception cref="BadInputException">The prompt is empty, does not fit the model's context or vocabulary, an option is out of range,
+    /// or there is no such adapter.</exception>
     public GenerationResult Generate(ReadOnlySpan<int> prompt, GenerationOptions? options = null, Func<IReadOnlyList<int>, string>? decode =
         null,
         Action<int, string>? onToken = null, string? adapter = null, CancellationToken cancel = default)

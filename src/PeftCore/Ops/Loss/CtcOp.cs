@@ -50,6 +50,7 @@ internal static class CtcOp
 
 /// <summary>Settings of connectionist temporal classification.</summary>
 /// <param name="Blank">The symbol between labels.</param>
-/// <param name="IsMean">Whether the loss of a row is divided by its number of labels (reduction "mean", but for the mean over rows).</param>
+/// <param name="IsMean">Whether the loss of a row is divided by its number of labels (reduction "mean", but for the mean over
+/// rows).</param>
 /// <param name="ZeroInfinity">Whether a row whose labels do not fit its frames has the loss 0 rather than ∞.</param>
 internal readonly record struct CtcSettings(int Blank, bool IsMean = true, bool ZeroInfinity = false);

@@ -5,9 +5,9 @@ using PeftCore.Models;
 namespace PeftCore.Peft;
 
 /// <summary>The adapters of calls. A call that names adapters has them in an <see cref="AsyncLocal{T}"/>, never in a field that threads
-/// share, and every hook reads them there. A forward pass holds the lock shared, a change of the adapters holds it alone, so that no pass sees
-/// half of a change. Calls whose parameters differ from those of other calls, because an adapter replaces some of the base's or is merged
-/// into them, hold it alone too.</summary>
+/// share, and every hook reads them there. A forward pass holds the lock shared, a change of the adapters holds it alone, so that no pass
+/// sees half of a change. Calls whose parameters differ from those of other calls, because an adapter replaces some of the base's or is
+/// merged into them, hold it alone too.</summary>
 internal sealed partial class ActiveSet
 {
     private readonly FairLock _lock = new();
@@ -118,8 +118,8 @@ internal sealed partial class ActiveSet
     public T WithTasks<T>(IReadOnlyList<int> tasks, Func<T> body) =>
         With((Call ?? new AdapterCall { IsDefault = true }).With(tasks), body);
 
-    /// <summary>Runs a call with the active adapters as they are now. Where these are all that differs from the base, they become those of the
-    /// call; otherwise no change of the adapters comes in before it has ended.</summary>
+    /// <summary>Runs a call with the active adapters as they are now. Where these are all that differs from the base, they become those of
+    /// the call; otherwise no change of the adapters comes in before it has ended.</summary>
     private T RunDefault<T>(Func<T> body)
     {
         AdapterCall call;

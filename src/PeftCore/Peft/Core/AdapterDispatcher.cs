@@ -52,7 +52,8 @@ internal sealed class AdapterDispatcher : LayerHook
 
     /// <summary>The updates of a mixed batch as one; null on devices that compute group by group, and in training.</summary>
     private LowRankUpdate? Stacked(MixedRows rows) =>
-        _layer is Linear linear && !Tape.IsRecording && linear.Weight.Value.Backend.PrefersFewLaunches ? _stack.Of(rows, _set.Version) : null;
+        _layer is Linear linear && !Tape.IsRecording && linear.Weight.Value.Backend.PrefersFewLaunches
+            ? _stack.Of(rows, _set.Version) : null;
 
     /// <summary>Several adapters: in one op if all are low-rank updates; otherwise y = layer(x), and each in turn adds to y.</summary>
     private Tensor Several(LayerAdapter[] applied, Tensor x) => _layer is MatrixLayer matrix && UpdatesOf(applied) is { } updates

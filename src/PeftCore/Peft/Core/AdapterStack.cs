@@ -7,7 +7,8 @@ namespace PeftCore.Peft;
 /// <summary>The low-rank updates of several adapters on one layer as one update, for devices on which launches cost more than products: the
 /// Aᵢ below each other, the Bᵢ beside each other, and factors that keep of x·Aᵀ in each row of a mixed batch the columns of its own adapter
 /// (as S-LoRA, Sheng et al. 2023, batches heterogeneous adapters). A step of a mixed batch then has as many launches as one of a single
-/// adapter, plus a product of the factors. The rows have the values of <see cref="RowUpdates"/>, its readable twin, up to rounding.</summary>
+/// adapter, plus a product of the factors. The rows have the values of <see cref="RowUpdates"/>, its readable twin, up to
+/// rounding.</summary>
 /// <param name="parts">The adapters' parts on the layer.</param>
 internal sealed class AdapterStack(AdapterParts<LayerAdapter> parts)
 {
@@ -64,7 +65,8 @@ internal sealed class AdapterStack(AdapterParts<LayerAdapter> parts)
     }
 
     private LowRankUpdate? PlainUpdate(Adapter adapter) =>
-        parts.Of(adapter)?.LowRankUpdates()?.ToList() is [{ Bias: null, Diagonal: null, Dropout.Active: false, Scale: not 0, B.DType: DType.F32 } update] ? update : null;
+        parts.Of(adapter)?.LowRankUpdates()?.ToList() is [var update]
+        && update is { Bias: null, Diagonal: null, Dropout.Active: false, Scale: not 0, B.DType: DType.F32 } ? update : null;
 
     private void Build(List<Adapter> adapters)
     {

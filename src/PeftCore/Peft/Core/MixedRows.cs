@@ -4,8 +4,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>The rows of a mixed batch, grouped by adapter: sorted, so that the rows of a group are adjacent. What all adapters share, such as
-/// the product with a base weight, is computed once for all rows; the rest for each group.</summary>
+/// <summary>The rows of a mixed batch, grouped by adapter: sorted, so that the rows of a group are adjacent. What all adapters share, such
+/// as the product with a base weight, is computed once for all rows; the rest for each group.</summary>
 internal sealed class MixedRows
 {
     private readonly int[] _sorted; // The row at each place of the sorted order.
@@ -53,8 +53,8 @@ internal sealed class MixedRows
         Unsort(Tensor.Concat([.. Groups.Select(group =>
             run(group.Adapter, x => Take(x, _sorted.AsSpan(group.First, group.Count))))]));
 
-    /// <summary>(B, adapters·rank): the factors of the columns of each row's adapter, and 0; see <see cref="AdapterStack"/>. Layers with the
-    /// same ones share a tensor.</summary>
+    /// <summary>(B, adapters·rank): the factors of the columns of each row's adapter, and 0; see <see cref="AdapterStack"/>. Layers with
+    /// the same ones share a tensor.</summary>
     /// <param name="adapters">The adapters, each with as many columns as the rank.</param>
     /// <param name="factors">One for each adapter.</param>
     /// <param name="rank">The rank.</param>

@@ -168,8 +168,8 @@ public sealed class PeftModel
         return Base;
     }
 
-    /// <summary>Makes these adapters the active ones, which calls that name none run with; their updates add up. Only their parameters require gradients: those that were
-    /// trainable when the adapter was last active. Merged adapters are unmerged.</summary>
+    /// <summary>Makes these adapters the active ones, which calls that name none run with; their updates add up. Only their parameters
+    /// require gradients: those that were trainable when the adapter was last active. Merged adapters are unmerged.</summary>
     /// <exception cref="BadInputException">A name is unknown, or more than one adapter replaces base parameters.</exception>
     public void SetActive(params IReadOnlyList<string> names)
     {
@@ -258,8 +258,8 @@ public sealed class PeftModel
         return Unload();
     }
 
-    /// <summary>Generates text after a prompt; see <see cref="Generator.Generate(string, Tokenizer, GenerationOptions?, Action{int, string}?,
-    /// string?, CancellationToken)"/>.</summary>
+    /// <summary>Generates text after a prompt; see <see cref="Generator.Generate(string, Tokenizer, GenerationOptions?, Action{int,
+    /// string}?, string?, CancellationToken)"/>.</summary>
     /// <exception cref="BadInputException">The prompt is empty or does not fit the model, an option is out of range, or there is no such
     /// adapter.</exception>
     public GenerationResult Generate(string prompt, Tokenizer tokenizer, GenerationOptions? options = null, string? adapter = null,

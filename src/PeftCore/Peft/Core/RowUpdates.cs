@@ -5,9 +5,9 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>The low-rank updates of the rows of a mixed batch on one linear layer, for inference: y = x·Wᵀ + b for all rows at once, so that
-/// W is read once, and (xA∘m)·Bᵀ + s·bias for the rows of each group. Each row gets the bits of <see cref="LowRankLinearOp"/>, its twin,
-/// which adds in the same order.</summary>
+/// <summary>The low-rank updates of the rows of a mixed batch on one linear layer, for inference: y = x·Wᵀ + b for all rows at once, so
+/// that W is read once, and (xA∘m)·Bᵀ + s·bias for the rows of each group. Each row gets the bits of <see cref="LowRankLinearOp"/>, its
+/// twin, which adds in the same order.</summary>
 internal sealed class RowUpdates
 {
     private readonly MixedRows _rows;

@@ -5,8 +5,9 @@ using PeftCore.Models;
 namespace PeftCore.Peft;
 
 /// <summary>What a head learns, in the header of the file that holds its weights, fields of "__metadata__": the class names in
-/// "label_names", a list in JSON, "problem_type" if a text may have several classes, and "pooling" and "temperature" of embeddings. Hugging Face keeps both in the base's config.json
-/// (id2label, problem_type), which an adapter does not have; its readers ignore the fields.</summary>
+/// "label_names", a list in JSON, "problem_type" if a text may have several classes, and "pooling" and "temperature" of embeddings. Hugging
+/// Face keeps both in the base's config.json (id2label, problem_type), which an adapter does not have; its readers ignore the
+/// fields.</summary>
 /// <param name="Names">The class names; empty without classes.</param>
 /// <param name="ProblemType">transformers' problem_type; null if it follows from the number of classes.</param>
 /// <param name="Pooling">How embeddings are made; null for the default.</param>
