@@ -46,7 +46,8 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
     public nint Allocate(long bytes)
     {
         bytes = Round(bytes);
-        bool collected = false;
+        // Finalizers take the lock, so that a thread which holds it must not wait for them. A filter runs before the lock is released.
+        bool collected = _lock.IsHeldByCurrentThread;
         while (true)
         {
             try
@@ -56,10 +57,9 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
                     return address;
                 }
             }
-            catch (InsufficientMemoryException) when (!collected && source.HoldsData && !_lock.IsHeldByCurrentThread)
+            catch (InsufficientMemoryException) when (!collected && source.HoldsData)
             {
             }
-            // Outside the lock, which finalizers take.
             GC.Collect();
             GC.WaitForPendingFinalizers();
             collected = true;

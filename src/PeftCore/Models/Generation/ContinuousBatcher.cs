@@ -31,6 +31,7 @@ public sealed class ContinuousBatcher : IDisposable
     public ContinuousBatcher(PeftModel model, Tokenizer? tokenizer = null, int maxRows = 16, int maxQueue = 256, int maxTokens = 0,
         long maxCacheBytes = 0, DType? cacheDType = null)
     {
+        ArgumentNullException.ThrowIfNull(model);
         (_model, _tokenizer) = (model, tokenizer);
         var dtype = cacheDType ?? model.Base.Backend.ActivationDType;
         int capacity = BatchLimits.Capacity(model.Base, maxRows, maxQueue, maxTokens,

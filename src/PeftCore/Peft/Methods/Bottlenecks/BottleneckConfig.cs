@@ -149,6 +149,11 @@ public sealed record BottleneckConfig : PeftConfig
                 continue;
             }
             var sums = context.Base.ResidualsOf(block);
+            if (adapter.Residuals.Exists(residual => residual.Place == sums.Attention || residual.Place == sums.FeedForward))
+            {
+                throw new BadInputException($"the blocks of a {context.Base.ModelType} model share one set of layers, so that none can have a " +
+                    "bottleneck of its own; choose a method that changes layers, such as LoRA");
+            }
             string path = context.Base.NamedModules().First(module => module.Module == sums.Block).Path;
             int hidden = context.Base.HiddenSizeOf(block);
             int width = Math.Max(1, (int)Math.Floor(hidden / ReductionFactors.GetValueOrDefault(block, ReductionFactor)));
