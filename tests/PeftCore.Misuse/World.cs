@@ -5,7 +5,6 @@ using PeftCore.Io;
 using PeftCore.Models;
 using PeftCore.Models.Generation;
 using PeftCore.Nn;
-using PeftCore.Ops;
 using PeftCore.Optim;
 using PeftCore.Peft;
 using PeftCore.Peft.Lora;
@@ -100,8 +99,9 @@ internal sealed class World
         {
             Add(backend.From(values.AsSpan(0, 6), [2, 3]), backend.From(values.AsSpan(0, 12), [4, 3]),
                 backend.From(values.AsSpan(0, 16), [4, 4]), backend.From(values.AsSpan(0, 3), [3]), backend.From(values.AsSpan(0, 1), []),
-                backend.From([1, 0, 2], [3]), backend.From(values.AsSpan(0, 6), [2, 3]).Cast(DType.BF16),
-                backend.From(new float[0], [0, 3]), backend.From(values, [2, 2, 4, 4]));
+                backend.From([1, 0, 2], [3]), backend.Zeros([2, 3], DType.BF16),
+                backend.Zeros([2, 3], DType.I64), backend.Zeros([4], DType.U8), backend.Zeros([0, 3]),
+                backend.From(values, [2, 2, 4, 4]), backend.Zeros([2, 3], DType.F16));
         }
         var disposed = backends[0].From(values.AsSpan(0, 6), [2, 3]);
         disposed.Dispose();
@@ -112,12 +112,12 @@ internal sealed class World
     private void AddModules(Backend backend, Random random)
     {
         var linear = new Linear(3, 4, bias: true);
-        linear.Weight.Set(backend.From(new float[4 * 3], [4, 3]).Keep());
-        linear.Bias!.Set(backend.From(new float[4], [4]).Keep());
+        linear.Weight.Set(backend.Zeros([4, 3]).Keep());
+        linear.Bias!.Set(backend.Zeros([4]).Keep());
         var norm = new RmsNorm(3, 1e-6f);
-        norm.Weight.Set(backend.From(new float[3], [3]).Keep());
+        norm.Weight.Set(backend.Zeros([3]).Keep());
         var table = new Embedding(5, 3);
-        table.Weight.Set(backend.From(new float[5 * 3], [5, 3]).Keep());
+        table.Weight.Set(backend.Zeros([5, 3]).Keep());
         var disposed = new Linear(3, 4);
         disposed.Dispose();
         linear.Weight.RequiresGrad = random.Next(2) == 0;

@@ -151,15 +151,16 @@ public sealed record BottleneckConfig : PeftConfig
             var sums = context.Base.ResidualsOf(block);
             if (adapter.Residuals.Exists(residual => residual.Place == sums.Attention || residual.Place == sums.FeedForward))
             {
-                throw new BadInputException($"the blocks of a {context.Base.ModelType} model share one set of layers, so that none can have a " +
-                    "bottleneck of its own; choose a method that changes layers, such as LoRA");
+                throw new BadInputException($"the blocks of a {context.Base.ModelType} model share one set of layers, so that none can " +
+                    "have a bottleneck of its own; choose a method that changes layers, such as LoRA");
             }
             string path = context.Base.NamedModules().First(module => module.Module == sums.Block).Path;
             int hidden = context.Base.HiddenSizeOf(block);
             int width = Math.Max(1, (int)Math.Floor(hidden / ReductionFactors.GetValueOrDefault(block, ReductionFactor)));
             if (MhAdapter)
             {
-                adapter.Residuals.Add(new(path + ".attention_adapters", sums.Attention, new Bottleneck(context, this, hidden, width, 2 * block)));
+                adapter.Residuals.Add(new(path + ".attention_adapters", sums.Attention,
+                    new Bottleneck(context, this, hidden, width, 2 * block)));
             }
             if (MhAdapter && sums.CrossAttention is { } cross)
             {
