@@ -69,7 +69,7 @@ internal static class Receipt
         var result = new JsonObject { ["kind"] = device, ["processor"] = processor, ["system"] = system };
         if (device != "cpu")
         {
-            result["name"] = IlgpuDevices.Find().Devices.FirstOrDefault(found => found.Kind == device) is { } found
+            result["name"] = Devices.FindGpus()?.Devices.FirstOrDefault(found => found.Kind == device) is { } found
                 ? $"{found.Name} {found.Architecture}".Trim() : "";
         }
         return result;
