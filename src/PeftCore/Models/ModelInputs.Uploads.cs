@@ -54,7 +54,7 @@ public sealed partial class ModelInputs
             all.Add(new(_ids, IdsOnHost!));
         }
         all.AddRange(Dense.Uploads);
-        all.Add(new(Positions, _positions));
+        all.Add(new(PlaceTensor, _positions));
         if (Ranges is not null)
         {
             all.Add(new(Ranges, _ranges!));

@@ -41,14 +41,15 @@ public sealed partial class ModelInputs
         };
     }
 
-    // Attention reads the keys of a range where they are in memory, and tables of positions have no negative rows.
+    // Attention reads the keys of a range where they are in memory. The position of OPT's padding is −1, in a table that begins at −2; other
+    // models refuse it.
     private static void CheckPlaces(ReadOnlySpan<int> positions, ReadOnlySpan<int> ranges, int length)
     {
         foreach (int position in positions)
         {
-            if (position < 0)
+            if (position < -1)
             {
-                throw new ArgumentOutOfRangeException(nameof(positions), position, "a position cannot be negative");
+                throw new ArgumentOutOfRangeException(nameof(positions), position, "a position cannot be less than −1, that of padding");
             }
         }
         for (int i = 0; i < ranges.Length; i += 2)

@@ -10,6 +10,7 @@ public sealed partial class ModelInputs
 {
     private readonly Tensor? _ids;
     private readonly int[] _positions;
+    private readonly bool _hasNegativePositions;
     private readonly int[]? _ranges;
     private Tensor? _holeBias;
 
@@ -41,7 +42,8 @@ public sealed partial class ModelInputs
         Longest = positions.Max() + 1;
         // Inputs with virtual tokens are created inside a pass, but a block that backward recomputes reads them again: they share the
         // scope of the batch.
-        Positions = Backend.From(positions, [Batch, Length]).SameScope(owner);
+        PlaceTensor = Backend.From(positions, [Batch, Length]).SameScope(owner);
+        _hasNegativePositions = Array.Exists(positions, position => position < 0);
         Ranges = ranges is null ? null : Backend.From(ranges, [Batch, Length, 2]).SameScope(owner);
     }
 
@@ -60,7 +62,8 @@ public sealed partial class ModelInputs
     {
         (_owner, _ids, Places, Dense) = (other._owner, other._ids, other.Places, other.Dense);
         (_positions, _ranges, _windowed) = (other._positions, other._ranges, other._windowed);
-        (Batch, Length, Longest, Positions, Ranges) = (other.Batch, other.Length, other.Longest, other.Positions, other.Ranges);
+        (Batch, Length, Longest, PlaceTensor, Ranges) = (other.Batch, other.Length, other.Longest, other.PlaceTensor, other.Ranges);
+        _hasNegativePositions = other._hasNegativePositions;
         (IsCausal, Types, Mask, Tasks, KeyOffset) = (other.IsCausal, other.Types, other.Mask, other.Tasks, other.KeyOffset);
         RowOffsets = other.RowOffsets;
         (Cache, Prefix, Holes, CrossHoles) = (other.Cache, other.Prefix, other.Holes, other.CrossHoles);
@@ -83,7 +86,13 @@ public sealed partial class ModelInputs
     private Backend Backend => _owner.Backend;
 
     /// <summary>I32 (batch, length): positions, those of virtual tokens first.</summary>
-    public Tensor Positions { get; }
+    /// <exception cref="InvalidOperationException">A position is negative, which only models that add an offset to positions read: OPT, whose
+    /// padding has the position −1.</exception>
+    public Tensor Positions => !_hasNegativePositions ? PlaceTensor
+        : throw new InvalidOperationException("a position is negative, but this model's tables begin with position 0");
+
+    /// <summary><see cref="Positions"/>, which may be negative.</summary>
+    internal Tensor PlaceTensor { get; }
 
     /// <summary>I32 (batch, length, 2): the keys [first, end) that each token attends to; null for plain causal attention.</summary>
     internal Tensor? Ranges { get; }

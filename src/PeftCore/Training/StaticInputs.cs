@@ -10,7 +10,7 @@ internal sealed class StaticInputs(ModelInputs inputs, Targets targets, Arena ar
 {
     private readonly Backend _backend = inputs.Ids.Backend;
     private readonly StaticTensor _ids = new(inputs.Ids);
-    private readonly StaticTensor _positions = new(inputs.Positions);
+    private readonly StaticTensor _positions = new(inputs.PlaceTensor);
     private readonly StaticTensor? _ranges = inputs.Ranges is null ? null : new(inputs.Ranges);
     private readonly StaticTensor _targets = new(targets.Tokens);
     private readonly StaticTensor _inverseCount = new(targets.InverseCount);

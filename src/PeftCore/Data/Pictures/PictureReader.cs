@@ -112,7 +112,10 @@ public sealed class PictureReader
         IReadOnlyList<string>? texts = null, Tokenizer? tokenizer = null)
     {
         ArgumentNullException.ThrowIfNull(model);
-        ArgumentNullException.ThrowIfNull(tokenizer);
+        if (texts is not null)
+        {
+            ArgumentNullException.ThrowIfNull(tokenizer);
+        }
         if (model.Task != (texts is null ? ModelTask.ImageClassification : ModelTask.Contrastive))
         {
             throw new BadInputException($"this {model.ModelType} model is for {TaskSpec.NameOf(model.Task)} and does not " +
