@@ -41,8 +41,8 @@ public sealed partial class ModelInputs
         };
     }
 
-    // Attention reads the keys of a range where they are in memory. The position of OPT's padding is −1, in a table that begins at −2; other
-    // models refuse it.
+    // Attention reads the keys of a range where they are in memory. The position of OPT's padding is −1, in a table that begins at −2;
+    // other models refuse it.
     private static void CheckPlaces(ReadOnlySpan<int> positions, ReadOnlySpan<int> ranges, int length)
     {
         foreach (int position in positions)
