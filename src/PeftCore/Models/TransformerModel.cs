@@ -254,8 +254,9 @@ public abstract class TransformerModel : Module
     /// time no other thread's pass runs. Passes of a thread can be nested.</summary>
     internal PassHold BeginPass()
     {
+        var device = Backend.PassLock; // Before any lock is taken, because it throws on a disposed model.
         var pass = CallAdapters?.BeginPass() ?? default;
-        return Backend.PassLock is { } device ? pass.With(device.EnterExclusive()) : pass;
+        return device is null ? pass : pass.With(device.EnterExclusive());
     }
 
     /// <summary>Runs a call with one adapter; see <see cref="ICallAdapters.Run"/>.</summary>
