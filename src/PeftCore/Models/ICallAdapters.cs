@@ -28,7 +28,13 @@ internal readonly struct PassHold(FairLock.Hold model, FairLock.Hold device, Act
     public void Dispose()
     {
         device.Dispose();
-        end?.Invoke();
-        model.Dispose();
+        try
+        {
+            end?.Invoke();
+        }
+        finally
+        {
+            model.Dispose(); // Whatever the end throws, because others wait for this lock.
+        }
     }
 }

@@ -101,9 +101,15 @@ public sealed class TensorScope : IDisposable
             _isAbandoned = true;
         }
         CheckThread("is disposed");
-        if (Innermost != this)
+        // This ends scopes that other threads have disposed, perhaps this one.
+        var innermost = Innermost;
+        if (_tensors is null)
         {
-            throw new InvalidOperationException($"{This} is disposed while {_innermost!.This}, opened inside it, is still open; "
+            return;
+        }
+        if (innermost != this)
+        {
+            throw new InvalidOperationException($"{This} is disposed while {innermost!.This}, opened inside it, is still open; "
                 + "dispose scopes in the reverse order of their beginning, as using declarations do");
         }
         End();

@@ -79,8 +79,14 @@ public sealed class MemoryPlan
         int targetLength = 0, bool tensorCores = true) =>
         // The second micro batch runs while the first one's gradients are live; a third needs no more than the second.
         Of(build, trainable => [.. Enumerable.Repeat(FullBatch(trainable.Model, batchSize, length, targetLength: targetLength),
-            Math.Min(2, options?.GradientAccumulationSteps ?? 1))],
+            Math.Min(2, StepsOf(options)))],
             options, new PlannedDevice(activations, packWeights, memoryLimit, chunkBytes, tensorCores));
+
+    private static int StepsOf(TrainerOptions? options)
+    {
+        int steps = options?.GradientAccumulationSteps ?? 1;
+        return steps > 0 ? steps : throw new BadInputException($"gradient_accumulation_steps is {steps}, expected at least 1.");
+    }
 
     /// <summary>Plans a step over given batches, such as the largest of a data set.</summary>
     /// <param name="build">Builds the model on a backend; its active adapter is trained.</param>

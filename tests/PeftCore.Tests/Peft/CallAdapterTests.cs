@@ -113,6 +113,16 @@ public sealed class CallAdapterTests
             Throws.TypeOf<BadInputException>().With.Message.Contains("there is no adapter \"0\""));
     }
 
+    [Test]
+    public void A_pass_on_a_disposed_model_keeps_no_lock()
+    {
+        Model.Base.Dispose();
+        Assert.That(() => Model.WithAdapters(["0"], Logits), Throws.TypeOf<ObjectDisposedException>());
+        // A change waits for passes on other threads: it would wait for ever.
+        var change = Task.Run(() => Model.SetActive("1"));
+        Assert.That(change.Wait(TimeSpan.FromMinutes(1)), Is.True);
+    }
+
     private float[] Logits()
     {
         using var scope = new TensorScope();

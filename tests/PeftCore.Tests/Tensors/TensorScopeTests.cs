@@ -175,6 +175,18 @@ public sealed class TensorScopeTests
     }
 
     [Test]
+    public void A_scope_that_another_thread_disposes_may_be_disposed_by_its_own_too()
+    {
+        var scope = new TensorScope();
+        var tensor = _backend.Zeros([3]);
+        var thread = new Thread(() => Assert.Catch(scope.Dispose));
+        thread.Start();
+        thread.Join();
+        scope.Dispose();
+        Assert.That((TensorScope.Innermost, tensor.IsAlive), Is.EqualTo(((TensorScope?)null, false)));
+    }
+
+    [Test]
     public void An_ended_scope_returns_no_tensor()
     {
         var scope = new TensorScope();

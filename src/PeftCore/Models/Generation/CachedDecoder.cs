@@ -9,6 +9,9 @@ namespace PeftCore.Models.Generation;
 /// For programs that choose tokens themselves; <see cref="Generator"/> samples.</summary>
 public sealed class CachedDecoder : IStepDecoder
 {
+    /// <summary>Elements of the keys of one layer: far beyond any memory, and without overflow in bytes.</summary>
+    private const long MostElements = 1L << 40;
+
     private readonly CausalModel _model;
     private readonly Backend _backend;
     private readonly KvCache _cache;
@@ -37,6 +40,12 @@ public sealed class CachedDecoder : IStepDecoder
         ArgumentOutOfRangeException.ThrowIfLessThan(batch, 1);
         (_model, _backend) = (CausalModel.Of(model), backend);
         _virtual = model.VirtualTokens?.Count ?? 0;
+        long columns = Math.Max(1, Math.Max(model.KeyColumns, model.ValueColumns));
+        if (((long)_virtual + capacity) * largestBatch > MostElements / columns)
+        {
+            throw new ArgumentOutOfRangeException(nameof(batch), largestBatch,
+                $"the keys of {largestBatch} sequences of {capacity} tokens have more than {MostElements} elements in a layer");
+        }
         _cache = new KvCache(backend, model.LayerCount, _virtual + capacity, model.KeyColumns, largestBatch, cacheDType,
             model.ValueColumns);
         if (batch < largestBatch)

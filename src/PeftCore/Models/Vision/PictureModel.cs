@@ -52,6 +52,7 @@ internal abstract class PictureModel(PreNormSpec blocks, int layers, PictureSpec
 
     public sealed override Tensor Logits(ModelInputs inputs)
     {
+        ArgumentNullException.ThrowIfNull(inputs);
         using var pass = BeginPass();
         using var scope = new TensorScope();
         return scope.Return(Head.Logits(HeadInput(inputs), inputs));
@@ -59,6 +60,8 @@ internal abstract class PictureModel(PreNormSpec blocks, int layers, PictureSpec
 
     public sealed override Tensor Loss(ModelInputs inputs, Targets targets)
     {
+        ArgumentNullException.ThrowIfNull(inputs);
+        ArgumentNullException.ThrowIfNull(targets);
         using var pass = BeginPass();
         using var scope = new TensorScope();
         return scope.Return(WithPenalty(Head.Loss(HeadInput(inputs), inputs, targets), targets));

@@ -73,7 +73,15 @@ internal sealed partial class ActiveSet
         }
         hold.Dispose();
         var alone = BeginChange();
-        return new PassHold(alone, default, BeginAlone(call));
+        try
+        {
+            return new PassHold(alone, default, BeginAlone(call));
+        }
+        catch
+        {
+            alone.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Runs a call with the adapters of these names; calls can be nested, and the innermost counts.</summary>
