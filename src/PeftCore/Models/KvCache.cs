@@ -28,7 +28,7 @@ internal sealed class KvCache : IDisposable
     {
         DType = dtype ?? backend.ActivationDType;
         CheckDType(DType);
-        (Capacity, Sequences, _batch, _lengths) = (capacity, batch, batch, new int[batch]);
+        (Capacity, Sequences, _batch) = (capacity, batch, batch);
         _keys = new Tensor[layers];
         _values = new Tensor[layers];
         for (int i = 0; i < layers; i++)
@@ -36,6 +36,8 @@ internal sealed class KvCache : IDisposable
             _keys[i] = backend.Zeros([batch, capacity, columns], DType, MemoryKind.Cache).Keep();
             _values[i] = backend.Zeros([batch, capacity, valueColumns > 0 ? valueColumns : columns], DType, MemoryKind.Cache).Keep();
         }
+        // After the device's memory, whose refusal says what to do.
+        _lengths = new int[batch];
         Recurrent = new RecurrentCache(batch);
     }
 
