@@ -190,6 +190,10 @@ internal sealed class Collator
 
     private static void Append(Batch batch, int row, Example sample)
     {
+        if (sample.Ids.Length > 1 && sample.Labels.Length != sample.Ids.Length)
+        {
+            throw new BadInputException($"a sample has {sample.Ids.Length} tokens and {sample.Labels.Length} labels, but each token has one.");
+        }
         int start = row * batch.Length + batch.Lengths[row];
         sample.Ids.CopyTo(batch.InputIds, start);
         for (int i = 1; i < sample.Ids.Length; i++)

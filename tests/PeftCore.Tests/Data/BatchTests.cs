@@ -25,6 +25,12 @@ public sealed class BatchTests
         }
     }
 
+    [TestCase(2)]
+    [TestCase(4)]
+    public void Each_token_has_a_label(int labels) => Assert.That(
+        () => new Collator(Pad).Collate([new Example([1, 2, 3], new int[labels])]),
+        Throws.TypeOf<BadInputException>().With.Message.EqualTo($"a sample has 3 tokens and {labels} labels, but each token has one."));
+
     [Test]
     public void Lengths_are_rounded_up_or_fixed()
     {
