@@ -235,6 +235,8 @@ public sealed class SavedTableTests
         bench.Model.Load(folder.Path);
         Assert.That(bench.Base.VocabularySize, Is.EqualTo(98));
         using var converted = new TemporaryDirectory();
+        Assert.That(() => bench.Model.SaveAsLora(converted.FullPath, int.MaxValue),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("rank is 2147483647, which is too large for a factor of"));
         bench.Model.SaveAsLora(converted.FullPath, 32);
         float[] before = bench.Logits();
         bench.Model.Load(converted.FullPath, "lora");

@@ -9,8 +9,8 @@ namespace PeftCore.Models.Generation;
 /// For programs that choose tokens themselves; <see cref="Generator"/> samples.</summary>
 public sealed class CachedDecoder : IStepDecoder
 {
-    /// <summary>Elements of the keys of one layer: far beyond any memory, and without overflow in bytes.</summary>
-    private const long MostElements = 1L << 40;
+    /// <summary>Tokens of all sequences: far beyond any memory, without overflow in bytes.</summary>
+    private const long MostTokens = 1L << 26;
 
     private readonly CausalModel _model;
     private readonly Backend _backend;
@@ -40,11 +40,10 @@ public sealed class CachedDecoder : IStepDecoder
         ArgumentOutOfRangeException.ThrowIfLessThan(batch, 1);
         (_model, _backend) = (CausalModel.Of(model), backend);
         _virtual = model.VirtualTokens?.Count ?? 0;
-        long columns = Math.Max(1, Math.Max(model.KeyColumns, model.ValueColumns));
-        if (((long)_virtual + capacity) * largestBatch > MostElements / columns)
+        if (((long)_virtual + capacity) * largestBatch > MostTokens)
         {
             throw new ArgumentOutOfRangeException(nameof(batch), largestBatch,
-                $"the keys of {largestBatch} sequences of {capacity} tokens have more than {MostElements} elements in a layer");
+                $"{largestBatch} sequences of {capacity} tokens are more than the {MostTokens} tokens that a cache may have");
         }
         _cache = new KvCache(backend, model.LayerCount, _virtual + capacity, model.KeyColumns, largestBatch, cacheDType,
             model.ValueColumns);

@@ -88,6 +88,11 @@ public sealed class BatchGeneratorTests(string family)
     }
 
     [Test]
+    public void A_cache_of_more_tokens_than_any_memory_holds_is_refused() => Assert.That(
+        () => new CachedDecoder(_model.Base, _backend, 20, batch: int.MaxValue),
+        Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("2147483647 sequences of 20 tokens are more than the 67108864"));
+
+    [Test]
     public void Sequences_of_a_cache_can_be_exchanged_copied_and_left_out([Values] bool narrow)
     {
         DType? dtype = narrow ? DType.BF16 : null;

@@ -89,6 +89,11 @@ internal sealed class LoraConversion
             throw new BadInputException(
                 $"\"{path}\" is a {module.GetType().Name}; only updates of linear layers and convolutions become a LoRA");
         }
+        if ((long)_rank * Math.Max(layer.Inputs, layer.Outputs) > Array.MaxLength)
+        {
+            throw new BadInputException($"rank is {_rank}, which is too large for a factor of \"{path}\"; its update has a rank of at most " +
+                $"{Math.Min(layer.Inputs, layer.Outputs)}");
+        }
         double[] delta = Delta(path, adapter, layer);
         if (!delta.All(double.IsFinite))
         {
@@ -98,7 +103,7 @@ internal sealed class LoraConversion
         var (u, s, v) = Factorization.TruncatedSvd(delta, layer.Outputs, layer.Inputs, r);
         double whole = TensorPrimitives.SumOfSquares(delta), kept = TensorPrimitives.SumOfSquares(s);
         _layers.Add((path, whole > 0 ? Math.Sqrt(Math.Max(0, whole - kept) / whole) : 0));
-        float[] a = new float[checked(_rank * layer.Inputs)], b = new float[checked(layer.Outputs * _rank)];
+        float[] a = new float[_rank * layer.Inputs], b = new float[layer.Outputs * _rank];
         for (int i = 0; i < r; i++)
         {
             double root = Math.Sqrt(s[i]);
