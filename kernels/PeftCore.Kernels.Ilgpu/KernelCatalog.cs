@@ -245,7 +245,7 @@ internal static class KernelCatalog
     {
         visitor.Visit<PackPatches<TElement>, PackingArgs<TElement>>();
         visitor.Visit<UnpackPatches<TElement>, PackingArgs<TElement>>();
-        visitor.Visit<MoveTaps<TElement>, MoveTapsArgs<TElement>>();
+        visitor.Visit<WeightChannelsLast<TElement>, WeightChannelsLastArgs<TElement>>();
         visitor.Visit<GroupNormSum<TElement>, GroupNormArgs<TElement>>();
         visitor.Visit<GroupNormSquares<TElement>, GroupNormArgs<TElement>>();
         visitor.Visit<GroupNormForward<TElement>, GroupNormArgs<TElement>>();

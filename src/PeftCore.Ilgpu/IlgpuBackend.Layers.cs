@@ -78,13 +78,14 @@ internal sealed partial class IlgpuBackend
 
     internal override bool ConvolvesImplicitly => _gemm.Convolutions is not null && _options.ComputeDType == DType.BF16;
 
-    internal override void MoveTaps(Tensor weight, int channels, Tensor moved) => _convolutions.MoveTaps(weight, channels, moved);
+    internal override void WeightChannelsLast(Tensor weight, int channels, Tensor channelsLast) =>
+        _convolutions.WeightChannelsLast(weight, channels, channelsLast);
 
-    internal override void Convolve(Tensor x, in PatchGrid grid, Tensor moved, Tensor? bias, Tensor y) =>
-        _gemm.Convolutions!.Convolve(x, grid, moved, bias, y);
+    internal override void Convolve(Tensor x, in PatchGrid grid, Tensor channelsLast, Tensor? bias, Tensor y) =>
+        _gemm.Convolutions!.Convolve(x, grid, channelsLast, bias, y);
 
-    internal override void ConvolveGradient(Tensor dy, in PatchGrid grid, Tensor moved, Tensor dx, bool accumulate) =>
-        _gemm.Convolutions!.Gradient(dy, grid.Turned(dy.Shape.Columns), moved, dx, accumulate);
+    internal override void ConvolveGradient(Tensor dy, in PatchGrid grid, Tensor channelsLast, Tensor dx, bool accumulate) =>
+        _gemm.Convolutions!.Gradient(dy, grid.Transposed(dy.Shape.Columns), channelsLast, dx, accumulate);
 
     internal override void GroupNorm(GroupShape shape, Tensor x, Tensor weight, Tensor bias, Tensor y, Tensor mean, Tensor rstd,
         float epsilon) =>

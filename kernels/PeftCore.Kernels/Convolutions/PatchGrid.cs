@@ -50,10 +50,10 @@ internal readonly record struct PatchGrid(
     /// <summary>Channels of one group.</summary>
     public int GroupChannels => Channels / Groups;
 
-    /// <summary>The convolution of dy with the kernel turned about whose result is dx, for a stride of 1 and one group: dx at (h, w) sums
-    /// dy at (h + top − i·dilation, w + left − j·dilation) over kernel positions (i, j).</summary>
+    /// <summary>The transposed convolution: that of dy with the flipped kernel, whose result is dx. For a stride of 1 and one group; dx at
+    /// (h, w) sums dy at (h + top − i·dilation, w + left − j·dilation) over kernel positions (i, j).</summary>
     /// <param name="outputs">Channels of dy.</param>
-    public PatchGrid Turned(int outputs) => this with
+    public PatchGrid Transposed(int outputs) => this with
     {
         Height = OutHeight,
         Width = OutWidth,

@@ -24,10 +24,10 @@ internal sealed class ConvolutionLauncher(LaunchContext gpu, RowLauncher rows)
         gpu.Written(dx);
     }
 
-    public void MoveTaps(Tensor weight, int channels, Tensor moved)
+    public void WeightChannelsLast(Tensor weight, int channels, Tensor channelsLast)
     {
-        DTypeSwitch.Element(weight.DType, new MoveLaunch(gpu, weight, channels, moved));
-        gpu.Written(moved);
+        DTypeSwitch.Element(weight.DType, new ChannelsLastLaunch(gpu, weight, channels, channelsLast));
+        gpu.Written(channelsLast);
     }
 
     public void GroupNorm(GroupShape shape, Tensor x, Tensor weight, Tensor bias, Tensor y, Tensor mean, Tensor rstd, float epsilon)
@@ -99,18 +99,19 @@ internal sealed class ConvolutionLauncher(LaunchContext gpu, RowLauncher rows)
         }
     }
 
-    private readonly record struct MoveLaunch(LaunchContext Gpu, Tensor Weight, int Channels, Tensor Moved) : IElementLaunch
+    private readonly record struct ChannelsLastLaunch(LaunchContext Gpu, Tensor Weight, int Channels, Tensor ChannelsLast) : IElementLaunch
     {
         public void WithElement<TElement>() where TElement : unmanaged, IElement<TElement>
         {
-            Gpu.Moves(Weight, Moved);
-            Gpu.ForEach<MoveTaps<TElement>, MoveTapsArgs<TElement>>((long)Weight.Shape.Rows * Channels, new MoveTapsArgs<TElement>
+            Gpu.Moves(Weight, ChannelsLast);
+            var args = new WeightChannelsLastArgs<TElement>
             {
                 Weight = Gpu.View<TElement>(Weight),
-                Moved = Gpu.View<BFloat16>(Moved),
+                ChannelsLast = Gpu.View<BFloat16>(ChannelsLast),
                 Channels = Channels,
                 Taps = Weight.Shape.Columns / Channels,
-            });
+            };
+            Gpu.ForEach<WeightChannelsLast<TElement>, WeightChannelsLastArgs<TElement>>((long)Weight.Shape.Rows * Channels, args);
         }
     }
 

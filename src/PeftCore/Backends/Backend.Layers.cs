@@ -123,22 +123,22 @@ public abstract partial class Backend
     /// <see cref="ConvolveGradient"/>.</summary>
     internal virtual bool ConvolvesImplicitly => false;
 
-    /// <summary>moved[o, (i, j), c] = weight[o, c, (i, j)], rounded to BF16.</summary>
+    /// <summary>Copies a weight to channels last: channelsLast[o, (i, j), c] = weight[o, c, (i, j)], rounded to BF16.</summary>
     /// <param name="weight">F32 or BF16 (out, channels·kernel positions).</param>
     /// <param name="channels">Channels.</param>
-    /// <param name="moved">BF16 (out, kernel positions·channels).</param>
-    internal virtual void MoveTaps(Tensor weight, int channels, Tensor moved) => throw NoConvolution();
+    /// <param name="channelsLast">BF16 (out, kernel positions·channels).</param>
+    internal virtual void WeightChannelsLast(Tensor weight, int channels, Tensor channelsLast) => throw NoConvolution();
 
     /// <summary>y = P·Wᵀ + bias with the patches P of x, which are gathered while the product runs.</summary>
     /// <param name="x">BF16 (batch, height, width, channels), or (batch, length, channels).</param>
     /// <param name="grid">Extents, which the device must take: see <see cref="Ops.ImplicitConvolution"/>.</param>
-    /// <param name="moved">What <see cref="MoveTaps"/> makes of W.</param>
+    /// <param name="channelsLast">What <see cref="WeightChannelsLast"/> makes of W.</param>
     /// <param name="bias">(out), or null.</param>
     /// <param name="y">(batch, …, out)</param>
-    internal virtual void Convolve(Tensor x, in PatchGrid grid, Tensor moved, Tensor? bias, Tensor y) => throw NoConvolution();
+    internal virtual void Convolve(Tensor x, in PatchGrid grid, Tensor channelsLast, Tensor? bias, Tensor y) => throw NoConvolution();
 
     /// <summary>dx (+)= the gradient of <see cref="Convolve"/>'s x.</summary>
-    internal virtual void ConvolveGradient(Tensor dy, in PatchGrid grid, Tensor moved, Tensor dx, bool accumulate) =>
+    internal virtual void ConvolveGradient(Tensor dy, in PatchGrid grid, Tensor channelsLast, Tensor dx, bool accumulate) =>
         throw NoConvolution();
 
     private NotSupportedException NoConvolution() => new($"{Name} multiplies packed patches");

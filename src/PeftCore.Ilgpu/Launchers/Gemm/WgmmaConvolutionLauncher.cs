@@ -21,15 +21,14 @@ internal sealed class WgmmaConvolutionLauncher(LaunchContext gpu, WgmmaGemmLaunc
     public void Convolve(Tensor x, in PatchGrid grid, Tensor weight, Tensor? bias, Tensor y) =>
         Run(x, grid, weight, rowMajorB: false, bias, y, accumulate: false);
 
-    /// <summary>dx (+)= the product of the patches of dy, of which each output position of x's convolution is one, and the kernel turned
-    /// about.</summary>
+    /// <summary>dx (+)= the transposed convolution of dy: the product of the patches of dy and the flipped kernel.</summary>
     /// <param name="dy">BF16 (batch, height, width, out)</param>
-    /// <param name="turned">Extents of the convolution of dy: <see cref="PatchGrid.Turned"/>.</param>
+    /// <param name="transposed">Extents of the convolution of dy: <see cref="PatchGrid.Transposed"/>.</param>
     /// <param name="weight">BF16 (out, kernel positions·channels)</param>
     /// <param name="dx">BF16 or F32 (batch, height, width, channels)</param>
     /// <param name="accumulate">Whether dx holds a sum already.</param>
-    public void Gradient(Tensor dy, in PatchGrid turned, Tensor weight, Tensor dx, bool accumulate) =>
-        Run(dy, turned, weight, rowMajorB: true, null, dx, accumulate);
+    public void Gradient(Tensor dy, in PatchGrid transposed, Tensor weight, Tensor dx, bool accumulate) =>
+        Run(dy, transposed, weight, rowMajorB: true, null, dx, accumulate);
 
     private unsafe void Run(Tensor x, in PatchGrid grid, Tensor weight, bool rowMajorB, Tensor? bias, Tensor y, bool accumulate)
     {

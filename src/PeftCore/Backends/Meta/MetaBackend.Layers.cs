@@ -56,12 +56,12 @@ public sealed partial class MetaBackend
 
     internal override bool ConvolvesImplicitly => _tensorCores;
 
-    internal override void MoveTaps(Tensor weight, int channels, Tensor moved) { }
+    internal override void WeightChannelsLast(Tensor weight, int channels, Tensor channelsLast) { }
 
-    internal override void Convolve(Tensor x, in PatchGrid grid, Tensor moved, Tensor? bias, Tensor y) =>
+    internal override void Convolve(Tensor x, in PatchGrid grid, Tensor channelsLast, Tensor? bias, Tensor y) =>
         Flops += 2.0 * y.Count * grid.Columns;
 
-    internal override void ConvolveGradient(Tensor dy, in PatchGrid grid, Tensor moved, Tensor dx, bool accumulate) =>
+    internal override void ConvolveGradient(Tensor dy, in PatchGrid grid, Tensor channelsLast, Tensor dx, bool accumulate) =>
         Flops += 2.0 * dy.Count * grid.Columns;
 
     internal override void Patches(Tensor x, int size, Tensor y) { }

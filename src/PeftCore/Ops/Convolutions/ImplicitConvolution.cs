@@ -30,27 +30,27 @@ internal static class ImplicitConvolution
 
     /// <summary>Whether it computes dx so.</summary>
     public static bool TakesGradient(Tensor dy, PatchGrid grid, Tensor weight) =>
-        grid is { StrideHeight: 1, StrideWidth: 1 } && grid.Channels % Chunk == 0 && Takes(dy, grid.Turned(weight.Shape[0]), weight);
+        grid is { StrideHeight: 1, StrideWidth: 1 } && grid.Channels % Chunk == 0 && Takes(dy, grid.Transposed(weight.Shape[0]), weight);
 
     /// <summary>y = P·Wᵀ + bias with the patches P of x.</summary>
     public static void Run(Tensor x, PatchGrid grid, Tensor weight, Tensor? bias, Tensor y)
     {
         using var scope = new TensorScope();
-        x.Backend.Convolve(x, grid, Moved(x, grid, weight), bias, y);
+        x.Backend.Convolve(x, grid, ChannelsLast(x, grid, weight), bias, y);
     }
 
     /// <summary>dx (+)= the gradient of x.</summary>
     public static void Gradient(Tensor dy, PatchGrid grid, Tensor weight, Tensor dx, bool accumulate)
     {
         using var scope = new TensorScope();
-        dy.Backend.ConvolveGradient(dy, grid, Moved(dy, grid, weight), dx, accumulate);
+        dy.Backend.ConvolveGradient(dy, grid, ChannelsLast(dy, grid, weight), dx, accumulate);
     }
 
-    private static Tensor Moved(Tensor like, PatchGrid grid, Tensor weight)
+    private static Tensor ChannelsLast(Tensor like, PatchGrid grid, Tensor weight)
     {
-        var moved = like.NewLike(weight.Shape, DType.BF16, MemoryKind.Workspace);
-        like.Backend.MoveTaps(weight, grid.Channels, moved);
-        return moved;
+        var channelsLast = like.NewLike(weight.Shape, DType.BF16, MemoryKind.Workspace);
+        like.Backend.WeightChannelsLast(weight, grid.Channels, channelsLast);
+        return channelsLast;
     }
 
     private static bool Fits(int pad, int last) => -pad is >= LeastCorner and <= MostCorner && last is >= LeastCorner and <= MostCorner;
