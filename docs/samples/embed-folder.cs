@@ -69,7 +69,8 @@ static string WriteTexts()
     string folder = Directory.CreateTempSubdirectory("embed-folder-").FullName;
     foreach (var (name, text) in new (string, string)[]
     {
-        ("sea-1", "The captain stood on the deck and watched the waves, while the sailors hauled up the sails and the ship left the harbour."),
+        ("sea-1", "The captain stood on the deck and watched the waves, while the sailors hauled up the sails and the ship left "
+            + "the harbour."),
         ("sea-2", "The boat came in from the sea with the tide, and the fishermen drew their nets on to the shore."),
         ("garden-1", "The roses were in bloom, and the old gardener watered the beds of flowers under the apple trees."),
         ("garden-2", "She walked in the garden among the lilies and the lilacs, and picked violets for her mother."),

@@ -78,8 +78,8 @@ var answers = await Task.WhenAll(Enumerable.Range(0, 24).Select(async i =>
 foreach (var group in answers.GroupBy(answer => answer.Tenant))
 {
     int same = group.Count(answer => answer.Text == alone[group.Key]);
-    Console.WriteLine($"{group.Key}: {same.ToString(CultureInfo.InvariantCulture)} of {group.Count()} answers are those of its adapter alone: "
-        + alone[group.Key].Split('\n')[0]);
+    Console.WriteLine($"{group.Key}: {same.ToString(CultureInfo.InvariantCulture)} of {group.Count()} answers are those of its "
+        + "adapter alone: " + alone[group.Key].Split('\n')[0]);
 }
 using var unknown = await client.PostAsync("island", new StringContent(Question));
 Console.WriteLine($"island: {(int)unknown.StatusCode}, {await unknown.Content.ReadAsStringAsync()}");

@@ -74,4 +74,26 @@ internal static class AttentionRanges
         }
         return within;
     }
+
+    /// <summary>Checks what attention and tables of positions read by address. The position of OPT's padding is −1, in a table that begins
+    /// at −2; other models refuse it as they read it.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A position is less than −1, or a range does not lie in its row.</exception>
+    public static void Check(ReadOnlySpan<int> positions, ReadOnlySpan<int> ranges, int length)
+    {
+        foreach (int position in positions)
+        {
+            if (position < -1)
+            {
+                throw new ArgumentOutOfRangeException(nameof(positions), position, "a position cannot be less than −1, that of padding");
+            }
+        }
+        for (int i = 0; i < ranges.Length; i += 2)
+        {
+            if (ranges[i] < 0 || ranges[i] > ranges[i + 1] || ranges[i + 1] > length)
+            {
+                throw new ArgumentOutOfRangeException(nameof(ranges), $"the range [{ranges[i]}, {ranges[i + 1]}) does not lie in a row of "
+                    + $"{length} tokens");
+            }
+        }
+    }
 }

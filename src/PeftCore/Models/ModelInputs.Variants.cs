@@ -30,7 +30,7 @@ public sealed partial class ModelInputs
             throw new ShapeException("inputs", $"{ids.Length} tokens need as many numbers of a mask and positions and twice as many of "
                 + $"ranges, or none; got {mask.Length}, {positions.Length} and {ranges.Length}");
         }
-        CheckPlaces(positions, ranges, length);
+        AttentionRanges.Check(positions, ranges, length);
         int[] where = positions.IsEmpty ? AttentionRanges.Positions(batch, length) : positions.ToArray();
         int[]? keys = !ranges.IsEmpty ? ranges.ToArray() : mask.IsEmpty || mask.IndexOf(0) < 0 ? null
             : AttentionRanges.Of(mask, batch, length, causal: true);
@@ -39,27 +39,6 @@ public sealed partial class ModelInputs
             Tasks = tasks,
             Holes = ranges.IsEmpty ? AttentionRanges.HolesOf(mask, batch, length) : null,
         };
-    }
-
-    // Attention reads the keys of a range where they are in memory. The position of OPT's padding is −1, in a table that begins at −2;
-    // other models refuse it.
-    private static void CheckPlaces(ReadOnlySpan<int> positions, ReadOnlySpan<int> ranges, int length)
-    {
-        foreach (int position in positions)
-        {
-            if (position < -1)
-            {
-                throw new ArgumentOutOfRangeException(nameof(positions), position, "a position cannot be less than −1, that of padding");
-            }
-        }
-        for (int i = 0; i < ranges.Length; i += 2)
-        {
-            if (ranges[i] < 0 || ranges[i] > ranges[i + 1] || ranges[i + 1] > length)
-            {
-                throw new ArgumentOutOfRangeException(nameof(ranges), $"the range [{ranges[i]}, {ranges[i + 1]}) does not lie in a row of "
-                    + $"{length} tokens");
-            }
-        }
     }
 
     /// <summary>Inputs of a decoder.</summary>

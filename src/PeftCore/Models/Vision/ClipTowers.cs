@@ -43,7 +43,6 @@ internal sealed class ClipVisionTower : Module
 {
     private const string LastNorm = "post_layernorm";
 
-    private readonly PictureSpec _picture;
     private readonly PatchTokens _tokens;
     private readonly LayerNorm _before;
 
@@ -55,7 +54,6 @@ internal sealed class ClipVisionTower : Module
     public ClipVisionTower(ClipVisionSpec spec, int firstSite, bool pools = true)
     {
         int c = spec.Blocks.HiddenSize;
-        _picture = spec.Picture;
         var embeddings = AddPath("embeddings.class_embedding", new Parameter([c]));
         var projection = AddPath("embeddings.patch_embedding", PatchTokens.Projection(spec.Picture, c, bias: false));
         var table = AddPath("embeddings.position_embedding", new Embedding(1 + spec.Picture.Grid.Count, c));
@@ -95,8 +93,7 @@ internal sealed class ClipVisionTower : Module
     public Tensor Hidden(ModelInputs inputs, bool recomputes)
     {
         using var scope = new TensorScope("vision_model");
-        var pixels = inputs.Dense.Pixels!;
-        var x = _tokens.Forward(pixels, new PictureGrid(pixels.Shape[2] / _picture.Patch, pixels.Shape[3] / _picture.Patch));
+        var x = _tokens.Forward(inputs);
         return scope.Return(ClipTower.Run(Blocks, _before.Forward(x), inputs, recomputes));
     }
 

@@ -24,6 +24,15 @@ internal sealed class PatchTokens(Convolution projection, Func<Tensor>? classTok
         return new Convolution(spec, picture.Channels, columns, bias);
     }
 
+    /// <summary>The first hidden states of the pictures of these inputs.</summary>
+    /// <exception cref="ArgumentException">There are no pictures.</exception>
+    public Tensor Forward(ModelInputs inputs)
+    {
+        var pixels = inputs.Dense.Pixels ?? throw new ArgumentException("the inputs have no pictures", nameof(inputs));
+        int patch = projection.Spec.KernelHeight;
+        return Forward(pixels, new PictureGrid(pixels.Shape[2] / patch, pixels.Shape[3] / patch));
+    }
+
     /// <summary>F32 (B, channels, H, W) to (B, patches, C), or (B, 1 + patches, C) with a class token.</summary>
     /// <param name="pixels">The pictures.</param>
     /// <param name="grid">Their patches.</param>

@@ -71,9 +71,7 @@ internal sealed class Siglip : PictureModel
         ArgumentNullException.ThrowIfNull(inputs);
         using var pass = BeginPass();
         using var scope = new TensorScope(Tower);
-        var pixels = inputs.Dense.Pixels ?? throw new ArgumentException("the inputs have no pictures", nameof(inputs));
-        int patch = _spec.Picture.Patch;
-        var x = _tokens.Forward(pixels, new PictureGrid(pixels.Shape[2] / patch, pixels.Shape[3] / patch));
+        var x = _tokens.Forward(inputs);
         foreach (var block in _blocks)
         {
             x = Recomputes(inputs) ? Recompute.Run(h => block.Forward(h, inputs), x) : block.Forward(x, inputs);

@@ -98,9 +98,7 @@ internal sealed class VisionTransformer : PictureModel
     {
         using var pass = BeginPass();
         using var scope = new TensorScope();
-        var pixels = inputs.Dense.Pixels ?? throw new ArgumentException("the inputs have no pictures", nameof(inputs));
-        int patch = _spec.Picture.Patch;
-        var x = _tokens.Forward(pixels, new PictureGrid(pixels.Shape[2] / patch, pixels.Shape[3] / patch));
+        var x = _tokens.Forward(inputs);
         x = x.Dropout(LayerDropout.OfBase(Mode, _spec.Blocks.Dropout, block: -1, site: 0).Now);
         foreach (var block in _blocks)
         {
