@@ -110,6 +110,7 @@ public sealed class PeftModel
     public void AddCalibratedAdapter(LoraConfig config, Action run, string name = DefaultAdapter, ulong seed = 0)
     {
         ArgumentNullException.ThrowIfNull(config);
+        ArgumentNullException.ThrowIfNull(run);
         using var change = Set.BeginChange();
         new LoraCalibrator(Base, _registry, Set).Attach(config, run, name, seed);
     }
