@@ -139,6 +139,13 @@ internal sealed partial class IlgpuBackend
         Tensor? gradient) =>
         _loss.Ctc(shape, logits, labels, frames, scratch, losses, gradient);
 
+    internal override void Quantize(Tensor from, Tensor to) => throw new NotSupportedException("quantised weights are for the CPU");
+
+    internal override void Dequantize(Tensor from, Tensor to) => throw new NotSupportedException("quantised weights are for the CPU");
+
+    internal override void Int8MatMul(Tensor x, Tensor weight, Tensor y, bool accumulate) =>
+        throw new NotSupportedException("quantised weights are for the CPU");
+
     internal override void MatMulBatched(in BatchedProduct product, Tensor a, Tensor b, Tensor c) =>
         _structured.MatMulBatched(product, a, b, c);
 

@@ -45,6 +45,12 @@ public static class TensorBackendExtensions
             {
                 return tensor.ToArray<float>();
             }
+            if (tensor.Format is not null)
+            {
+                using var numbers = tensor.NewLike(tensor.Shape, DType.F32, MemoryKind.Workspace);
+                tensor.Backend.Dequantize(tensor, numbers);
+                return numbers.ToArray<float>();
+            }
             float[] values = tensor.NewArray<float>();
             foreach (var (first, chunk) in tensor.Chunks())
             {
@@ -102,6 +108,10 @@ public static class TensorBackendExtensions
         /// <summary>A new tensor, contents undefined.</summary>
         internal Tensor NewTensor(Shape shape, DType dtype = DType.F32, MemoryKind kind = MemoryKind.Activation) =>
             Tensor.Owning(backend.Allocate(shape.Count * dtype.Size, kind), shape, dtype);
+
+        /// <summary>A new quantised weight, contents undefined.</summary>
+        internal Tensor NewTensor(Shape shape, QuantizedFormat format) =>
+            Tensor.Owning(backend.Allocate(format.PartsOf(shape).Bytes, MemoryKind.Frozen), shape, format);
 
         /// <summary>A new tensor of zeros.</summary>
         public Tensor Zeros(Shape shape, DType dtype = DType.F32, MemoryKind kind = MemoryKind.Activation)

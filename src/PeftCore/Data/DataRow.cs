@@ -20,7 +20,7 @@ public abstract record DataRow
     public static DataRow OfChat(IReadOnlyList<ChatMessage> turns) => new ChatRow(InMemory, turns);
 
     /// <summary>A text and the name of its class.</summary>
-    public static DataRow OfLabel(string text, string label) => new LabelledRow(InMemory, text, label);
+    internal static DataRow OfLabel(string text, string label) => new LabelledRow(InMemory, text, label);
 
     /// <summary>A text and the names of its classes, of which there may be several or none.</summary>
     internal static DataRow OfLabels(string text, IReadOnlyList<string> labels) => new LabelsRow(InMemory, text, labels);

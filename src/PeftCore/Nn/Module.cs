@@ -22,7 +22,7 @@ public abstract class Module : IDisposable
     internal IReadOnlyList<KeyValuePair<string, Parameter>> OwnParameters => _parameters;
 
     /// <summary>This module and all its descendants with their paths, parents first; the root's path is empty.</summary>
-    public IEnumerable<(string Path, Module Module)> NamedModules() => NamedModules("");
+    internal IEnumerable<(string Path, Module Module)> NamedModules() => NamedModules("");
 
     /// <summary>All parameters with their paths; a shared one (tied embeddings) once, under its first path.</summary>
     public IEnumerable<(string Path, Parameter Parameter)> NamedParameters()

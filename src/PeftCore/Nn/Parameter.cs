@@ -11,7 +11,7 @@ public sealed class Parameter : IDisposable
     private Tensor? _value;
     private bool _isDisposed;
 
-    /// <summary>Declares a parameter; its memory is allocated by <see cref="Materialize"/> or <see cref="Set"/>.</summary>
+    /// <summary>Declares a parameter; its memory is allocated by <see cref="Materialize(Backend, DType)"/> or <see cref="Set"/>.</summary>
     public Parameter(Shape shape) => Shape = shape;
 
     /// <summary>Extents, outermost first.</summary>
@@ -61,6 +61,13 @@ public sealed class Parameter : IDisposable
         return Value;
     }
 
+    /// <summary>Allocates a quantised weight, contents undefined.</summary>
+    internal Tensor Materialize(Backend backend, QuantizedFormat format)
+    {
+        Set(backend.NewTensor(Shape, format));
+        return Value;
+    }
+
     /// <summary>Makes a tensor the values; the parameter owns it.</summary>
     public void Set(Tensor value)
     {
@@ -99,6 +106,11 @@ public sealed class Parameter : IDisposable
         if (Value.DType == DType.F32)
         {
             return;
+        }
+        if (Value.DType == DType.Quantized)
+        {
+            throw new BadInputException($"the weight {Value} is quantised and cannot be trained itself: train an adapter beside it, or load "
+                + "the model without quantisation");
         }
         var wide = Value.NewLike(Shape, kind: MemoryKind.Trainable);
         wide.Backend.Cast(Value, wide);

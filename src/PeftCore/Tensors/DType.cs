@@ -22,6 +22,9 @@ public enum DType
 
     /// <summary>Bytes.</summary>
     U8,
+
+    /// <summary>A frozen weight matrix of few bits a number, with scales; <see cref="Tensor.ToString"/> names its format.</summary>
+    Quantized,
 }
 
 /// <summary>Sizes and names of dtypes.</summary>
@@ -36,6 +39,7 @@ internal static class DTypes
             DType.BF16 or DType.F16 => 2,
             DType.I64 => 8,
             DType.U8 => 1,
+            DType.Quantized => throw new InvalidOperationException("the numbers of a quantised weight have no size of their own"),
             _ => throw new ArgumentOutOfRangeException(nameof(dtype), dtype, "not a dtype"),
         };
 

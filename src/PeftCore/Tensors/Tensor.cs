@@ -10,12 +10,13 @@ public sealed class Tensor : IDisposable
     // without graphs creates hundreds of tensors.
     private object? _owner;
 
-    private Tensor(Storage storage, Shape shape, DType dtype, long byteOffset)
+    private Tensor(Storage storage, Shape shape, DType dtype, long byteOffset, QuantizedFormat? format = null)
     {
         _storage = storage;
         Shape = shape;
         DType = dtype;
         ByteOffset = byteOffset;
+        Format = format;
     }
 
     /// <summary>Extents, outermost first.</summary>
@@ -28,7 +29,10 @@ public sealed class Tensor : IDisposable
     public long Count => Shape.Count;
 
     /// <summary>Bytes of the elements.</summary>
-    public long ByteCount => Shape.Count * DType.Size;
+    public long ByteCount => Format is null ? Shape.Count * DType.Size : Format.PartsOf(Shape).Bytes;
+
+    /// <summary>How the numbers of a quantised weight lie in memory; null for other dtypes.</summary>
+    internal QuantizedFormat? Format { get; }
 
     /// <summary>The device of the memory.</summary>
     internal IDevice Device => Storage.Device;
@@ -55,6 +59,10 @@ public sealed class Tensor : IDisposable
     /// <summary>Creates a tensor that takes over the caller's reference to a new storage.</summary>
     internal static Tensor Owning(Storage storage, Shape shape, DType dtype) => TensorScope.Register(new Tensor(storage, shape, dtype, 0));
 
+    /// <summary>Creates a quantised weight that takes over the caller's reference to a new storage.</summary>
+    internal static Tensor Owning(Storage storage, Shape shape, QuantizedFormat format) =>
+        TensorScope.Register(new Tensor(storage, shape, DType.Quantized, 0, format));
+
     /// <summary>A view of (part of) the same memory, in the current scope.</summary>
     internal Tensor View(Shape shape, long elementOffset = 0) => TensorScope.Register(NewView(shape, elementOffset));
 
@@ -72,6 +80,15 @@ public sealed class Tensor : IDisposable
 
     private Tensor NewView(Shape shape, long elementOffset)
     {
+        if (Format is not null)
+        {
+            if (shape != Shape || elementOffset != 0)
+            {
+                throw new ShapeException("view", $"{this} is quantised, and has no view of another shape or of a part");
+            }
+            Storage.AddReference();
+            return new Tensor(Storage, Shape, DType, ByteOffset, Format);
+        }
         long first = elementOffset * DType.Size;
         if (first < 0 || first + shape.Count * DType.Size > ByteCount)
         {
@@ -152,7 +169,9 @@ public sealed class Tensor : IDisposable
     }
 
     /// <inheritdoc/>
-    public override string ToString() => _storage is { } storage ? $"{DType}{Shape} on {storage.Device.Name}" : $"{DType}{Shape}, freed";
+    public override string ToString() => _storage is { } storage ? $"{TypeName}{Shape} on {storage.Device.Name}" : $"{TypeName}{Shape}, freed";
+
+    private string TypeName => Format?.Name ?? DType.ToString();
 
     private ObjectDisposedException Gone() => _storage is { } storage
         ? new ObjectDisposedException(storage.Device.GetType().Name,

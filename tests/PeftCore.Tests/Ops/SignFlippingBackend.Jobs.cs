@@ -52,6 +52,13 @@ internal sealed partial class SignFlippingBackend
         bool accumulate = false) =>
         Run("MatMul", () => _inner.MatMul(a, transposeA, b, transposeB, c, alpha, accumulate), Over("c", c, accumulate));
 
+    internal override void Quantize(Tensor from, Tensor to) => _inner.Quantize(from, to);
+
+    internal override void Dequantize(Tensor from, Tensor to) => Run("Dequantize", () => _inner.Dequantize(from, to), Over("to", to));
+
+    internal override void Int8MatMul(Tensor x, Tensor weight, Tensor y, bool accumulate) =>
+        Run("Int8MatMul", () => _inner.Int8MatMul(x, weight, y, accumulate), Over("y", y, accumulate));
+
     internal override void MatMulBatched(in BatchedProduct product, Tensor a, Tensor b, Tensor c)
     {
         var copy = product;

@@ -7,6 +7,7 @@ public sealed partial class CpuBackend
 {
     private readonly CpuTransfers _transfers;
     private readonly CpuGemm _gemm;
+    private readonly CpuQuantized _quantized;
     private readonly CpuRows _rows;
     private readonly CpuElementwise _elementwise;
     private readonly CpuRandom _random;
@@ -36,6 +37,13 @@ public sealed partial class CpuBackend
     internal override void MatMul(Tensor a, bool transposeA, Tensor b, bool transposeB, Tensor c, float alpha = 1,
         bool accumulate = false) =>
         _gemm.MatMul(a, transposeA, b, transposeB, c, alpha, accumulate);
+
+    internal override void Quantize(Tensor from, Tensor to) => _quantized.Quantize(from, to);
+
+    internal override void Dequantize(Tensor from, Tensor to) => _quantized.Dequantize(from, to);
+
+    internal override void Int8MatMul(Tensor x, Tensor weight, Tensor y, bool accumulate) =>
+        _quantized.Int8MatMul(x, weight, y, accumulate);
 
     internal override void MatMulBatched(in BatchedProduct product, Tensor a, Tensor b, Tensor c) => _gemm.MatMulBatched(product, a, b, c);
 

@@ -43,6 +43,7 @@ public sealed partial class CpuBackend : Backend, IGraphCapture
         _packed = packWeights ? new PackedWeights(this) : null;
         _transfers = new CpuTransfers(_stream, _packed);
         _gemm = new CpuGemm(_stream, _packed);
+        _quantized = new CpuQuantized(_stream, _packed);
         _rows = new CpuRows(_stream, _packed);
         _elementwise = new CpuElementwise(_stream, _packed);
         _random = new CpuRandom(_stream, _packed);

@@ -9,7 +9,8 @@ internal readonly unsafe struct CpuTensorView
 {
     private readonly byte* _data;
 
-    public CpuTensorView(Tensor tensor) : this((byte*)tensor.Storage.Address + tensor.ByteOffset, tensor.Shape, tensor.DType) { }
+    public CpuTensorView(Tensor tensor) : this((byte*)tensor.Storage.Address + tensor.ByteOffset, tensor.Shape, tensor.DType) =>
+        Format = tensor.Format;
 
     private CpuTensorView(byte* data, Shape shape, DType dtype)
     {
@@ -28,7 +29,10 @@ internal readonly unsafe struct CpuTensorView
 
     public long Count => Shape.Count;
 
-    public long ByteCount => Shape.Count * DType.Size;
+    /// <summary>The format of a quantised weight; null for other dtypes.</summary>
+    public QuantizedFormat? Format { get; }
+
+    public long ByteCount => Format is null ? Shape.Count * DType.Size : Format.PartsOf(Shape).Bytes;
 
     /// <summary>Address of the first element.</summary>
     public byte* Data => _data;

@@ -84,6 +84,13 @@ public sealed partial class MetaBackend
         }
     }
 
+    internal override void Quantize(Tensor from, Tensor to) { }
+
+    internal override void Dequantize(Tensor from, Tensor to) { }
+
+    internal override void Int8MatMul(Tensor x, Tensor weight, Tensor y, bool accumulate) =>
+        Flops += 2.0 * x.Shape.Rows * weight.Shape.Count;
+
     internal override void MatMulBatched(in BatchedProduct product, Tensor a, Tensor b, Tensor c)
     {
         Stage(a, b, c);

@@ -53,7 +53,7 @@ public static class ShapeOps
         /// <summary>Concatenates two tensors along the innermost axis.</summary>
         /// <param name="right">As many rows, any number of columns.</param>
         /// <returns>(…, columns of both)</returns>
-        public Tensor ConcatColumns(Tensor right)
+        internal Tensor ConcatColumns(Tensor right)
         {
             Check.Activation("concat columns", "the left part", x);
             ArgumentNullException.ThrowIfNull(right);

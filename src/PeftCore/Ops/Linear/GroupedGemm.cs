@@ -18,6 +18,7 @@ internal sealed class GroupedGemm : IDisposable
     private readonly List<Tensor> _results = [];
     private readonly List<Tensor?> _biases = [];
     private readonly List<SkinnyGemm> _thin = [];
+    private readonly List<Tensor> _dequantized = [];
     private Backend _backend = null!;
 
     private GroupedGemm() { }
@@ -35,8 +36,20 @@ internal sealed class GroupedGemm : IDisposable
     /// <summary>result (+)= α·Σ terms + bias.</summary>
     public void Add(Tensor result, Tensor? bias, bool accumulate, float alpha, params ReadOnlySpan<GemmOperands> terms)
     {
-        _sums.Add(new Sum(result, bias, accumulate, alpha, _terms.Count, terms.Length));
-        _terms.AddRange(terms);
+        int first = _terms.Count;
+        foreach (var term in terms)
+        {
+            if (term.IsInt8Product)
+            {
+                _backend.Int8MatMul(term.A, term.B, result, accumulate);
+                accumulate = true;
+            }
+            else
+            {
+                _terms.Add(term.Prepared(result.Shape.Rows, _dequantized));
+            }
+        }
+        _sums.Add(new Sum(result, bias, accumulate, alpha, first, _terms.Count - first));
     }
 
     /// <summary>Adds a product to the last sum.</summary>
@@ -72,6 +85,15 @@ internal sealed class GroupedGemm : IDisposable
         while (_sums.Count > 0)
         {
             var first = _sums[0];
+            if (first.Count == 0) // An INT8 product, which has run.
+            {
+                if (first.Bias is not null)
+                {
+                    _backend.AddRow(first.Result, first.Bias);
+                }
+                _sums.RemoveAt(0);
+                continue;
+            }
             foreach (var sum in _sums)
             {
                 // Two sums into one tensor must not be in one launch.
@@ -105,15 +127,23 @@ internal sealed class GroupedGemm : IDisposable
             _biases.Clear();
         }
         _terms.Clear();
+        FreeDequantized();
     }
 
     public void Dispose()
     {
+        FreeDequantized();
         foreach (var list in (ReadOnlySpan<System.Collections.IList>)[_sums, _terms, _later, _groupTerms, _results, _biases, _thin])
         {
             list.Clear();
         }
         _spare = this;
+    }
+
+    private void FreeDequantized()
+    {
+        _dequantized.ForEach(tensor => tensor.Dispose());
+        _dequantized.Clear();
     }
 
     private bool IsResult(Tensor result)

@@ -19,7 +19,7 @@ public static class LinearOp
         {
             int outputs = OutputsOf(x, weight, bias, transposed);
             var y = x.NewLike(x.Shape.WithColumns(outputs));
-            x.Backend.MatMulSum([new GemmOperands(x, false, weight, !transposed)], y, bias); // A BF16 y is rounded once, with its bias.
+            x.Backend.Product(new GemmOperands(x, false, weight, !transposed), y, bias);
             Tape.Record(() => new Node(x, weight, transposed), [x, weight, bias], [y]);
             return y;
         }
@@ -30,7 +30,8 @@ public static class LinearOp
         Check.Activation("linear", "x", x);
         ArgumentNullException.ThrowIfNull(weight);
         Check.OneDevice("linear", x, weight, bias);
-        if (x.Shape.Rank == 0 || weight.Shape.Rank != 2 || !weight.DType.IsFloat)
+        if (x.Shape.Rank == 0 || weight.Shape.Rank != 2 || (!weight.DType.IsFloat && !weight.IsQuantized)
+            || (weight.IsQuantized && transposed))
         {
             throw new ShapeException("linear", $"needs x (…, in) and weight (out, in), got {x} and {weight}");
         }
@@ -64,7 +65,7 @@ public static class LinearOp
             var dy = context.GradOutput();
             if (context.GradInput(0, out bool accumulate) is { } dx)
             {
-                dy.Backend.MatMul(dy, false, _weight!, _transposed, dx, 1, accumulate);
+                dy.Backend.Product(new GemmOperands(dy, false, _weight!, _transposed), dx, accumulate: accumulate);
             }
             if (context.GradInput(1, out accumulate) is { } dw)
             {

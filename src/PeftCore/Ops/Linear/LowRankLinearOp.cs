@@ -214,7 +214,7 @@ internal static class LowRankLinearOp
             gemms.Run(); // dA
             if (context.GradInput(MapSlots.X, out bool accumulate) is { } target)
             {
-                target.Backend.MatMulSum(CollectionsMarshal.AsSpan(dx), target, null, accumulate);
+                target.Backend.Product(dx, target, accumulate);
                 AddThroughDropout(target, dropped);
             }
         }

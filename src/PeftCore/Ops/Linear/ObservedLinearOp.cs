@@ -33,7 +33,7 @@ internal static class ObservedLinearOp
         {
             int outputs = LinearOp.OutputsOf(x, weight, bias, transposed);
             var y = x.NewLike(x.Shape.WithColumns(outputs));
-            x.Backend.MatMulSum([new GemmOperands(x, false, weight, !transposed)], y, bias);
+            x.Backend.Product(new GemmOperands(x, false, weight, !transposed), y, bias);
             Tape.Record(() => new Node(x, weight, transposed, probe, observer), [x, probe], [y]);
             return y;
         }
@@ -59,7 +59,7 @@ internal static class ObservedLinearOp
             var dy = context.GradOutput();
             if (context.GradInput(0, out bool accumulate) is { } dx)
             {
-                dy.Backend.MatMul(dy, false, _weight, _transposed, dx, 1, accumulate);
+                dy.Backend.Product(new GemmOperands(dy, false, _weight, _transposed), dx, accumulate: accumulate);
             }
             if (context.GradInput(1, out accumulate) is { } dWanted)
             {

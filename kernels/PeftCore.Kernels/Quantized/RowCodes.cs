@@ -1,0 +1,36 @@
+namespace PeftCore.Kernels;
+
+/// <summary>INT8 rows scaled by their largest magnitude, and products with rows of x quantised the same way (Dettmers et al. 2022,
+/// LLM.int8(), section 2.1).</summary>
+internal static class RowCodes
+{
+    /// <summary>1/127², in the digits that bitsandbytes writes.</summary>
+    public const float ProductFactor = 6.200124e-05f;
+
+    private const float Largest = 127, InverseLargest = 1 / 127f;
+
+    /// <summary>Quantises one row: code = round(x·(127/scale)), ties to even; the scale is the row's largest magnitude.</summary>
+    public static float Quantize(ReadOnlySpan<float> x, Span<sbyte> codes)
+    {
+        float scale = 0;
+        foreach (float number in x)
+        {
+            scale = Math.Max(scale, Math.Abs(number));
+        }
+        float factor = Largest / scale;
+        for (int i = 0; i < x.Length; i++)
+        {
+            codes[i] = scale == 0 ? (sbyte)0 : (sbyte)MathF.Round(x[i] * factor, MidpointRounding.ToEven);
+        }
+        return scale;
+    }
+
+    /// <summary>y = code·scale/127 of one row.</summary>
+    public static void Dequantize(ReadOnlySpan<sbyte> codes, float scale, Span<float> y)
+    {
+        for (int i = 0; i < y.Length; i++)
+        {
+            y[i] = codes[i] * scale * InverseLargest;
+        }
+    }
+}
