@@ -166,6 +166,14 @@ internal sealed partial class IlgpuBackend
 
     internal override void AdamW(ReadOnlySpan<AdamWTensors> parameters, float gradientScale) => _optimizer.AdamW(parameters, gradientScale);
 
+    internal override void AdamW8Bit(ReadOnlySpan<AdamW8BitTensors> parameters, float gradientScale) =>
+        _optimizer.AdamW8Bit(parameters, gradientScale);
+
+    internal override void Lion(ReadOnlySpan<LionTensors> parameters, float gradientScale) => _optimizer.Lion(parameters, gradientScale);
+
+    internal override void Adafactor(ReadOnlySpan<AdafactorTensors> parameters, float gradientScale) =>
+        _optimizer.Adafactor(parameters, gradientScale);
+
     internal override void Sgd(Tensor parameter, Tensor gradient, float gradientScale, Tensor? momentumBuffer, float learningRate,
         float momentum,
         float weightDecay, bool nesterov, bool firstStep) =>

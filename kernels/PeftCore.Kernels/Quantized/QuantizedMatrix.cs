@@ -64,5 +64,5 @@ internal readonly unsafe struct QuantizedScales(byte* codes, float* scales, floa
     public int BlockSize => blockSize;
 
     /// <summary>One scale in F32.</summary>
-    public float this[long block] => DynamicMap.Signed[_codes[block]] * _scales[block / blockSize] + *_mean;
+    public float this[long block] => DynamicMap.Signed.Values[_codes[block]] * _scales[block / blockSize] + *_mean;
 }

@@ -51,7 +51,8 @@ internal sealed class BenchStepVerb : Verb
         var model = source.Build(backend);
         var trainer = new TrainerOptions
         {
-            Optimizer = options.Optimizer, WeightDecay = (float)options.WeightDecay, MaxGradNorm = options.MaxGradNorm
+            Optimizer = options.Optimizer, Betas = ((float)options.AdamBeta1, (float)options.AdamBeta2),
+            Epsilon = (float)options.AdamEpsilon, WeightDecay = (float)options.WeightDecay, MaxGradNorm = options.MaxGradNorm
         };
         using var step = new AdapterStep(model, trainer);
         var batch = MemoryPlan.FullBatch(model.Base, options.BatchSize, source.Length(), options.Seed, source.TargetLength());

@@ -242,6 +242,12 @@ public sealed partial class MetaBackend
         Tensor secondMoment)
     { }
 
+    internal override void AdamW8Bit(ReadOnlySpan<AdamW8BitTensors> parameters, float gradientScale) { }
+
+    internal override void Lion(ReadOnlySpan<LionTensors> parameters, float gradientScale) { }
+
+    internal override void Adafactor(ReadOnlySpan<AdafactorTensors> parameters, float gradientScale) { }
+
     internal override void Sgd(Tensor parameter, Tensor gradient, float gradientScale, Tensor? momentumBuffer, float learningRate,
         float momentum,
         float weightDecay, bool nesterov, bool firstStep)
