@@ -160,6 +160,37 @@ public sealed class MemoryPlanTests
         Assert.That(2 * Peak(OptimizerKind.Sgd, 0.9f), Is.EqualTo(Peak(OptimizerKind.AdamW, 0)));
     }
 
+    [Test]
+    public void The_plan_of_any_optimizer_is_what_a_step_takes([Values] OptimizerKind kind)
+    {
+        // Rank 128: the factors have 4,096 elements and more.
+        ITrainable Build(Backend backend) => Adapter("llama", backend, 128, checkpointing: false);
+        var options = new TrainerOptions { Optimizer = kind, Momentum = 0.9f };
+        var plan = MemoryPlan.Of(Build, 2, 16, options);
+        using var cpu = new CpuBackend(1);
+        var trainable = Build(cpu);
+        using var optimizer = options.NewOptimizer(trainable);
+        var step = CapturedStep.Wrap(new TrainingStep(trainable, optimizer, options.MaxGradNorm));
+        long standing = cpu.Memory.CurrentBytes;
+        cpu.Memory.ResetPeak();
+        step.Run([MemoryPlan.FullBatch(trainable.Model, 2, 16)], 1e-3);
+        long state = trainable.Parameters.Sum(p => kind switch
+        {
+            OptimizerKind.AdamW => 2 * Arena.Round(4 * p.Parameter.Shape.Count),
+            OptimizerKind.AdamW8Bit => 2 * (Arena.Round(p.Parameter.Shape.Count) + Arena.Round((p.Parameter.Shape.Count + 255) / 256 * 4)),
+            OptimizerKind.Adafactor => Arena.Round(4 * p.Parameter.Shape[0]) + Arena.Round(4 * p.Parameter.Shape[1]),
+            _ => Arena.Round(4 * p.Parameter.Shape.Count),
+        }) + (kind == OptimizerKind.AdamW8Bit ? 2 * Arena.Round(4 * 256) : 0);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(plan.PeakBytes, Is.EqualTo(cpu.Memory.PeakBytes));
+            Assert.That(plan.StandingBytes, Is.EqualTo(standing));
+            Assert.That(plan.AtPeak[MemoryKind.Optimizer], Is.EqualTo(state));
+            Assert.That(cpu.Memory.AtPeak(MemoryKind.Optimizer), Is.EqualTo(state));
+            Assert.That(trainable.Parameters.Min(p => p.Parameter.Shape.Count), Is.GreaterThanOrEqualTo(4096 / 2));
+        }
+    }
+
     private static ITrainable Adapter(string family, Backend backend, int rank, bool checkpointing) =>
         new TrainableAdapter(Adapted(family, backend, rank, checkpointing));
 
