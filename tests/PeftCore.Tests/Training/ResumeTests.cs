@@ -1,6 +1,8 @@
 using PeftCore.Backends;
 using PeftCore.Io;
 using PeftCore.Kernels;
+using PeftCore.Peft;
+using PeftCore.Peft.Selective;
 using PeftCore.Tests.Io;
 using PeftCore.Training;
 
@@ -39,21 +41,21 @@ public sealed class ResumeTests
     public void A_run_with_8_bit_moments_resumes_from_bitsandbytes_state_to_the_bit()
     {
         var options = Options("whole", OptimizerKind.AdamW8Bit);
-        Start(options, rank: 128);
+        Start(options, build: LastLayer); // GPT-2's MLP has weights of 4,096 elements.
         var broken = Options("stopped", OptimizerKind.AdamW8Bit);
         using var cancel = new CancellationTokenSource();
-        string checkpoint = Start(broken, cancel: cancel, cancelAfter: 3, rank: 128).Checkpoint!;
+        string checkpoint = Start(broken, cancel: cancel, cancelAfter: 3, build: LastLayer).Checkpoint!;
         string file = Path.Combine(checkpoint, "training_state.safetensors");
         using (var state = WeightSource.OpenFile(file))
         {
-            string name = state.Names.First(name => name.EndsWith("lora_A.weight.state1", StringComparison.Ordinal))[..^"state1".Length];
+            string name = state.Names.First(name => name.EndsWith("c_fc.weight.state1", StringComparison.Ordinal))[..^"state1".Length];
             Assert.That(state.Names.Where(other => other.StartsWith(name, StringComparison.Ordinal)).Select(other => other[name.Length..]),
                 Is.EquivalentTo(["step", "state1", "state2", "absmax1", "absmax2", "qmap1", "qmap2"]));
             Assert.That((state.Get(name + "state1").DType, state.Get(name + "absmax1").DType), Is.EqualTo(("U8", "F32")));
-            Assert.That(state.Get(name + "state1").Shape, Is.EqualTo([128L, 32]));
+            Assert.That(state.Get(name + "state1").Shape, Is.EqualTo([32L, 128]));
             Assert.That(state.Get(name + "absmax1").Shape, Is.EqualTo([16L]));
         }
-        Start(broken with { ResumeFrom = checkpoint }, rank: 128);
+        Start(broken with { ResumeFrom = checkpoint }, build: LastLayer);
         AssertSame(options, broken, "resumed with codes");
 
         // Another map would give the codes another meaning.
@@ -62,7 +64,7 @@ public sealed class ResumeTests
         var changed = Options("changed", OptimizerKind.AdamW8Bit);
         CopyOf(checkpoint, Path.Combine(changed.OutputDirectory!, "checkpoint-3"));
         File.WriteAllBytes(Path.Combine(changed.OutputDirectory!, "checkpoint-3", "training_state.safetensors"), bytes);
-        Assert.That(() => Start(changed with { ResumeFrom = Path.Combine(changed.OutputDirectory!, "checkpoint-3") }, rank: 128),
+        Assert.That(() => Start(changed with { ResumeFrom = Path.Combine(changed.OutputDirectory!, "checkpoint-3") }, build: LastLayer),
             Throws.TypeOf<BadInputException>().With.Message.Contains("is not bitsandbytes' dynamic map"));
 
         static void CopyOf(string from, string to)
@@ -203,10 +205,10 @@ public sealed class ResumeTests
     /// <summary>Starts a run that shares only the directory with other runs, like another process.</summary>
     private static TrainingResult Start(TrainerOptions options, Action<string>? fault = null, ulong dataSeed = 1,
         CancellationTokenSource? cancel = null,
-        int cancelAfter = 0, int rank = 4)
+        int cancelAfter = 0, Func<Backend, ITrainable>? build = null)
     {
         using var backend = new CpuBackend(1);
-        var trainer = new Trainer(Runs.Lora("llama", backend, rank: rank), options, Runs.Loader(15, dataSeed, 2),
+        var trainer = new Trainer(build?.Invoke(backend) ?? Runs.Lora("llama", backend), options, Runs.Loader(15, dataSeed, 2),
             Runs.Loader(4, 9, 2, shuffle: false))
         { Fault = fault };
         trainer.StepDone += progress =>
@@ -217,6 +219,13 @@ public sealed class ResumeTests
             }
         };
         return trainer.Run(cancel?.Token ?? default);
+    }
+
+    private static ITrainable LastLayer(Backend backend)
+    {
+        var model = new PeftModel(Runs.Model("gpt2", backend));
+        model.AddAdapter(new LastLayersConfig { NumTrainedLayers = 1 });
+        return new TrainableAdapter(model);
     }
 
     /// <summary>Creates further leftovers of a kill: a partial row, a partial checkpoint.</summary>

@@ -48,12 +48,12 @@ internal static class Runs
     public static TransformerModel Model(string family, Backend backend) => ModelLoader.Load(TestFiles.Fixture("hf", family, "base"), backend);
 
     /// <summary>A LoRA adapter with dropout, so that a resumed run must reproduce the masks.</summary>
-    public static ITrainable Lora(string family, Backend backend, double dropout = 0.1, int rank = 4)
+    public static ITrainable Lora(string family, Backend backend, double dropout = 0.1)
     {
         var model = new PeftModel(Model(family, backend));
         model.AddAdapter(new LoraConfig
         {
-            Rank = rank, Alpha = 8, Dropout = dropout,
+            Rank = 4, Alpha = 8, Dropout = dropout,
             TargetModules = ModuleSelector.Parse(ModuleSelector.AllLinear)
         }, seed: 5);
         return new TrainableAdapter(model);
