@@ -88,8 +88,18 @@ public sealed partial class MetaBackend
 
     internal override void Dequantize(Tensor from, Tensor to) { }
 
-    internal override void Int8MatMul(Tensor x, Tensor weight, Tensor y, bool accumulate) =>
+    internal override bool TakesQuantized(Tensor b, int rows, bool transposeB) =>
+        _tensorCores && ActivationDType == DType.BF16 && QuantizedProducts.Streams(b, rows, transposeB);
+
+    internal override void Int8MatMul(Tensor x, Tensor weight, Tensor y, bool accumulate)
+    {
         Flops += 2.0 * x.Shape.Rows * weight.Shape.Count;
+        if (ActivationDType == DType.BF16) // A card: the processor's workspace is the host's.
+        {
+            long bytes = QuantizedProducts.Int8Workspace(x.Shape.Rows, x.Shape.Columns, weight.Format!.Threshold).Bytes;
+            Allocate(bytes, MemoryKind.Workspace).Release();
+        }
+    }
 
     internal override void MatMulBatched(in BatchedProduct product, Tensor a, Tensor b, Tensor c)
     {
