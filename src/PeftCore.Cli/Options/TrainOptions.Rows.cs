@@ -160,5 +160,6 @@ internal sealed partial record TrainOptions
             "run every training pass anew instead of replaying a captured one")
         .Bool("pack-weights", o => o.PackWeights, (o, v) => o with { PackWeights = v },
             "keep frozen weights packed for matrix products: faster, and up to twice their bytes more (CPU)")
+        .Quantized()
         .Sequence();
 }
