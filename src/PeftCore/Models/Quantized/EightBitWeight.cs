@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using PeftCore.Io;
 using PeftCore.Kernels;
 using PeftCore.Tensors;
@@ -7,7 +6,7 @@ namespace PeftCore.Models.Quantized;
 
 /// <summary>INT8 as bitsandbytes saves it: "weight" I8 (out, in), "SCB" F32 (out) with the largest magnitude of each row, and
 /// "weight_format" U8, 0 for rows.</summary>
-internal sealed class EightBitWeight : DecodedWeight
+internal sealed class EightBitWeight : CodedWeight
 {
     private const string Scales = "SCB", FormatName = "weight_format", Weight = ".weight";
     private const byte RowMajor = 0;
@@ -25,8 +24,6 @@ internal sealed class EightBitWeight : DecodedWeight
     }
 
     public override IReadOnlyList<WeightEntry> Entries { get; }
-
-    public override DType DType => _format.Numbers;
 
     public override string Method => "bitsandbytes (8 bits)";
 
@@ -58,16 +55,6 @@ internal sealed class EightBitWeight : DecodedWeight
     {
         StoredParts.Upload(_codes, value, 0);
         StoredParts.Upload(_scales, value, _format.PartsOf(value.Shape).Scales);
-    }
-
-    protected override void Decode(int first, int columns, Span<float> numbers)
-    {
-        float[] scales = _scales.ToArray<float>();
-        for (int at = 0, row = first; at < numbers.Length; at += columns, row++)
-        {
-            RowCodes.Dequantize(MemoryMarshal.Cast<byte, sbyte>(_codes.Span((long)row * columns, columns)), scales[row],
-                numbers.Slice(at, columns));
-        }
     }
 
     /// <summary>The tensors that transformers writes for a quantised weight.</summary>

@@ -11,7 +11,7 @@ namespace PeftCore.Models.Quantized;
 /// <summary>NF4 and FP4 as bitsandbytes saves them (its QuantState.as_dict, packed). Of a weight "w" (out, in) a file has: "w", two codes a
 /// byte, as (bytes, 1); "w.absmax", a scale for each block; "w.quant_map", the sixteen levels; with double quantisation "w.nested_absmax"
 /// and "w.nested_quant_map"; and "w.quant_state.bitsandbytes__nf4" or "…__fp4", JSON in bytes with the other fields.</summary>
-internal sealed class FourBitWeight : DecodedWeight
+internal sealed class FourBitWeight : CodedWeight
 {
     private const string Absmax = ".absmax", Map = ".quant_map", NestedAbsmax = ".nested_absmax", NestedMap = ".nested_quant_map",
         State = ".quant_state.bitsandbytes__";
@@ -22,7 +22,6 @@ internal sealed class FourBitWeight : DecodedWeight
     private readonly Func<string, WeightEntry?> _find;
     private readonly ConfigReader _fields;
     private readonly QuantizedFormat _format;
-    private float[]? _scales;
 
     private FourBitWeight(WeightEntry codes, WeightEntry state, Func<string, WeightEntry?> find, bool isTransposed) : base(isTransposed)
     {
@@ -55,8 +54,6 @@ internal sealed class FourBitWeight : DecodedWeight
     }
 
     public override IReadOnlyList<WeightEntry> Entries { get; }
-
-    public override DType DType => _format.Numbers;
 
     public override string Method => "bitsandbytes (4 bits)";
 
@@ -107,24 +104,6 @@ internal sealed class FourBitWeight : DecodedWeight
             float mean = Mean;
             StoredParts.Upload(MemoryMarshal.AsBytes(new ReadOnlySpan<float>(in mean)), value, parts.Mean);
         }
-    }
-
-    protected override void Decode(int first, int columns, Span<float> numbers)
-    {
-        _scales ??= Scales();
-        FourBitCodes.Dequantize(_codes.View, _format.Kind, _format.BlockSize, _scales, (long)first * columns, numbers);
-    }
-
-    private float[] Scales()
-    {
-        var absmax = Part(Absmax);
-        if (!_format.DoubleQuantized)
-        {
-            return absmax.ToArray<float>();
-        }
-        float[] scales = new float[absmax.Length];
-        ScaleCodes.Dequantize(absmax.View, Part(NestedAbsmax).ToArray<float>(), QuantizedFormat.ScaleBlock, Mean, scales);
-        return scales;
     }
 
     private float Mean => (float)_fields.Float("nested_offset");
