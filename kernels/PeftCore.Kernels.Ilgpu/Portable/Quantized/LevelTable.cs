@@ -36,7 +36,7 @@ internal static class LevelTable
                 part[Order + i] = FourBitLevels.CodeAt(kind, i);
             }
         }
-        DynamicMap.Signed.CopyTo(table.AsSpan(Map));
+        DynamicMap.Signed.Values.CopyTo(table.AsSpan(Map));
         return table;
     }
 }
