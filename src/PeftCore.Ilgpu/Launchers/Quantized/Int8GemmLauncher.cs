@@ -40,8 +40,8 @@ internal sealed class Int8GemmLauncher(LaunchContext gpu)
             MemoryKind.Workspace);
         var space = gpu.Device.Space;
         nint address = Address(workspace);
-        ArrayView<sbyte> codes = space.View<sbyte>(address, (long)m * k);
-        ArrayView<float> scales = space.View<float>(address + (nint)parts.Scales, m);
+        var codes = space.View<sbyte>(address, (long)m * k);
+        var scales = space.View<float>(address + (nint)parts.Scales, m);
         ArrayView<int> flags = gpu.None<int>(), outliers = flags;
         if (threshold > 0)
         {

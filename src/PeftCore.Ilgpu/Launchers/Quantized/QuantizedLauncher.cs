@@ -1,6 +1,5 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
-using ILGPU;
 using PeftCore.Kernels;
 using PeftCore.Kernels.Ilgpu;
 using PeftCore.Kernels.Ilgpu.Ampere.Quantized;
