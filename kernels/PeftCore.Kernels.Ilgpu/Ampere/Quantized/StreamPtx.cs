@@ -31,27 +31,28 @@ internal sealed class StreamPtx(StreamShape shape)
         return true;
     }
 
-    // Arguments: addresses of the levels, of the dynamic map, and of the mean of the scales. A thread writes half of an entry of the table
-    // of pairs: 16 of its 32 copies.
+    // Arguments: addresses of the levels, of the dynamic map, and of the mean of the scales. A thread writes an entry of the table of pairs,
+    // 32 copies, from another bank on than its neighbours.
     private void Begin(StringBuilder text, string[] a)
     {
         Add(text, $".reg .u32 sbase, table, sumsAt;\n.reg .b32 codes<{2 * Blocks * Tiles}>, sources<{Blocks}>, nextSources<{Blocks}>;\n");
         Add(text, $".reg .f32 acc<{4 * Tiles}>, scale<{Tiles}>, zero;\n");
         Add(text, $"mov.u32 sbase, {PtxMacros.Shared};\nadd.u32 sbase, sbase, 1023;\nand.b32 sbase, sbase, 0xFFFFFC00;\n");
         text.Append(shape.StartsEarly ? "griddepcontrol.launch_dependents;\n" : "");
-        text.Append("{\n.reg .u32 t, entry, to, code, lane;\n.reg .u64 at;\n.reg .f32 low, high;\n.reg .b32 pair;\n.reg .pred few;\n" +
-            "mov.u32 t, %tid.x;\nshr.u32 entry, t, 1;\nshr.u32 code, entry, 4;\n");
-        Add(text, $"mad.wide.u32 at, code, 4, {a[0]};\nld.global.nc.f32 low, [at];\nand.b32 code, entry, 15;\n");
+        text.Append("{\n.reg .u32 t, entry, to, code, lane;\n.reg .u64 at;\n.reg .f32 low, high;\n.reg .b32 pair;\n" +
+            "mov.u32 t, %tid.x;\nshr.u32 code, t, 4;\n");
+        Add(text, $"mad.wide.u32 at, code, 4, {a[0]};\nld.global.nc.f32 low, [at];\nand.b32 code, t, 15;\n");
         Add(text, $"mad.wide.u32 at, code, 4, {a[0]};\nld.global.nc.f32 high, [at];\ncvt.rn.bf16x2.f32 pair, high, low;\n");
-        text.Append("mad.lo.u32 to, t, 64, sbase;\n");
-        for (int i = 0; i < 4; i++)
+        text.Append("mad.lo.u32 entry, t, 128, sbase;\n");
+        for (int i = 0; i < 8; i++)
         {
-            Add(text, $"st.shared.v4.b32 [to+{16 * i}], {{pair, pair, pair, pair}};\n");
+            Add(text, $"add.u32 to, t, {i};\nand.b32 to, to, 7;\nmad.lo.u32 to, to, 16, entry;\n");
+            text.Append("st.shared.v4.b32 [to], {pair, pair, pair, pair};\n");
         }
         if (shape.DoubleQuantized)
         {
-            Add(text, $"setp.lt.u32 few, t, 256;\nmad.wide.u32 at, t, 4, {a[1]};\nmad.lo.u32 to, t, 4, sbase;\n");
-            Add(text, $"@few ld.global.nc.f32 low, [at];\n@few st.shared.f32 [to+{StreamShape.MapAt}], low;\n");
+            Add(text, $"mad.wide.u32 at, t, 4, {a[1]};\nmad.lo.u32 to, t, 4, sbase;\nld.global.nc.f32 low, [at];\n");
+            Add(text, $"st.shared.f32 [to+{StreamShape.MapAt}], low;\n");
         }
         text.Append("and.b32 lane, t, 31;\nmad.lo.u32 table, lane, 4, sbase;\n");
         Add(text, $"shr.u32 to, t, 5;\nmad.lo.u32 sumsAt, to, {shape.WarpBytes}, sbase;\n");
