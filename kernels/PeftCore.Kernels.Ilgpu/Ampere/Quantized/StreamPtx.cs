@@ -5,7 +5,8 @@ namespace PeftCore.Kernels.Ilgpu.Ampere.Quantized;
 
 /// <summary>Writes the macros of <see cref="StreamKernel"/> as PTX. In an m16n8k16 product lane l holds row l/4 of x and of W, and in each
 /// of four products four of the sixteen columns 16·(l mod 4) … of a block: any order of the summed index is right if both operands have
-/// it.</summary>
+/// it. Only the tables are read by ld.global.nc: a kernel that starts before the preceding one has ended must not take what that one writes
+/// for constant.</summary>
 internal sealed class StreamPtx(StreamShape shape)
 {
     private const int Blocks = StreamShape.Blocks, Products = 4;
@@ -86,7 +87,7 @@ internal sealed class StreamPtx(StreamShape shape)
             {
                 int first = 2 * ((u * Tiles) + t);
                 Add(text, $"mov.b32 codes{first}, 0;\nmov.b32 codes{first + 1}, 0;\n");
-                Add(text, $"@in ld.global.nc.L1::no_allocate.v2.b32 {{codes{first}, codes{first + 1}}}, [{a[t]}+{32 * u}];\n");
+                Add(text, $"@in ld.global.L1::no_allocate.v2.b32 {{codes{first}, codes{first + 1}}}, [{a[t]}+{32 * u}];\n");
             }
         }
         text.Append("}\n");
@@ -99,21 +100,21 @@ internal sealed class StreamPtx(StreamShape shape)
         Add(text, $"setp.gt.s32 in, {a[4]}, 0;\n");
         if (shape.DoubleQuantized)
         {
-            text.Append("mov.f32 mean, 0f00000000;\n@in ld.global.nc.f32 mean, [meanAt];\n");
+            text.Append("mov.f32 mean, 0f00000000;\n@in ld.global.f32 mean, [meanAt];\n");
         }
         for (int t = 0; t < Tiles; t++)
         {
             Add(text, $"mov.f32 scale{t}, 0f00000000;\n");
             if (shape.DoubleQuantized)
             {
-                Add(text, $"mov.u32 code, 0;\nmov.f32 outer, 0f00000000;\nadd.u64 at, {a[t]}, {a[2]};\n@in ld.global.nc.u8 code, [at];\n");
-                Add(text, $"shr.u64 at, {a[t]}, 8;\nmad.lo.u64 at, at, 4, {a[3]};\n@in ld.global.nc.f32 outer, [at];\n");
+                Add(text, $"mov.u32 code, 0;\nmov.f32 outer, 0f00000000;\nadd.u64 at, {a[t]}, {a[2]};\n@in ld.global.u8 code, [at];\n");
+                Add(text, $"shr.u64 at, {a[t]}, 8;\nmad.lo.u64 at, at, 4, {a[3]};\n@in ld.global.f32 outer, [at];\n");
                 Add(text, $"mad.lo.u32 code, code, 4, sbase;\nld.shared.f32 scale{t}, [code+{StreamShape.MapAt}];\n");
                 Add(text, $"mul.rn.f32 scale{t}, scale{t}, outer;\nadd.rn.f32 scale{t}, scale{t}, mean;\n");
             }
             else
             {
-                Add(text, $"mad.lo.u64 at, {a[t]}, 4, {a[2]};\n@in ld.global.nc.f32 scale{t}, [at];\n");
+                Add(text, $"mad.lo.u64 at, {a[t]}, 4, {a[2]};\n@in ld.global.f32 scale{t}, [at];\n");
             }
         }
         text.Append("}\n");
@@ -135,10 +136,10 @@ internal sealed class StreamPtx(StreamShape shape)
             for (int half = 0; half < 2; half++)
             {
                 int x = 4 * half, offset = (2 * StreamShape.Block * u) + (16 * half);
-                Add(text, $"@here ld.global.nc.v4.b32 {{x{x}, x{x + 1}, x{x + 2}, x{x + 3}}}, [{a[0]}+{offset}];\n");
+                Add(text, $"@here ld.global.v4.b32 {{x{x}, x{x + 1}, x{x + 2}, x{x + 3}}}, [{a[0]}+{offset}];\n");
                 if (!shape.FewRows)
                 {
-                    Add(text, $"@there ld.global.nc.v4.b32 {{x{x + 8}, x{x + 9}, x{x + 10}, x{x + 11}}}, [next+{offset}];\n");
+                    Add(text, $"@there ld.global.v4.b32 {{x{x + 8}, x{x + 9}, x{x + 10}, x{x + 11}}}, [next+{offset}];\n");
                 }
             }
             for (int t = 0; t < Tiles; t++)
@@ -190,8 +191,8 @@ internal sealed class StreamPtx(StreamShape shape)
             Add(text, $"ld.shared.f32 x, [at+{StreamShape.SumsAt + (warp * shape.WarpBytes)}];\nadd.f32 sum, sum, x;\n");
         }
         Add(text, $"mul.f32 sum, sum, {a[1]};\nsetp.ne.s64 has, {a[2]}, 0;\nsetp.ne.and.s32 narrow, {a[3]}, 0, has;\n");
-        Add(text, $"setp.eq.and.s32 wide, {a[3]}, 0, has;\nmov.f32 x, 0f00000000;\n@wide ld.global.nc.f32 x, [{a[2]}];\n");
-        Add(text, $"mov.b16 h, 0;\n@narrow ld.global.nc.b16 h, [{a[2]}];\nmov.b32 bits, {{none, h}};\n@narrow mov.b32 x, bits;\n");
+        Add(text, $"setp.eq.and.s32 wide, {a[3]}, 0, has;\nmov.f32 x, 0f00000000;\n@wide ld.global.f32 x, [{a[2]}];\n");
+        Add(text, $"mov.b16 h, 0;\n@narrow ld.global.b16 h, [{a[2]}];\nmov.b32 bits, {{none, h}};\n@narrow mov.b32 x, bits;\n");
         Add(text, $"add.f32 sum, sum, x;\nsetp.ne.s32 add, {a[4]}, 0;\nmov.f32 x, 0f00000000;\n");
         if (shape.Bf16Result)
         {
