@@ -13,8 +13,8 @@ namespace PeftCore.Ilgpu.Tests;
 public abstract class QuantizedPlanTests(string device)
 {
     private const string Config = """
-        {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 64, "num_attention_heads": 2, "num_key_value_heads": 1,
-         "num_hidden_layers": 2, "intermediate_size": 320, "vocab_size": 40, "max_position_embeddings": 512}
+        {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 64, "num_attention_heads": 2, 
+         "num_key_value_heads": 1, "num_hidden_layers": 2, "intermediate_size": 320, "vocab_size": 40, "max_position_embeddings": 512}
         """;
 
     private static readonly QuantizedFormat[] Formats =

@@ -19,8 +19,8 @@ public static class KernelBenchmarks
     /// <param name="dtype">The dtype of B. A and C have it too if it is the device's dtype of activations.</param>
     /// <param name="transposeA">A is stored (k, m).</param>
     /// <param name="transposeB">B is stored (n, k), as the weight of a linear layer.</param>
-    /// <param name="quantization">The format of a quantised B: nf4, fp4, nf4-double or fp4-double (with quantised scales), or int8; null for
-    /// none. The product includes dequantising it, or is that of LLM.int8().</param>
+    /// <param name="quantization">The format of a quantised B: nf4, fp4, nf4-double or fp4-double (with quantised scales), or int8; null
+    /// for none. The product includes dequantising it, or is that of LLM.int8().</param>
     /// <returns>The times of single runs in milliseconds, sorted: of the product, and of dequantising B alone, if it is
     /// quantised.</returns>
     /// <exception cref="ArgumentException">The format is not known.</exception>
@@ -67,7 +67,8 @@ public static class KernelBenchmarks
         "fp4" => new QuantizedFormat(QuantizedKind.FP4),
         "fp4-double" => new QuantizedFormat(QuantizedKind.FP4, DoubleQuantized: true),
         "int8" => new QuantizedFormat(QuantizedKind.Int8, BlockSize: 0),
-        _ => throw new ArgumentException($"{name} is not a format of quantised weights: nf4, nf4-double, fp4, fp4-double or int8", nameof(name)),
+        _ => throw new ArgumentException($"{name} is not a format of quantised weights: nf4, nf4-double, fp4, fp4-double or int8",
+            nameof(name)),
     };
 
     /// <summary>Times causal attention and its gradients.</summary>

@@ -12,5 +12,6 @@ internal static class ParityChecks
 
     /// <summary>The checks for cards with tensor cores.</summary>
     public static IReadOnlyDictionary<string, Action<ParityBench>> TensorCores { get; } =
-        SummandChecks.All.Concat(SkinnyGemmChecks.All).Concat(QuantizedChecks.TensorCores).ToDictionary(check => check.Name, check => check.Body);
+        SummandChecks.All.Concat(SkinnyGemmChecks.All).Concat(QuantizedChecks.TensorCores)
+            .ToDictionary(check => check.Name, check => check.Body);
 }

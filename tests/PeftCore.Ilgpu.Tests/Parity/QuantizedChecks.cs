@@ -22,6 +22,7 @@ internal static class QuantizedChecks
         ("quantized_block_of_zeros", Zeros),
         ("quantized_int8_product", bench => Int8Products(bench, 0)),
         ("quantized_int8_product_with_outlier_columns", bench => Int8Products(bench, 6)),
+        ("quantized_int8_product_of_bf16", Int8ProductsOfBf16),
     ];
 
     /// <summary>Checks for cards with tensor cores: their kernels against the dequantised weight.</summary>
@@ -75,8 +76,8 @@ internal static class QuantizedChecks
     private static void Int8Products(ParityBench bench, float threshold)
     {
         var format = Int8 with { Threshold = threshold };
-        foreach (var (m, n, k) in new[] { (1, bench.Size(5, 260), bench.Size(16, 4096)), (bench.Size(7, 301), bench.Size(9, 203), bench.Size(33, 515)),
-            (bench.Size(9, 515), bench.Size(12, 392), bench.Size(48, 1040)), (bench.Size(4, 130), 16, bench.Size(64, 64)), (3, 1, 20) })
+        foreach (var (m, n, k) in new[] { (1, bench.Size(5, 260), bench.Size(16, 4096)), (bench.Size(7, 301), bench.Size(9, 203),
+            bench.Size(33, 515)), (bench.Size(9, 515), bench.Size(12, 392), bench.Size(48, 1040)), (bench.Size(4, 130), 16, bench.Size(64, 64)), (3, 1, 20) })
         {
             var weight = Quantized(bench, bench.Random([n, k]), format);
             foreach (bool accumulate in new[] { false, true })
@@ -85,6 +86,21 @@ internal static class QuantizedChecks
                 var y = bench.Target([m, n], accumulate);
                 bench.Run((b, t) => b.Int8MatMul(t(x), t(weight), t(y), accumulate));
                 bench.Same(y, $"({m}×{k})·({k}×{n}), threshold {threshold}", 2e-6);
+            }
+        }
+    }
+
+    private static void Int8ProductsOfBf16(ParityBench bench)
+    {
+        foreach (var (m, n, k) in new[] { (1, bench.Size(5, 260), bench.Size(16, 4096)), (bench.Size(7, 301), bench.Size(9, 203),
+            bench.Size(33, 515)), (bench.Size(9, 2052), bench.Size(12, 392), bench.Size(48, 1040)) })
+        {
+            var weight = Quantized(bench, bench.Random([n, k]), Int8);
+            foreach (bool accumulate in new[] { false, true })
+            {
+                Twin x = bench.Activation([m, k]), y = bench.Result([m, n], accumulate);
+                bench.Run((b, t) => b.Int8MatMul(t(x), t(weight), t(y), accumulate));
+                bench.Same(y, $"({m}×{k})·({k}×{n}) of BF16", 4e-3);
             }
         }
     }
@@ -106,17 +122,14 @@ internal static class QuantizedChecks
 
     private static void Streamed(ParityBench bench, QuantizedFormat format)
     {
-        foreach (var (m, n, k) in new[] { (1, 4096, 4096), (1, 1024, 4096), (3, 33, 64), (8, 515, 1088), (9, 259, 320), (16, 4096, 14336),
+        foreach (var (m, n, k) in new[] { (1, 2176, 4096), (2, 1024, 4096), (3, 33, 64), (8, 515, 1088), (9, 259, 320), (16, 264, 14336),
             (17, 100, 832), (33, 2200, 256), (64, 72, 5120) })
         {
-            foreach (bool add in new[] { false, true })
-            {
-                One(bench, format, m, n, k, add);
-            }
+            One(bench, format, m, n, k);
         }
     }
 
-    private static void One(ParityBench bench, QuantizedFormat format, int m, int n, int k, bool add)
+    private static void One(ParityBench bench, QuantizedFormat format, int m, int n, int k)
     {
         var weight = Quantized(bench, bench.Random([n, k], scale: 0.1f), format);
         var device = (Backend)weight.Device.Device;
@@ -126,12 +139,12 @@ internal static class QuantizedChecks
         }
         Twin x = bench.Activation([m, k]), bias = bench.Random([n], DType.BF16), numbers = bench.Empty([n, k]);
         bench.Run((b, t) => b.Dequantize(t(weight), t(numbers)));
-        foreach (var dtype in new[] { DType.F32, DType.BF16 })
+        foreach (var (dtype, add) in new[] { (DType.F32, false), (DType.F32, true), (DType.BF16, false), (DType.BF16, true) })
         {
             var y = dtype == DType.F32 ? bench.Target([m, n], add) : bench.Result([m, n], add);
             bench.Cpu.MatMulSum([new GemmOperands(x.Cpu, false, numbers.Cpu, true)], y.Cpu, bias.Cpu, add);
             device.MatMulSum([new GemmOperands(x.Device, false, weight.Device, true)], y.Device, bias.Device, add);
-            bench.Same(y, $"{format.Name} {m} rows, {n} × {k}, to {dtype}", 1e-2);
+            bench.Same(y, $"{format.Name} {m} rows, {n} × {k}, to {dtype}{(add ? ", added" : "")}", 1e-2);
         }
     }
 

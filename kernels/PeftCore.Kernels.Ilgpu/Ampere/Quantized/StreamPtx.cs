@@ -32,8 +32,8 @@ internal sealed class StreamPtx(StreamShape shape)
         return true;
     }
 
-    // Arguments: addresses of the levels, of the dynamic map, and of the mean of the scales. A thread writes an entry of the table of pairs,
-    // 32 copies, from another bank on than its neighbours.
+    // Arguments: addresses of the levels, of the dynamic map, and of the mean of the scales. A thread writes an entry of the table of
+    // pairs, 32 copies, from another bank on than its neighbours.
     private void Begin(StringBuilder text, string[] a)
     {
         Add(text, $".reg .u32 sbase, table, sumsAt;\n.reg .b32 codes<{2 * Blocks * Tiles}>, sources<{Blocks}>, nextSources<{Blocks}>;\n");
@@ -123,8 +123,8 @@ internal sealed class StreamPtx(StreamShape shape)
     // Arguments: address of the lane's columns in its row of x, bytes to the row eight below, rows left from its row on, columns left.
     private void Multiply(StringBuilder text, string[] a)
     {
-        Add(text, $"{{\n.reg .pred here, there, in;\n.reg .u64 next;\n.reg .b32 x<16>, b<2>;\n.reg .u32 at;\n.reg .f32 sum<{4 * Tiles}>, s<2>;\n");
-        Add(text, $"add.u64 next, {a[0]}, {a[1]};\n");
+        text.Append("{\n.reg .pred here, there, in;\n.reg .u64 next;\n.reg .b32 x<16>, b<2>;\n.reg .u32 at;\n");
+        Add(text, $".reg .f32 sum<{4 * Tiles}>, s<2>;\nadd.u64 next, {a[0]}, {a[1]};\n");
         for (int u = 0; u < Blocks; u++)
         {
             Add(text, $"setp.gt.s32 in, {a[3]}, {StreamShape.Block * u};\nsetp.gt.and.s32 here, {a[2]}, 0, in;\n");
@@ -169,7 +169,8 @@ internal sealed class StreamPtx(StreamShape shape)
         }
         string sums = $"{{sum{4 * t}, sum{(4 * t) + 1}, sum{(4 * t) + 2}, sum{(4 * t) + 3}}}";
         string x = $"{{x{2 * j}, x{(2 * j) + 8}, x{(2 * j) + 1}, x{(2 * j) + 9}}}";
-        Add(text, $"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {sums}, {x}, {{b0, b1}}, {(j == 0 ? "{zero, zero, zero, zero}" : sums)};\n");
+        string before = j == 0 ? "{zero, zero, zero, zero}" : sums;
+        Add(text, $"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {sums}, {x}, {{b0, b1}}, {before};\n");
     }
 
     private void Stage(StringBuilder text)

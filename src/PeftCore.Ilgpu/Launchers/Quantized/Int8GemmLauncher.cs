@@ -145,7 +145,8 @@ internal sealed class Int8GemmLauncher(LaunchContext gpu)
         }
     }
 
-    private readonly record struct ProductLaunch(Int8GemmLauncher Launcher, Tensor X, Tensor Weight, Tensor Y, bool Accumulate) : IElementLaunch
+    private readonly record struct ProductLaunch(Int8GemmLauncher Launcher, Tensor X, Tensor Weight, Tensor Y, bool Accumulate)
+        : IElementLaunch
     {
         public void WithElement<TElement>() where TElement : unmanaged, IElement<TElement> =>
             DTypeSwitch.Element(Y.DType, new ProductLaunch<TElement>(this));
