@@ -77,7 +77,8 @@ internal static class QuantizedChecks
     {
         var format = Int8 with { Threshold = threshold };
         foreach (var (m, n, k) in new[] { (1, bench.Size(5, 260), bench.Size(16, 4096)), (bench.Size(7, 301), bench.Size(9, 203),
-            bench.Size(33, 515)), (bench.Size(9, 515), bench.Size(12, 392), bench.Size(48, 1040)), (bench.Size(4, 130), 16, bench.Size(64, 64)), (3, 1, 20) })
+            bench.Size(33, 515)), (bench.Size(9, 515), bench.Size(12, 392), bench.Size(48, 1040)),
+            (bench.Size(4, 130), 16, bench.Size(64, 64)), (3, 1, 20) })
         {
             var weight = Quantized(bench, bench.Random([n, k]), format);
             foreach (bool accumulate in new[] { false, true })
