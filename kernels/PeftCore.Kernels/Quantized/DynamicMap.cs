@@ -4,39 +4,44 @@ namespace PeftCore.Kernels;
 /// 2): a sign, a decimal exponent given by leading zeros, and the remaining bits as a linear fraction.</summary>
 internal static class DynamicMap
 {
-    private const int ExponentBits = 7, Levels = 256;
+    private const int ExponentBits = 7;
 
     /// <summary>The signed map in ascending order, in F32 as bitsandbytes computes it.</summary>
     public static ReadOnlySpan<float> Signed => _signed;
 
     private static readonly float[] _signed = Make();
 
-    /// <summary>The index of the number nearest to x; of equally near ones the first.</summary>
-    public static byte Nearest(float x)
+    private static readonly float[] _bounds = BoundsOf(_signed);
+
+    /// <summary>The code of the level nearest to x; of two equally near ones the lower.</summary>
+    public static byte CodeOf(float x)
     {
-        int nearest = 0;
-        for (int i = 1; i < Levels; i++)
-        {
-            if (Math.Abs(x - _signed[i]) < Math.Abs(x - _signed[nearest]))
-            {
-                nearest = i;
-            }
-        }
-        return (byte)nearest;
+        int at = _bounds.AsSpan().BinarySearch(x);
+        return (byte)(at < 0 ? ~at : at);
     }
 
-    // Means of neighbours of 2^i + 1 equal steps from 0.1 to 1, times 10^(i − 6), both signs; then 0 and 1. The steps are F32, as torch's.
+    /// <summary>Means of neighbouring levels.</summary>
+    private static float[] BoundsOf(float[] levels)
+    {
+        float[] bounds = new float[levels.Length - 1];
+        for (int i = 0; i < bounds.Length; i++)
+        {
+            bounds[i] = (levels[i] + levels[i + 1]) / 2;
+        }
+        return bounds;
+    }
+
+    // Means of neighbours of 2^i + 1 equal steps from 0.1 to 1, times 10^(i − 6), both signs; then 0 and 1.
     private static float[] Make()
     {
         var numbers = new List<float> { 0, 1 };
         for (int i = 0; i < ExponentBits; i++)
         {
             int count = 1 << i;
-            float step = (1f - 0.1f) / count;
-            float scale = (float)Math.Pow(10, i - (ExponentBits - 1));
+            float step = (1f - 0.1f) / count, scale = (float)Math.Pow(10, i - (ExponentBits - 1));
             for (int j = 0; j < count; j++)
             {
-                float low = At(j, count, step), high = At(j + 1, count, step), mean = (low + high) / 2f;
+                float mean = (At(j, count, step) + At(j + 1, count, step)) / 2f;
                 numbers.AddRange([scale * mean, -(scale * mean)]);
             }
         }
@@ -44,6 +49,8 @@ internal static class DynamicMap
         return [.. numbers];
     }
 
-    // torch.linspace counts from the nearer end.
-    private static float At(int j, int count, float step) => j < (count + 1) / 2 ? 0.1f + step * j : 1f - step * (count - j);
+    // torch.linspace counts from the nearer end, with a fused multiply-add.
+    private static float At(int j, int count, float step) => j < (count + 1) / 2
+        ? MathF.FusedMultiplyAdd(step, j, 0.1f)
+        : MathF.FusedMultiplyAdd(-step, count - j, 1f);
 }

@@ -1,70 +1,59 @@
 namespace PeftCore.Kernels;
 
-/// <summary>Conversions between numbers and codes of four bits, in blocks scaled by their largest magnitude, as bitsandbytes' reference
-/// computes them.</summary>
+/// <summary>Conversions between numbers and codes of four bits, in blocks scaled by their largest magnitude, bit by bit as bitsandbytes 0.50
+/// computes them. Held to files that it wrote.</summary>
 internal static class FourBitCodes
 {
-    /// <summary>Quantises numbers: each becomes the code of the level nearest to x·(1/scale); of equally near ones the first.</summary>
+    /// <summary>Quantises numbers: each becomes the code of the level nearest to x·(1/scale); of two equally near ones the lower level. A
+    /// block of zeros has the scale 0 and the code of 0.</summary>
     /// <param name="x">Numbers, from the start of a block.</param>
     /// <param name="kind">The codes.</param>
-    /// <param name="blockSize">Numbers of a block; the last one may be shorter.</param>
+    /// <param name="blockSize">Numbers of a block, an even number; the last one may be shorter.</param>
     /// <param name="codes">(x.Length + 1)/2 bytes, the first of two codes in the upper half.</param>
-    /// <param name="scales">One for each block.</param>
+    /// <param name="scales">One for each block; not finite if a number of the block is not.</param>
     public static void Quantize(ReadOnlySpan<float> x, QuantizedKind kind, int blockSize, Span<byte> codes, Span<float> scales)
     {
-        var levels = FourBitLevels.Of(kind);
         for (int first = 0, block = 0; first < x.Length; first += blockSize, block++)
         {
             var numbers = x.Slice(first, Math.Min(blockSize, x.Length - first));
-            float scale = 0;
-            foreach (float number in numbers)
-            {
-                scale = Math.Max(scale, Math.Abs(number));
-            }
-            scales[block] = scale;
-            float inverse = 1 / scale;
+            var scale = BlockScale.Of(numbers, blockSize);
+            scales[block] = scale.Stored;
             for (int i = 0; i < numbers.Length; i++)
             {
-                int at = first + i, code = Nearest(levels, Math.Clamp(numbers[i] * inverse, -1, 1));
+                int at = first + i, code = CodeOf(kind, scale.Divide(numbers[i]));
                 codes[at / 2] = (byte)(at % 2 == 0 ? code << 4 : codes[at / 2] | code);
             }
         }
         if (x.Length % 2 == 1)
         {
-            codes[x.Length / 2] |= (byte)Nearest(levels, 0);
+            codes[x.Length / 2] |= (byte)CodeOf(kind, 0);
         }
     }
 
-    /// <summary>y = level·scale of numbers from <paramref name="first"/> on.</summary>
+    /// <summary>y = level·scale of adjacent numbers of one block.</summary>
     /// <param name="codes">All codes.</param>
     /// <param name="kind">The codes.</param>
-    /// <param name="blockSize">Numbers of a block.</param>
-    /// <param name="scales">One for each block.</param>
+    /// <param name="scale">The block's scale.</param>
     /// <param name="first">The first number wanted.</param>
     /// <param name="y">The numbers wanted.</param>
-    public static void Dequantize(ReadOnlySpan<byte> codes, QuantizedKind kind, int blockSize, ReadOnlySpan<float> scales, long first,
-        Span<float> y)
+    public static unsafe void Dequantize(byte* codes, QuantizedKind kind, float scale, long first, Span<float> y)
     {
         var levels = FourBitLevels.Of(kind);
         for (int i = 0; i < y.Length; i++)
         {
             long at = first + i;
-            int pair = codes[(int)(at / 2)];
-            y[i] = levels[at % 2 == 0 ? pair >> 4 : pair & 15] * scales[(int)(at / blockSize)];
+            int pair = codes[at / 2];
+            y[i] = levels[at % 2 == 0 ? pair >> 4 : pair & 15] * scale;
         }
     }
 
-    // A block of zeros has NaN here, and torch's argmin takes NaN for the smallest: code 0.
-    private static int Nearest(ReadOnlySpan<float> levels, float x)
+    private static int CodeOf(QuantizedKind kind, float x)
     {
-        int nearest = 0;
-        for (int code = 1; code < levels.Length; code++)
+        int below = 0;
+        foreach (float bound in FourBitLevels.Bounds(kind))
         {
-            if (Math.Abs(x - levels[code]) < Math.Abs(x - levels[nearest]))
-            {
-                nearest = code;
-            }
+            below += bound < x ? 1 : 0;
         }
-        return nearest;
+        return FourBitLevels.CodeAt(kind, below);
     }
 }

@@ -1,8 +1,15 @@
 namespace PeftCore.Kernels;
 
-/// <summary>The sixteen numbers that codes of four bits stand for, in units of a block's scale.</summary>
+/// <summary>The sixteen numbers that codes of four bits stand for, in units of a block's scale, and the bounds between them.</summary>
 internal static class FourBitLevels
 {
+    /// <summary>Number of levels.</summary>
+    public const int Count = 16;
+
+    private static readonly byte[] _fp4Order = [11, 10, 13, 12, 15, 14, 9, 0, 8, 1, 6, 7, 4, 5, 2, 3];
+
+    private static readonly float[] _nf4Bounds = BoundsOf(QuantizedKind.NF4), _fp4Bounds = BoundsOf(QuantizedKind.FP4);
+
     /// <summary>NF4: quantiles of the normal distribution, with an exact zero (Dettmers et al. 2023, QLoRA, appendix E).</summary>
     public static ReadOnlySpan<float> NF4 =>
     [
@@ -21,4 +28,25 @@ internal static class FourBitLevels
 
     /// <summary>The levels of a kind of codes.</summary>
     public static ReadOnlySpan<float> Of(QuantizedKind kind) => kind == QuantizedKind.NF4 ? NF4 : FP4;
+
+    /// <summary>The fifteen means of neighbouring levels, ascending, in F32.</summary>
+    public static ReadOnlySpan<float> Bounds(QuantizedKind kind) => kind == QuantizedKind.NF4 ? _nf4Bounds : _fp4Bounds;
+
+    /// <summary>The code of the level with a number of bounds below x. Of FP4's two zeros, 0 is for x ≤ 0 and 8 for x &gt; 0, as
+    /// bitsandbytes' stable sort of the levels has it.</summary>
+    public static int CodeAt(QuantizedKind kind, int boundsBelow) => kind == QuantizedKind.NF4 ? boundsBelow : _fp4Order[boundsBelow];
+
+    /// <summary>Codes in the order of their levels, for a table look-up in a vector.</summary>
+    public static ReadOnlySpan<byte> Fp4Order => _fp4Order;
+
+    private static float[] BoundsOf(QuantizedKind kind)
+    {
+        var levels = Of(kind);
+        float[] bounds = new float[Count - 1];
+        for (int i = 0; i < bounds.Length; i++)
+        {
+            bounds[i] = (levels[CodeAt(kind, i)] + levels[CodeAt(kind, i + 1)]) / 2;
+        }
+        return bounds;
+    }
 }

@@ -1,4 +1,5 @@
 using PeftCore.Autograd;
+using PeftCore.Backends;
 using PeftCore.Ops;
 using PeftCore.Tensors;
 
@@ -78,6 +79,43 @@ public sealed class Linear : MatrixLayer
 
     /// <summary>Declares a weight of its own in place of a tied one, without values.</summary>
     internal void Untie() => Exchange("weight", new Parameter(Weight.Shape));
+
+    /// <summary>Replaces the weight by its quantised form. A weight stored (in, out) is transposed first, as transformers does: the layer
+    /// then has (out, in).</summary>
+    /// <param name="backend">The device of the weight.</param>
+    /// <param name="format">The format.</param>
+    /// <param name="name">The weight's name, for an error.</param>
+    /// <exception cref="BadInputException">A number is NaN or infinite, or beyond F16 where INT8 rounds to it.</exception>
+    internal void Quantize(Backend backend, QuantizedFormat format, string name)
+    {
+        using var scope = new TensorScope();
+        var weight = Weight.Value;
+        if (Transposed)
+        {
+            var wide = backend.NewTensor(weight.Shape, DType.F32, MemoryKind.Workspace);
+            backend.Cast(weight, wide);
+            weight = wide.Transpose();
+        }
+        var quantized = weight.Quantized(format, name);
+        DeclareQuantized();
+        Weight.Set(quantized);
+    }
+
+    /// <summary>Allocates a quantised weight (out, in), contents undefined, for codes and scales that a file has.</summary>
+    /// <param name="backend">The device.</param>
+    /// <param name="format">The format.</param>
+    internal Tensor MaterializeQuantized(Backend backend, QuantizedFormat format)
+    {
+        DeclareQuantized();
+        return Weight.Materialize(backend, format);
+    }
+
+    // A new parameter, so that tied layers keep the weight they have.
+    private void DeclareQuantized()
+    {
+        Redeclare("weight", new Parameter([Outputs, Inputs]));
+        Transposed = false;
+    }
 
     internal override Tensor WithUpdates(Tensor x, Tensor? bias, params ReadOnlySpan<LowRankUpdate> updates) =>
         x.LoraLinear(Weight.Value, bias, Transposed, updates);

@@ -16,7 +16,7 @@ public abstract class MatrixLayer : Layer
     public int Outputs => Transposed ? Weight.Shape[1] : Weight.Shape[0];
 
     /// <summary>Whether the weight is stored (in, out): "fan_in_fan_out".</summary>
-    public bool Transposed { get; }
+    public bool Transposed { get; private protected set; }
 
     /// <summary>The weight: a matrix, or (out, channels, kernel height, kernel width) of a convolution.</summary>
     public Parameter Weight => OwnParameter("weight")!;

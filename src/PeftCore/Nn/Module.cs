@@ -162,6 +162,14 @@ public abstract class Module : IDisposable
         return before;
     }
 
+    /// <summary>Replaces the parameter of a name by one that may have another shape, and disposes the one before.</summary>
+    private protected void Redeclare(string name, Parameter parameter)
+    {
+        int i = _parameters.FindIndex(pair => pair.Key == name);
+        _parameters[i].Value.Dispose();
+        _parameters[i] = new(name, parameter);
+    }
+
     /// <summary>Whether the weight can be replaced by one with another number of rows: a table with one row per token.</summary>
     private protected virtual bool TakesRows => false;
 

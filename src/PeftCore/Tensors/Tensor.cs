@@ -78,6 +78,20 @@ public sealed class Tensor : IDisposable
         return view;
     }
 
+    /// <summary>A view of some of the stored bytes of a quantised weight, such as its codes or scales, in the current scope.</summary>
+    /// <param name="firstByte">The first byte, as <see cref="QuantizedFormat.PartsOf"/> gives it.</param>
+    /// <param name="shape">Shape of the view.</param>
+    /// <param name="dtype">Dtype of the view.</param>
+    internal Tensor PartOf(long firstByte, Shape shape, DType dtype)
+    {
+        if (firstByte < 0 || firstByte + shape.Count * dtype.Size > ByteCount)
+        {
+            throw new ArgumentException($"{dtype}{shape} at byte {firstByte} is not a part of {this}");
+        }
+        Storage.AddReference();
+        return TensorScope.Register(new Tensor(Storage, shape, dtype, ByteOffset + firstByte));
+    }
+
     private Tensor NewView(Shape shape, long elementOffset)
     {
         if (Format is not null)

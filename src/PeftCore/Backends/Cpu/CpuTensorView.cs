@@ -49,6 +49,21 @@ internal readonly unsafe struct CpuTensorView
     /// <summary>The tensor as a row-major matrix of any floating-point dtype.</summary>
     public Operand Matrix => new(Bytes, DType.Element, Columns);
 
+    /// <summary>The parts of a quantised matrix.</summary>
+    public QuantizedMatrix Quantized
+    {
+        get
+        {
+            var format = Format ?? throw new InvalidOperationException($"{this} is not quantised");
+            var parts = format.PartsOf(Shape);
+            byte* scales = _data + parts.Scales;
+            return format.DoubleQuantized
+                ? new QuantizedMatrix(format.Kind, format.BlockSize, Rows, Columns, _data, null, new QuantizedScales(scales,
+                    (float*)(_data + parts.ScaleScales), (float*)(_data + parts.Mean), QuantizedFormat.ScaleBlock))
+                : new QuantizedMatrix(format.Kind, format.BlockSize, Rows, Columns, _data, (float*)scales, default);
+        }
+    }
+
     /// <summary>A vector of some of the elements.</summary>
     public CpuTensorView this[Part part] => new(_data + part.First * DType.Size, [part.Count], DType);
 

@@ -21,6 +21,37 @@ internal static class QuantizedOperands
             weight.Backend.Dequantize(weight, numbers);
             return numbers;
         }
+
+        /// <summary>A new quantised weight made of the numbers of this one, in the current scope.</summary>
+        /// <param name="format">Its format.</param>
+        /// <param name="name">The weight's name, for an error.</param>
+        /// <exception cref="BadInputException">A number is NaN or infinite, or beyond F16 where INT8 rounds to it.</exception>
+        public Tensor Quantized(QuantizedFormat format, string name)
+        {
+            var codes = weight.Backend.NewTensor(weight.Shape, format);
+            weight.Backend.Quantize(weight, codes);
+            if (!codes.HasFiniteScales())
+            {
+                codes.Dispose();
+                throw new BadInputException($"the weight \"{name}\" has numbers that are NaN, infinite or beyond what {format.Name} takes, and "
+                    + "no code stands for them: load the model without quantisation, or repair the file");
+            }
+            return codes;
+        }
+
+        /// <summary>Whether all F32 scales of a quantised weight are finite: the largest magnitude of a block is not if one of its numbers
+        /// is not.</summary>
+        private bool HasFiniteScales()
+        {
+            using var scope = new TensorScope();
+            var parts = weight.Format!.PartsOf(weight.Shape);
+            if (parts.ScaleScaleCount == 0)
+            {
+                return weight.Backend.AllFinite(weight.PartOf(parts.Scales, [(int)parts.ScaleCount], DType.F32));
+            }
+            return weight.Backend.AllFinite(weight.PartOf(parts.ScaleScales, [(int)parts.ScaleScaleCount], DType.F32))
+                && weight.Backend.AllFinite(weight.PartOf(parts.Mean, [1], DType.F32));
+        }
     }
 
     extension(GemmOperands term)
