@@ -6,12 +6,13 @@ internal static class DynamicMap
 {
     private const int ExponentBits = 7;
 
+    private static readonly float[] _signed = Make(), _bounds = BoundsOf(_signed);
+
     /// <summary>The signed map in ascending order, in F32 as bitsandbytes computes it.</summary>
     public static ReadOnlySpan<float> Signed => _signed;
 
-    private static readonly float[] _signed = Make();
-
-    private static readonly float[] _bounds = BoundsOf(_signed);
+    /// <summary>The address of the signed map, for kernels.</summary>
+    public static unsafe float* Address { get; } = FixedTable.Of(_signed);
 
     /// <summary>The code of the level nearest to x; of two equally near ones the lower.</summary>
     public static byte CodeOf(float x)

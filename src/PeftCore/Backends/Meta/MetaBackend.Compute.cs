@@ -84,6 +84,9 @@ public sealed partial class MetaBackend
         }
     }
 
+    // As the processor, whose activations are F32.
+    internal override bool TakesQuantized(Tensor b, int rows, bool transposeB) => ActivationDType == DType.F32;
+
     internal override void Quantize(Tensor from, Tensor to) { }
 
     internal override void Dequantize(Tensor from, Tensor to) { }
