@@ -26,7 +26,21 @@ public sealed partial class CpuBackend
 
     internal override void Copy(Tensor from, Tensor to) => _transfers.Copy(from, to);
 
-    internal override void Cast(Tensor from, Tensor to) => _transfers.Cast(from, to);
+    internal override void Cast(Tensor from, Tensor to)
+    {
+        if (from.Format is not null)
+        {
+            Dequantize(from, to);
+        }
+        else if (to.Format is not null)
+        {
+            Quantize(from, to);
+        }
+        else
+        {
+            _transfers.Cast(from, to);
+        }
+    }
 
     internal override void Fill(Tensor tensor, float value) => _transfers.Fill(tensor, value);
 
