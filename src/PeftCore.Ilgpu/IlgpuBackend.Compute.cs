@@ -11,6 +11,9 @@ internal sealed partial class IlgpuBackend
     private readonly EmbeddingLauncher _embedding;
     private readonly GemmLauncher _gemm;
     private readonly SkinnyGemmLauncher _skinnyGemm;
+    private readonly QuantizedTables _quantizedTables;
+    private readonly QuantizedLauncher _quantized;
+    private readonly Int8GemmLauncher _int8;
     private readonly StructuredLauncher _structured;
     private readonly RmsNormLauncher _rmsNorm;
     private readonly LayerNormLauncher _layerNorm;
@@ -139,12 +142,13 @@ internal sealed partial class IlgpuBackend
         Tensor? gradient) =>
         _loss.Ctc(shape, logits, labels, frames, scratch, losses, gradient);
 
-    internal override void Quantize(Tensor from, Tensor to) => throw new NotSupportedException("quantised weights are for the CPU");
+    internal override void Quantize(Tensor from, Tensor to) => _quantized.Quantize(from, to);
 
-    internal override void Dequantize(Tensor from, Tensor to) => throw new NotSupportedException("quantised weights are for the CPU");
+    internal override void Dequantize(Tensor from, Tensor to) => _quantized.Dequantize(from, to);
 
-    internal override void Int8MatMul(Tensor x, Tensor weight, Tensor y, bool accumulate) =>
-        throw new NotSupportedException("quantised weights are for the CPU");
+    internal override bool TakesQuantized(Tensor b, int rows, bool transposeB) => _gemm.TakesQuantized(b, rows, transposeB);
+
+    internal override void Int8MatMul(Tensor x, Tensor weight, Tensor y, bool accumulate) => _int8.Multiply(x, weight, y, accumulate);
 
     internal override void MatMulBatched(in BatchedProduct product, Tensor a, Tensor b, Tensor c) =>
         _structured.MatMulBatched(product, a, b, c);
@@ -165,6 +169,14 @@ internal sealed partial class IlgpuBackend
         _optimizer.AdamW(step, parameter, gradient, gradientScale, firstMoment, secondMoment);
 
     internal override void AdamW(ReadOnlySpan<AdamWTensors> parameters, float gradientScale) => _optimizer.AdamW(parameters, gradientScale);
+
+    internal override void AdamW8Bit(ReadOnlySpan<AdamW8BitTensors> parameters, float gradientScale) =>
+        _optimizer.AdamW8Bit(parameters, gradientScale);
+
+    internal override void Lion(ReadOnlySpan<LionTensors> parameters, float gradientScale) => _optimizer.Lion(parameters, gradientScale);
+
+    internal override void Adafactor(ReadOnlySpan<AdafactorTensors> parameters, float gradientScale) =>
+        _optimizer.Adafactor(parameters, gradientScale);
 
     internal override void Sgd(Tensor parameter, Tensor gradient, float gradientScale, Tensor? momentumBuffer, float learningRate,
         float momentum,

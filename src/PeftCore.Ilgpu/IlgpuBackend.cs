@@ -25,7 +25,12 @@ internal sealed partial class IlgpuBackend : Backend, IGraphCapture, IKernelProf
         _elementwise = new ElementwiseLauncher(_gpu);
         _rows = new RowLauncher(_gpu);
         _embedding = new EmbeddingLauncher(_gpu);
-        _gemm = new GemmLauncher(_gpu, _rows);
+        _quantizedTables = new QuantizedTables(_device);
+        var quantizedKernels = _device.Ptx is null ? null : new QuantizedKernels(_device.Ptx);
+        _quantized = new QuantizedLauncher(_gpu, _quantizedTables, quantizedKernels);
+        _int8 = new Int8GemmLauncher(_gpu);
+        _gemm = new GemmLauncher(_gpu, _rows, quantizedKernels is null ? null : new StreamedGemmLauncher(_gpu, _quantizedTables,
+            quantizedKernels));
         _skinnyGemm = new SkinnyGemmLauncher(_gpu);
         _structured = new StructuredLauncher(_gpu);
         _rmsNorm = new RmsNormLauncher(_gpu, _rows);
@@ -181,6 +186,7 @@ internal sealed partial class IlgpuBackend : Backend, IGraphCapture, IKernelProf
         _gpu.Bf16Weights.Clear();
         _gpu.Passes.Dispose();
         _optimizer.Dispose();
+        _quantizedTables.Dispose();
         _gemm.Dispose();
         _attention.Dispose();
         _arena.Dispose();

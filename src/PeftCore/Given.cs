@@ -38,5 +38,12 @@ internal static class Given
         }
     }
 
+    /// <summary>Refuses null as the result of a caller's function.</summary>
+    /// <param name="result">What it returned.</param>
+    /// <param name="function">Which function, and for what.</param>
+    /// <exception cref="InvalidOperationException">The result is null.</exception>
+    public static T Result<T>(T? result, string function) where T : class =>
+        result ?? throw new InvalidOperationException($"{function} returned null");
+
     private static ArgumentNullException NullItem(int index, string? name) => new(name, $"item {index} is null");
 }

@@ -119,7 +119,7 @@ public abstract class CapturedStepTests(string device)
             TargetModules = ModuleSelector.Matching("all-linear")
         }, seed: 5);
         ITrainable trainable = captureGraphs ? new TrainableAdapter(peft) : new Unreplayed(new TrainableAdapter(peft));
-        using var optimizer = new AdamW(trainable.Parameters, new AdamWOptions());
+        using var optimizer = new AdamW(trainable.Parameters);
         using var step = CapturedStep.Wrap(new TrainingStep(trainable, optimizer, 1));
         var losses = new List<double>();
         Tensor? other = null;

@@ -16,6 +16,9 @@ internal struct MmaArgs
     /// <summary>Length of the slice of K that one thread block sums (split-K); partial sum s starts at C + M·StrideC·s bytes.</summary>
     public int KPerSplit;
     public float Alpha;
+
+    /// <summary>INT8: addresses of the F32 scales of A's and of B's rows; 0 for BF16.</summary>
+    public long ScalesA, ScalesB;
 }
 
 /// <summary>The layouts of both operands in memory.</summary>
@@ -109,6 +112,11 @@ internal readonly struct MmaGemm<TLayout> : IKernel<MmaArgs> where TLayout : str
 
         int lane = t % 32, i = row + (t / 64 * 64) + (lane / 4), j = column + (t / 32 % 2 * 64) + (lane % 4 * 2);
         long place = args.C + ((((long)Grid.IdxY * args.M) + i) * args.StrideC) + ((long)j * args.ElementBytes);
+        if (args.ScalesA != 0)
+        {
+            CudaAsm.Emit("peft.scale %0, %1, %2, %3;", args.ScalesA + (4L * i), args.ScalesB + (4L * j), args.M - i, args.N - j);
+        }
+
         CudaAsm.Emit("peft.store %0, %1, %2, %3, %4, %5, %6;", place, args.M - i, args.N - j, 8 * args.StrideC, args.ElementBytes,
             args.Alpha, args.Accumulate);
     }

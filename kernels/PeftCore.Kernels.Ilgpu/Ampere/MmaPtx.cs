@@ -8,7 +8,8 @@ namespace PeftCore.Kernels.Ilgpu.Ampere;
 /// <param name="RowMajorB">B is stored (K, N), row-major: N is contiguous. Otherwise it is column-major.</param>
 /// <param name="Bf16Result">The result is BF16 rather than F32.</param>
 /// <param name="Store">The way in which the result is written.</param>
-internal readonly record struct MmaShape(bool TransposeA, bool RowMajorB, bool Bf16Result, ResultStore Store)
+/// <param name="Int8">The operands are INT8, two numbers in the place of one BF16, with a scale for each row of A and of Bᵀ.</param>
+internal readonly record struct MmaShape(bool TransposeA, bool RowMajorB, bool Bf16Result, ResultStore Store, bool Int8 = false)
 {
     /// <summary>Rows and columns of a tile: four warps, each 64 × 64.</summary>
     public const int Tile = 128;
@@ -42,7 +43,11 @@ internal readonly record struct MmaShape(bool TransposeA, bool RowMajorB, bool B
 /// </summary>
 internal sealed class MmaPtx(MmaShape shape)
 {
+    private const string Bf16Product = "m16n8k16.row.col.f32.bf16.bf16.f32", Int8Product = "m16n8k32.row.col.s32.s8.s8.s32";
     private const int Rows = 4, Pairs = 4; // fragments of 16 rows of A, and of 16 columns of B, of a warp
+    private static readonly string ProductFactor =
+        string.Create(CultureInfo.InvariantCulture, $"0f{BitConverter.SingleToUInt32Bits(RowCodes.ProductFactor):X8}");
+
     private const int Last = (MmaShape.Depth / 16) - 1; // index of a stage's last 16 elements of K
 
     /// <summary>Expands the macros in ILGPU's PTX.</summary>
@@ -57,6 +62,7 @@ internal sealed class MmaPtx(MmaShape shape)
             case "first": First(text, a); break;
             case "multiply": Multiply(text, a); break;
             case "last": Products(text, Last); break;
+            case "scale": Scale(text, a); break;
             case "store": Store(text, a); break;
             default: return false;
         }
@@ -65,7 +71,8 @@ internal sealed class MmaPtx(MmaShape shape)
 
     private void Begin(StringBuilder text)
     {
-        text.Append(".reg .f32 acc<128>;\n.reg .u32 sbase, rowsA, rowsB, swizzleA<4>, swizzleB<4>;\n.reg .b32 fa<32>, fb<32>;\n");
+        Add(text, $".reg .{(shape.Int8 ? "b32" : "f32")} acc<128>;\n"); // INT8: whole numbers, until they are scaled.
+        text.Append(".reg .u32 sbase, rowsA, rowsB, swizzleA<4>, swizzleB<4>;\n.reg .b32 fa<32>, fb<32>;\n");
         Add(text, $"mov.u32 sbase, {PtxMacros.Shared};\nadd.u32 sbase, sbase, 1023;\nand.b32 sbase, sbase, 0xFFFFFC00;\n");
         for (int i = 0; i < 128; i++)
         {
@@ -142,7 +149,7 @@ internal sealed class MmaPtx(MmaShape shape)
         }
     }
 
-    private static void Products(StringBuilder text, int k)
+    private void Products(StringBuilder text, int k)
     {
         for (int i = 0; i < Rows; i++)
         {
@@ -151,7 +158,7 @@ internal sealed class MmaPtx(MmaShape shape)
                 int c = (32 * i) + (4 * j), fa = Set(k) + (4 * i), fb = Set(k) + (2 * j);
                 string sums = $"{{acc{c}, acc{c + 1}, acc{c + 2}, acc{c + 3}}}";
                 string a = $"{{fa{fa}, fa{fa + 1}, fa{fa + 2}, fa{fa + 3}}}", b = $"{{fb{fb}, fb{fb + 1}}}";
-                Add(text, $"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {sums}, {a}, {b}, {sums};\n");
+                Add(text, $"mma.sync.aligned.{(shape.Int8 ? Int8Product : Bf16Product)} {sums}, {a}, {b}, {sums};\n");
             }
         }
     }
@@ -173,6 +180,40 @@ internal sealed class MmaPtx(MmaShape shape)
         string from = $"[{at}{(mnMajor ? fragment : k)}+{2048 * (mnMajor ? k : fragment)}]";
         string fragments = $"{{{to}{first}, {to}{first + 1}, {to}{first + 2}, {to}{first + 3}}}";
         Add(text, $"ldmatrix.sync.aligned.m8n8.x4{(mnMajor ? ".trans" : "")}.shared.b16 {fragments}, {from};\n");
+    }
+
+    // INT8: sums to F32, times the scales of their row and column and 1/127². Arguments: addresses of the scales of the thread's first row
+    // and column, rows and columns left from there.
+    private void Scale(StringBuilder text, string[] a)
+    {
+        if (!shape.Int8)
+        {
+            return;
+        }
+        Add(text, $"{{\n.reg .pred in;\n.reg .f32 column<{4 * Pairs}>, row<2>, scale, sum;\n");
+        for (int j = 0; j < 2 * Pairs; j++)
+        {
+            for (int i = 0; i < 2; i++)
+            {
+                Add(text, $"setp.gt.s32 in, {a[3]}, {(8 * j) + i};\nmov.f32 column{(2 * j) + i}, 0f00000000;\n");
+                Add(text, $"@in ld.global.nc.f32 column{(2 * j) + i}, [{a[1]}+{4 * ((8 * j) + i)}];\n");
+            }
+        }
+        for (int i = 0; i < Rows; i++)
+        {
+            for (int half = 0; half < 2; half++)
+            {
+                Add(text, $"setp.gt.s32 in, {a[2]}, {(16 * i) + (8 * half)};\nmov.f32 row{half}, 0f00000000;\n");
+                Add(text, $"@in ld.global.nc.f32 row{half}, [{a[0]}+{4 * ((16 * i) + (8 * half))}];\n");
+            }
+            for (int c = 0; c < 8 * Pairs; c++)
+            {
+                int of = (32 * i) + c;
+                Add(text, $"cvt.rn.f32.s32 sum, acc{of};\nmul.rn.f32 scale, row{c / 2 % 2}, column{(c / 4 * 2) + (c % 2)};\n");
+                Add(text, $"mul.rn.f32 sum, sum, scale;\nmul.rn.f32 sum, sum, {ProductFactor};\nmov.b32 acc{of}, sum;\n");
+            }
+        }
+        text.Append("}\n");
     }
 
     // Arguments: those of ResultPtx.Elements, then alpha and whether to add. The warp's fragments are 16 rows apart.

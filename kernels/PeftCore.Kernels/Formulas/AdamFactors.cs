@@ -27,5 +27,5 @@ internal struct AdamFactors
 
     // 0.999f is not 0.999, and 1 − β₂ amplifies the difference; torch computes with the decimal number in float64.
     // Magnitudes beyond the range of decimal are not realistic hyperparameters, and are used unchanged.
-    private static double AsDecimal(float x) => Math.Abs(x) < 1e28f ? (double)(decimal)x : x;
+    internal static double AsDecimal(float x) => Math.Abs(x) < 1e28f ? (double)(decimal)x : x;
 }

@@ -9,6 +9,12 @@ internal static unsafe partial class Optimizers
     /// <summary>Hyperparameters of an AdamW step; Step counts from 1 (Loshchilov and Hutter 2019).</summary>
     internal readonly record struct AdamW(float LearningRate, float Beta1, float Beta2, float Epsilon, float WeightDecay, long Step);
 
+    /// <summary>Hyperparameters of a Lion step (Chen et al. 2023).</summary>
+    internal readonly record struct Lion(float LearningRate, float Beta1, float Beta2, float WeightDecay);
+
+    /// <summary>Hyperparameters of an Adafactor step; Step counts from 1 (Shazeer and Stern 2018).</summary>
+    internal readonly record struct Adafactor(float LearningRate, float WeightDecay, long Step);
+
     /// <summary>
     /// With g scaled by gradientScale: p *= 1 − lr·wd; m += (1 − β₁)(g − m); v = β₂v + (1 − β₂)g²;
     /// p −= lr/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + ε).

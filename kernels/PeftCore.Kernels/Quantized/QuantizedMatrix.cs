@@ -63,6 +63,8 @@ internal readonly unsafe struct QuantizedMatrix(QuantizedKind kind, int blockSiz
 internal readonly unsafe struct QuantizedScales(byte* codes, float* scales, float* mean, int blockSize)
 {
     private readonly byte* _codes = codes;
+    private static readonly float* _map = FixedTable.Of(DynamicMap.Signed.Values);
+
     private readonly float* _scales = scales, _mean = mean;
 
     public byte* Codes => _codes;
@@ -77,6 +79,6 @@ internal readonly unsafe struct QuantizedScales(byte* codes, float* scales, floa
     public float this[long block]
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => DynamicMap.Address[_codes[block]] * _scales[block / blockSize] + *_mean;
+        get => _map[_codes[block]] * _scales[block / blockSize] + *_mean;
     }
 }

@@ -21,7 +21,7 @@ internal static class ScaleCodes
             scaleScales[block] = scale.Stored;
             for (int i = 0; i < part.Length; i++)
             {
-                codes[first + i] = DynamicMap.CodeOf(scale.Divide(centered[i]));
+                codes[first + i] = DynamicMap.Signed.CodeOf(scale.Divide(centered[i]));
             }
         }
         return mean;

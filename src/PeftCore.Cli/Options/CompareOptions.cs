@@ -30,6 +30,7 @@ internal sealed record CompareOptions : SequenceOptions, ISettings<CompareOption
         .Group(HelpGroups.Input)
         .Text("base-text", o => o.BaseText, (o, v) => o with { BaseText = v },
             "text like what the base was trained on, to see what is forgotten", value: "FILE", fallback: "what the base writes by itself")
+        .Quantized()
         .Sequence();
 
     public string? Data { get; init; }

@@ -35,7 +35,8 @@ internal sealed record DecodingOptions : VerbOptions, ISettings<DecodingOptions>
         .Limits("max-memory", o => o.Limits, (o, v) => o with { Limits = v }, "the most memory to take")
         .Bool("pack-weights", o => o.PackWeights, (o, v) => o with { PackWeights = v },
             "keep frozen weights packed for the matrix products of prompts (CPU)")
-        .Whole("threads", o => o.Threads, (o, v) => o with { Threads = v }, "CPU threads", min: 0, fallback: "all cores");
+        .Whole("threads", o => o.Threads, (o, v) => o with { Threads = v }, "CPU threads", min: 0, fallback: "all cores")
+        .Quantized();
 
     public string? Model { get; init; }
 
@@ -82,6 +83,6 @@ internal sealed record DecodingOptions : VerbOptions, ISettings<DecodingOptions>
     public TrainOptions ForTraining => new()
     {
         Model = Model, Dtype = Dtype, Device = Device, Seed = Seed, PackWeights = PackWeights,
-        ResizeTokenEmbeddings = ResizeTokenEmbeddings
+        ResizeTokenEmbeddings = ResizeTokenEmbeddings, Quantization = Quantization,
     };
 }

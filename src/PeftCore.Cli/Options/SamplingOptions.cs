@@ -93,7 +93,8 @@ internal sealed record SamplingOptions : VerbOptions, ISettings<SamplingOptions>
         .Choice("dtype", o => o.Dtype, (o, v) => o with { Dtype = v }, "in what to compute", values: [DType.F32, DType.BF16])
         .Text("kv-cache-dtype", o => o.KvCacheDtype, (o, v) => o with { KvCacheDtype = v }, KvCacheDTypeHelp,
             choices: ["auto", "f32", "bf16"], aliases: ["kv-dtype"])
-        .Limits("max-memory", o => o.Limits, (o, v) => o with { Limits = v }, "the most memory to take");
+        .Limits("max-memory", o => o.Limits, (o, v) => o with { Limits = v }, "the most memory to take")
+        .Quantized();
 
     public string? Model { get; init; }
 

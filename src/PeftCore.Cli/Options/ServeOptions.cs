@@ -52,7 +52,8 @@ internal sealed record ServeOptions : VerbOptions, ISettings<ServeOptions>
         .Text("kv-cache-dtype", o => o.KvCacheDtype, (o, v) => o with { KvCacheDtype = v }, SamplingOptions.KvCacheDTypeHelp,
             choices: ["auto", "f32", "bf16"], aliases: ["kv-dtype"])
         .Limits("max-memory", o => o.Limits, (o, v) => o with { Limits = v }, "the most memory to take")
-        .Whole("threads", o => o.Threads, (o, v) => o with { Threads = v }, "CPU threads", min: 0, fallback: "all cores");
+        .Whole("threads", o => o.Threads, (o, v) => o with { Threads = v }, "CPU threads", min: 0, fallback: "all cores")
+        .Quantized();
 
     public string? Model { get; init; }
 

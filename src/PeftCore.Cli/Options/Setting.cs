@@ -28,6 +28,9 @@ internal sealed record Setting<T>(string Name, SettingKind Kind, string Help, Fu
     /// <summary>The allowed values; null if every value of the kind is allowed.</summary>
     public IReadOnlyList<string>? Choices { get; init; }
 
+    /// <summary>Other names of <see cref="Choices"/> that are read too.</summary>
+    public IReadOnlyDictionary<string, string> OtherNames { get; init; } = new Dictionary<string, string>();
+
     /// <summary>Values that a shell offers beside <see cref="Choices"/>; null for none.</summary>
     public Func<IEnumerable<string>>? Suggestions { get; init; }
 
@@ -64,6 +67,7 @@ internal sealed record Setting<T>(string Name, SettingKind Kind, string Help, Fu
     /// <summary>Returns the options with the value of a flag.</summary>
     public T Set(T options, string text, string place)
     {
+        text = OtherNames.GetValueOrDefault(text.Replace('-', '_'), text);
         if (Choices is { } choices && !choices.Contains(text.Replace('-', '_')) && !choices.Contains(text))
         {
             throw new BadInputException($"{place} is \"{text}\", expected {Description}.");

@@ -89,15 +89,18 @@ internal sealed class SettingRows<T>(Func<T> create)
     /// <param name="values">The allowed values; null for all.</param>
     /// <param name="aliases">Other names.</param>
     /// <param name="fallback">The description of the default in --help.</param>
+    /// <param name="nameOf">The name of a value; null for lower case with underscores.</param>
+    /// <param name="otherNames">Other names of values that are read too, with the name that is written.</param>
     public SettingRows<T> Choice<TEnum>(string name, Func<T, TEnum> get, Func<T, TEnum, T> set, string help, TEnum[]? values = null,
-        string[]? aliases = null, string? fallback = null)
+        string[]? aliases = null, string? fallback = null, Func<TEnum, string>? nameOf = null, Dictionary<string, string>? otherNames = null)
         where TEnum : struct, Enum
     {
         values ??= Enum.GetValues<TEnum>();
-        return Add(new(name, SettingKind.Text, help, o => NameOf(get(o)),
-            (o, text) => set(o, values.First(value => NameOf(value) == text.Replace('-', '_'))))
+        nameOf ??= NameOf;
+        return Add(new(name, SettingKind.Text, help, o => nameOf(get(o)),
+            (o, text) => set(o, values.First(value => nameOf(value) == text.Replace('-', '_'))))
         {
-            Choices = [.. values.Select(NameOf)], Aliases = aliases ?? [], Fallback = fallback,
+            Choices = [.. values.Select(nameOf)], Aliases = aliases ?? [], Fallback = fallback, OtherNames = otherNames ?? [],
         });
     }
 

@@ -3,6 +3,7 @@ using PeftCore.Cli.Session;
 using PeftCore.Peft.Prompts;
 using PeftCore.Peft.Sparse;
 using PeftCore.Tensors;
+using PeftCore.Training;
 
 namespace PeftCore.Cli.Options;
 
@@ -36,6 +37,14 @@ internal static class SettingRules
         new(["dtype"], options => options is { Device: "cpu", Dtype: DType.BF16 }
             ? "on what the CPU computes, which is in F32; it only stores the frozen weights in bf16" : null, Wholly: false),
         new(["max-memory"], options => options.Limits?.Idle(options.Device), Wholly: false),
+        new(["adam-beta1", "adam-beta2"], options => options.Optimizer switch
+        {
+            OptimizerKind.Sgd => "with --optim sgd, which has no moments",
+            OptimizerKind.Adafactor => "with --optim adafactor, whose decay follows from the step",
+            _ => null,
+        }),
+        new(["adam-epsilon"], options => options.Optimizer is OptimizerKind.AdamW or OptimizerKind.AdamW8Bit ? null
+            : $"with --optim {options.Optimizer.ToString().ToLowerInvariant()}, which divides by no root of a second moment with it"),
     ];
 
     public static NoEffect<TrainOptions>[] Train { get; } =
@@ -44,7 +53,7 @@ internal static class SettingRules
         new(["num-epochs"], options => options.MaxSteps > 0 ? "beside --max-steps, which says how long to train" : null),
         new(["warmup-ratio"], options => options.WarmupSteps > 0 ? "beside --warmup-steps, which says how long the learning rate rises"
             : null),
-        new(["init-batches"], options => AdapterSetup.TryConfigOf(options) is { } config && !Training.LoraCalibration.NeedsData(config)
+        new(["init-batches"], options => AdapterSetup.TryConfigOf(options) is { } config && !LoraCalibration.NeedsData(config)
             ? "unless --init-lora-weights is eva, corda or lora_ga" : null),
     ];
 
@@ -54,7 +63,7 @@ internal static class SettingRules
     public static NoEffect<TrainOptions>[] Plan { get; } =
     [
         .. OfTraining, NoClasses,
-        new([.. OfRuns, "learning-rate", "seed", "no-replay"], _ => "on what a step takes, so none on its plan"),
+        new([.. OfRuns, "learning-rate", "adam-beta1", "adam-beta2", "adam-epsilon", "seed", "no-replay"], _ => "on what a step takes, so none on its plan"),
     ];
 
     public static NoEffect<TrainOptions>[] BenchStep { get; } = [.. OfTraining, NoClasses, new(OfRuns, _ => "on the time of a step")];

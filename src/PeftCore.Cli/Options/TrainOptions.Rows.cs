@@ -116,7 +116,8 @@ internal sealed partial record TrainOptions
         .Bool("gradient-checkpointing", o => o.GradientCheckpointing, (o, v) => o with { GradientCheckpointing = v },
             "keep less for the backward pass and compute it again")
         .Group(HelpGroups.Training)
-        .Number("weight-decay", o => o.WeightDecay, (o, v) => o with { WeightDecay = v }, "AdamW's weight decay", min: 0)
+        .Number("weight-decay", o => o.WeightDecay, (o, v) => o with { WeightDecay = v }, 
+            "weight decay, apart from the gradient's moments but for sgd", min: 0)
         .Number("max-grad-norm", o => o.MaxGradNorm, (o, v) => o with { MaxGradNorm = v },
             "longest gradient; longer ones are scaled down, 0 leaves them", min: 0)
         .Group(HelpGroups.Saving)
@@ -135,7 +136,16 @@ internal sealed partial record TrainOptions
         .Number("validation-split", o => o.ValidationSplit, (o, v) => o with { ValidationSplit = v },
             "part of the training samples to hold out, if there are no validation data", min: 0, max: 0.9)
         .Group(HelpGroups.Training)
-        .Choice("optimizer", o => o.Optimizer, (o, v) => o with { Optimizer = v }, "which optimizer trains", aliases: ["optim"])
+        .Choice("optimizer", o => o.Optimizer, (o, v) => o with { Optimizer = v }, "which optimizer trains", aliases: ["optim"],
+            nameOf: kind => kind.ToString().Replace("8Bit", "_8bit", StringComparison.Ordinal).ToLowerInvariant(),
+            otherNames: new() { ["adam_w"] = "adamw", ["adamw_torch"] = "adamw", ["adamw_torch_fused"] = "adamw",
+                ["adamw_bnb_8bit"] = "adamw_8bit", ["lion_32bit"] = "lion" })
+        .Number("adam-beta1", o => o.AdamBeta1, (o, v) => o with { AdamBeta1 = v },
+            "decay of the first moment of adamw and adamw_8bit; for lion the moment's part in a step", min: 0, max: 1)
+        .Number("adam-beta2", o => o.AdamBeta2, (o, v) => o with { AdamBeta2 = v },
+            "decay of the second moment of adamw and adamw_8bit; for lion that of its moment", min: 0, max: 1)
+        .Number("adam-epsilon", o => o.AdamEpsilon, (o, v) => o with { AdamEpsilon = v },
+            "what adamw and adamw_8bit add to the root of the second moment, above 0", min: 0)
         .Group(HelpGroups.Saving)
         .Whole("logging-steps", o => o.LoggingSteps, (o, v) => o with { LoggingSteps = v },
             "write a line of the log after this many steps", min: 1)
@@ -150,5 +160,6 @@ internal sealed partial record TrainOptions
             "run every training pass anew instead of replaying a captured one")
         .Bool("pack-weights", o => o.PackWeights, (o, v) => o with { PackWeights = v },
             "keep frozen weights packed for matrix products: faster, and up to twice their bytes more (CPU)")
+        .Quantized()
         .Sequence();
 }

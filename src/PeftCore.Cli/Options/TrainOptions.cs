@@ -128,6 +128,13 @@ internal sealed partial record TrainOptions : SequenceOptions, ISettings<TrainOp
 
     public bool GradientCheckpointing { get; init; }
 
+    // Through decimal, so that the default is 0.9 and not the float32 number next to it.
+    public double AdamBeta1 { get; init; } = (double)(decimal)Trainer.Betas.Beta1;
+
+    public double AdamBeta2 { get; init; } = (double)(decimal)Trainer.Betas.Beta2;
+
+    public double AdamEpsilon { get; init; } = (double)(decimal)Trainer.Epsilon;
+
     public double WeightDecay { get; init; } = Trainer.WeightDecay;
 
     public double MaxGradNorm { get; init; } = Trainer.MaxGradNorm;

@@ -5,4 +5,7 @@ internal abstract record VerbOptions
 {
     /// <summary>The settings that the user gave; all others have their defaults.</summary>
     public GivenSettings Given { get; } = new();
+
+    /// <summary>The settings about quantisation, for verbs that load a base.</summary>
+    public QuantizationSettings Quantization { get; init; } = new();
 }

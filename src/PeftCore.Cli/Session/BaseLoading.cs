@@ -9,12 +9,12 @@ internal static class BaseLoading
 {
     /// <summary>Loads a model directory and passes on its warnings, also those before an error.</summary>
     public static TransformerModel Load(string directory, Backend backend, DType? dtype, Action<string>? warn,
-        TaskOptions? task = null)
+        TaskOptions? task = null, QuantizationOptions? quantization = null)
     {
         var warnings = new List<string>();
         try
         {
-            return ModelLoader.Load(directory, backend, dtype, warnings, task);
+            return ModelLoader.Load(directory, backend, dtype, warnings, task, quantization);
         }
         finally
         {

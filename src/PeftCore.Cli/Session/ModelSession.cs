@@ -21,14 +21,15 @@ internal sealed class ModelSession : IDisposable
     private readonly Func<PeftModel> _load;
     private PeftModel? _model;
 
-    private ModelSession(Backend backend, string directory, DType? dtype, Action<string>? warn, int? rows, TaskOptions? task)
+    private ModelSession(Backend backend, string directory, DType? dtype, Action<string>? warn, int? rows, TaskOptions? task,
+        QuantizationOptions? quantization)
     {
         (Backend, Directory, Task) = (backend, directory, task);
         Declared = Declare();
         Rows = rows ?? Declared.VocabularySize;
         _load = () =>
         {
-            var model = new PeftModel(BaseLoading.Load(directory, backend, dtype, warn, Task));
+            var model = new PeftModel(BaseLoading.Load(directory, backend, dtype, warn, Task, quantization));
             if (rows is { } count)
             {
                 model.ResizeTokenEmbeddings(count);
@@ -87,10 +88,11 @@ internal sealed class ModelSession : IDisposable
     /// <param name="warn">Receives a sentence for each contradiction in the files.</param>
     /// <param name="rows">Number of rows of the token tables; null for that of the file.</param>
     /// <param name="task">The task; null for that of the architecture.</param>
+    /// <param name="quantization">How linear layers are quantised while they are loaded; null for as they are stored.</param>
     public static ModelSession Open(Backend backend, string? directory, DType? dtype = null, Action<string>? warn = null, int? rows = null,
-        TaskOptions? task = null)
+        TaskOptions? task = null, QuantizationOptions? quantization = null)
     {
-        var session = OpenUnloaded(backend, directory, dtype, warn, rows, task);
+        var session = OpenUnloaded(backend, directory, dtype, warn, rows, task, quantization);
         try
         {
             _ = session.Model;
@@ -106,12 +108,12 @@ internal sealed class ModelSession : IDisposable
     /// <summary>Opens a model directory; the weights are loaded at the first use, so that memory can be planned before.</summary>
     /// <inheritdoc cref="Open"/>
     public static ModelSession OpenUnloaded(Backend backend, string? directory, DType? dtype = null, Action<string>? warn = null,
-        int? rows = null, TaskOptions? task = null)
+        int? rows = null, TaskOptions? task = null, QuantizationOptions? quantization = null)
     {
         try
         {
             return new ModelSession(backend, directory
-                ?? throw new BadInputException("expected --model DIR, the directory of the base model."), dtype, warn, rows, task);
+                ?? throw new BadInputException("expected --model DIR, the directory of the base model."), dtype, warn, rows, task, quantization);
         }
         catch
         {

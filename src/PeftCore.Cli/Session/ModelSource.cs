@@ -43,14 +43,15 @@ internal sealed record ModelSource(TrainOptions Options, string? Config, PeftCon
         TransformerModel model;
         if (config is null)
         {
-            model = BaseLoading.Load(options.Model!, backend, options.Dtype == DType.BF16 ? DType.BF16 : null, warn, task);
+            model = BaseLoading.Load(options.Model!, backend, options.Dtype == DType.BF16 ? DType.BF16 : null, warn, task,
+                options.Quantization.ToOptions());
         }
         else
         {
             var warnings = new List<string>();
             model = ModelLoader.Declare(ConfigReader.Open(config), warnings, task);
             warnings.ForEach(warning => warn?.Invoke(warning));
-            ModelLoader.Initialize(model, backend, options.Dtype, options.Seed);
+            ModelLoader.Initialize(model, backend, options.Dtype, options.Seed, options.Quantization.ToOptions());
         }
         if (options.ResizeTokenEmbeddings is { } rows)
         {

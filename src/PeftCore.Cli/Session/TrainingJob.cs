@@ -219,6 +219,8 @@ internal sealed class TrainingJob
             Schedule = Enum.Parse<ScheduleKind>(options.LrSchedulerType, ignoreCase: true),
             WarmupSteps = options.WarmupSteps,
             WarmupRatio = options.WarmupRatio,
+            Betas = ((float)options.AdamBeta1, (float)options.AdamBeta2),
+            Epsilon = (float)options.AdamEpsilon,
             WeightDecay = (float)options.WeightDecay,
             MaxGradNorm = options.MaxGradNorm,
             LoggingSteps = options.LoggingSteps,

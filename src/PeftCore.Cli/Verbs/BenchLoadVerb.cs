@@ -6,6 +6,7 @@ using PeftCore.Cli.Options;
 using PeftCore.Cli.Output;
 using PeftCore.Cli.Session;
 using PeftCore.Ilgpu;
+using PeftCore.Models;
 using PeftCore.Tensors;
 
 namespace PeftCore.Cli.Verbs;
@@ -22,6 +23,7 @@ internal sealed class BenchLoadVerb : Verb
     };
     private readonly Option<int> _shards = NumberOption.Whole("--shards", "weight files of --config", 1);
     private readonly Option<string> _stored = DType("--stored", "how the files of --config store the weights", "bf16");
+    private readonly QuantizationFlags _quantization = new();
     private readonly Option<string> _dtype = DType("--dtype", "dtype of the loaded weights", "stored", "stored");
 
     public BenchLoadVerb() : base("load", "Time loading a model.")
@@ -31,6 +33,7 @@ internal sealed class BenchLoadVerb : Verb
         Add(_shards);
         Add(_stored);
         Add(_dtype);
+        _quantization.AddTo(this);
     }
 
     public override VerbResult Run(Invocation call)
@@ -48,17 +51,17 @@ internal sealed class BenchLoadVerb : Verb
         {
             SparseCheckpoint.Write(files.FullPath, config, Parse(call.Value(_stored)!)!.Value, call.Value(_shards));
         }
-        return Load(call, call.Value(_model) ?? files.FullPath, Parse(call.Value(_dtype)!));
+        return Load(call, call.Value(_model) ?? files.FullPath, Parse(call.Value(_dtype)!), _quantization.Read(call));
     }
 
-    private static VerbResult Load(Invocation call, string directory, DType? dtype)
+    private static VerbResult Load(Invocation call, string directory, DType? dtype, QuantizationOptions? quantization)
     {
         using var scope = new TensorScope();
         using var planned = new MetaBackend(chunkBytes: IlgpuDevices.ChunkBytes(call.Device));
-        BaseLoading.Load(directory, planned, dtype, warn: null).Dispose();
+        BaseLoading.Load(directory, planned, dtype, warn: null, quantization: quantization).Dispose();
         using var backend = Devices.Open(call.Device);
         long start = Stopwatch.GetTimestamp();
-        using var model = BaseLoading.Load(directory, backend, dtype, call.Terminal.Warn);
+        using var model = BaseLoading.Load(directory, backend, dtype, call.Terminal.Warn, quantization: quantization);
         backend.Synchronize();
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         long stored = Directory.EnumerateFiles(directory, "*.safetensors").Sum(file => new FileInfo(file).Length),

@@ -51,7 +51,8 @@ internal sealed class BenchStepVerb : Verb
         var model = source.Build(backend);
         var trainer = new TrainerOptions
         {
-            Optimizer = options.Optimizer, WeightDecay = (float)options.WeightDecay, MaxGradNorm = options.MaxGradNorm
+            Optimizer = options.Optimizer, Betas = ((float)options.AdamBeta1, (float)options.AdamBeta2),
+            Epsilon = (float)options.AdamEpsilon, WeightDecay = (float)options.WeightDecay, MaxGradNorm = options.MaxGradNorm
         };
         using var step = new AdapterStep(model, trainer);
         var batch = MemoryPlan.FullBatch(model.Base, options.BatchSize, source.Length(), options.Seed, source.TargetLength());
@@ -69,11 +70,9 @@ internal sealed class BenchStepVerb : Verb
         call.Say(string.Create(CultureInfo.InvariantCulture,
             $"{speed}, {median:0.0} ms a step (best {best:0.0}), peak {new ByteSize(backend.Memory.PeakBytes)}, planned " +
             $"{new ByteSize(planned)}"));
-        if (call.Value(_profile) && backend.CanProfile)
+        if (call.Value(_profile) && backend.Profile(() => step.Run(batches, options.LearningRate, times.Count, (ulong)times.Count)) is { } table)
         {
-            backend.StartProfile();
-            step.Run(batches, options.LearningRate, times.Count, (ulong)times.Count);
-            call.Say(backend.StopProfile());
+            call.Say(table);
         }
         model.Unload();
         model.Base.Dispose();

@@ -23,7 +23,7 @@ internal sealed class ChatVerb : Verb
         }
         using var session = ModelSession.OpenUnloaded(Devices.Open(options.Device, limit: options.Limits?.For(options.Device),
             compute: options.Dtype), options.Model, warn: call.Terminal.Warn, rows: options.ResizeTokenEmbeddings,
-            task: TaskChoice.Of(null, options.Adapters))
+            task: TaskChoice.Of(null, options.Adapters), quantization: options.Quantization.ToOptions())
             .RequireText().WithAdapters(options.Adapters, call);
         session.TellOfTokenizer(call, generates: true);
         call.Note(session.TaskNote(options));

@@ -33,7 +33,8 @@ internal sealed class CompareVerb : Verb
         OutputDirectory.RefuseOtherMethods(output, names);
         OutputDirectory.SayReplaced(output, OutputKind.Comparison, call);
         using var session = ModelSession.OpenUnloaded(Devices.Open(options.Device, options.Threads, null), options.Model,
-            warn: call.Terminal.Warn, rows: options.ResizeTokenEmbeddings, task: TaskChoice.Of(options));
+            warn: call.Terminal.Warn, rows: options.ResizeTokenEmbeddings, task: TaskChoice.Of(options),
+            quantization: options.Quantization.ToOptions());
         var comparison = new Comparison(session, options, places, call);
         call.Say(Text($"before training: held-out loss {comparison.HeldLoss:0.0000}, ")
             + (comparison.BaseLoss is { } own ? Text($"loss on the base's kind of text {own:0.0000}")

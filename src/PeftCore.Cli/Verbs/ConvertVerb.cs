@@ -3,6 +3,7 @@ using System.Globalization;
 using PeftCore.Cli.Options;
 using PeftCore.Cli.Output;
 using PeftCore.Cli.Session;
+using PeftCore.Models;
 using PeftCore.Peft;
 
 namespace PeftCore.Cli.Verbs;
@@ -14,14 +15,13 @@ internal sealed class ConvertVerb : Verb
     /// <summary>Name of the file that diffusers reads of a directory.</summary>
     public const string PipelineFileName = "pytorch_lora_weights.safetensors";
 
-    private readonly Option<string> _adapter = new("--adapter")
+    private readonly Option<string?> _adapter = new("--adapter")
     {
         Description = "directory of the adapter", HelpName = "DIR",
-        Required = true
     };
     private readonly Option<string> _output = new("--output-dir")
     {
-        Description = "where the converted adapter goes", HelpName = "DIR",
+        Description = "where the converted adapter or model goes", HelpName = "DIR",
         Required = true
     };
     private readonly Option<string?> _model =
@@ -39,7 +39,12 @@ internal sealed class ConvertVerb : Verb
         Description = "the adapter as it was saved before it trained, to make a plain LoRA of twice the rank", HelpName = "DIR",
     };
 
-    public ConvertVerb() : base("convert", "Save an adapter anew: as it is, or as a LoRA.")
+    private readonly Option<bool> _dequantize = new("--dequantize")
+    {
+        Description = "write the base model of --model with plain weights instead of quantised ones",
+    };
+
+    public ConvertVerb() : base("convert", "Save an adapter anew: as it is, or as a LoRA; or a quantised model as a plain one.")
     {
         Add(_adapter);
         Add(_output);
@@ -48,11 +53,18 @@ internal sealed class ConvertVerb : Verb
         Add(_rows);
         Add(_initial);
         Add(_layout);
+        Add(_dequantize);
     }
 
     public override VerbResult Run(Invocation call)
     {
-        string adapter = call.Value(_adapter)!, output = call.Value(_output)!;
+        string output = call.Value(_output)!;
+        if (call.Value(_dequantize))
+        {
+            return Dequantize(call, output);
+        }
+        string adapter = call.Value(_adapter) ?? throw new BadInputException(
+            "expected --adapter DIR, the adapter to convert, or --dequantize with --model DIR.");
         if (call.Value(_layout) is not null || adapter.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase))
         {
             return Pipeline(call, adapter, output);
@@ -74,6 +86,32 @@ internal sealed class ConvertVerb : Verb
             return Without(call, adapter, output, initial);
         }
         return call.Value(_model) is { } model ? OnModel(call, adapter, output, model) : AsItIs(call, adapter, output);
+    }
+
+    /// <summary>From a model with quantised weights to a plain one.</summary>
+    private VerbResult Dequantize(Invocation call, string output)
+    {
+        if (call.IsGiven(_adapter) || call.IsGiven(_rank) || call.IsGiven(_rows) || call.IsGiven(_initial) || call.IsGiven(_layout))
+        {
+            throw new BadInputException("--dequantize converts the model of --model alone: leave what is about adapters out.");
+        }
+        string model = call.Value(_model) ?? throw new BadInputException("expected --model DIR, the quantised model.");
+        OutputDirectory.Check(output, OutputKind.Model, (model, "the quantised model"));
+        OutputDirectory.CheckApart(output, (model, "the quantised model"));
+        OutputDirectory.RefuseOtherWeights(output);
+        OutputDirectory.SayReplaced(output, OutputKind.Model, call);
+        call.Note(call.IsGiven(GlobalOptions.Device) ? "--device has no effect: weights are dequantised on the CPU." : null);
+        var warnings = new List<string>();
+        try
+        {
+            long bytes = ModelWriter.Dequantize(model, output, warnings);
+            call.Say($"{output}: {new ByteSize(bytes)}");
+            return VerbResult.Done(new JsonReport().Add("output_dir", output).Add("model_bytes", bytes));
+        }
+        finally
+        {
+            warnings.ForEach(call.Terminal.Warn);
+        }
     }
 
     /// <summary>From a file of a diffusion pipeline to an adapter directory, or the other way.</summary>

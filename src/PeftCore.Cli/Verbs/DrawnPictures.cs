@@ -21,7 +21,8 @@ internal static class DrawnPictures
     {
         OutputDirectory.RefuseFile(output);
         using var session = ModelSession.OpenUnloaded(Devices.Open(options.Device, limit: options.Limits?.For(options.Device),
-            compute: options.Dtype), options.Model, warn: call.Terminal.Warn, task: TaskChoice.Of(null, options.Adapters))
+            compute: options.Dtype), options.Model, warn: call.Terminal.Warn, task: TaskChoice.Of(null, options.Adapters),
+            quantization: options.Quantization.ToOptions())
             .RequireDrawing();
         var reader = session.Pictures;
         session.TellOfPictures(call);

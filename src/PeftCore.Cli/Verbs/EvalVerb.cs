@@ -26,6 +26,7 @@ internal sealed class EvalVerb : Verb
     };
     private readonly Option<string?> _task = TaskOption.New();
     private readonly Option<string?> _pooling = PoolingOption.New();
+    private readonly QuantizationFlags _quantization = new();
     private readonly Option<int?> _rows = ResizeOption.New();
     private readonly Option<string?> _data = new("--data") { Description = "data to evaluate on", HelpName = "FILE|DIR" };
     private readonly Option<int> _batchSize = NumberOption.Whole("--batch-size", "sequences at once", Defaults.BatchSize);
@@ -96,6 +97,7 @@ internal sealed class EvalVerb : Verb
         {
             Add(option);
         }
+        _quantization.AddTo(this);
     }
 
     public override VerbResult Run(Invocation call)
@@ -105,9 +107,10 @@ internal sealed class EvalVerb : Verb
         call.Note(SettingRules.DtypeOn(call.Device, dtype));
         var limits = call.Value(_limits) is { } text ? MemoryLimits.Parse("--max-memory", text) : null;
         call.Note(limits?.Idle(call.Device) is { } idle ? $"--max-memory has no effect {idle}." : null);
+        var quantization = _quantization.Read(call);
         var backend = Devices.Open(call.Device, limit: limits?.For(call.Device), compute: dtype);
         using var session = ModelSession.Open(backend, call.Value(_model), warn: call.Terminal.Warn, rows: call.Value(_rows),
-            task: TaskChoice.Of(call.Value(_task), call.Value(_adapter) ?? [], call.Value(_pooling)))
+            task: TaskChoice.Of(call.Value(_task), call.Value(_adapter) ?? [], call.Value(_pooling)), quantization: quantization)
             .WithAdapters(call.Value(_adapter) ?? [], call);
         var options = new SequenceOptions
         {

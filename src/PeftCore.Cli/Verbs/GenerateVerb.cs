@@ -38,7 +38,7 @@ internal sealed class GenerateVerb : Verb
         string prompt = PromptInput.Required(options, call.Terminal);
         using var session = ModelSession.OpenUnloaded(Devices.Open(options.Device, limit: options.Limits?.For(options.Device),
             compute: options.Dtype), options.Model, warn: call.Terminal.Warn, rows: options.ResizeTokenEmbeddings,
-            task: TaskChoice.Of(null, options.Adapters))
+            task: TaskChoice.Of(null, options.Adapters), quantization: options.Quantization.ToOptions())
             .RequireText().WithAdapters(options.Adapters, call);
         session.TellOfTokenizer(call, generates: true);
         call.Note(session.TaskNote(options));
@@ -83,7 +83,7 @@ internal sealed class GenerateVerb : Verb
     {
         using var session = ModelSession.OpenUnloaded(Devices.Open(options.Device, limit: options.Limits?.For(options.Device),
             compute: options.Dtype), options.Model, warn: call.Terminal.Warn, rows: options.ResizeTokenEmbeddings,
-            task: TaskChoice.Of(null, options.Adapters)).RequireSpeech();
+            task: TaskChoice.Of(null, options.Adapters), quantization: options.Quantization.ToOptions()).RequireSpeech();
         if (options.Spectrogram is { } drawing)
         {
             SpectrogramPlot.Draw(drawing, recording, WavFile.Read(recording));

@@ -56,18 +56,18 @@ internal sealed class InspectVerb : Verb
         var directory = ModelDirectory.Open(path);
         var config = directory.OpenConfig();
         string[] architectures = config.Raw("architectures") is { ValueKind: JsonValueKind.String } one ? [one.GetString()!]
-            : config.StringsOrNull("architectures") ?? [];
+            : config.Strings("architectures", []);
         string architecture = architectures.FirstOrDefault() ?? config.StringOrNull("model_type") ?? "unknown";
         using var weights = directory.HasWeights ? directory.OpenWeights() : null;
-        string? quantised = Quantization.Of(config) ?? (weights is null ? null : Quantization.Of(weights));
-        var model = quantised is null ? Declared(call, config, weights) : null;
+        string? quantised = QuantizationOptions.NameOf(config, weights, out bool isRead);
+        var model = quantised is null || isRead ? Declared(call, config, weights) : null;
         bool? tied = model is { Task: ModelTask.CausalLm or ModelTask.MaskedLm or ModelTask.Seq2SeqLm } ? model.IsTied : null;
 
         List<string[]> rows = [["model", path], ["architecture", architecture], .. Fields(config, ModelFields),
             .. Parts.SelectMany(part => PartFields(config, part))];
         if (quantised is not null)
         {
-            rows.Add(["quantised", $"{quantised}, which is not supported: such a model cannot be loaded"]);
+            rows.Add(["quantised", isRead ? quantised : $"{quantised}, which is not supported: such a model cannot be loaded"]);
         }
         if (model is not null && (model.Task != ModelTask.CausalLm || model.Labels.Count > 0))
         {
@@ -84,7 +84,9 @@ internal sealed class InspectVerb : Verb
         rows.Add(["tokenizer", directory.TokenizerPath is null ? "none (no tokenizer.json)" : "tokenizer.json"]);
         var report = new JsonReport().Add("kind", "model").Add("path", path).Add("architecture", architecture)
             .Add("tokenizer", directory.TokenizerPath is not null);
-        return Describe(call, rows, report.Add("quantization", quantised).Add("tied_embeddings", tied), weights);
+        // Codes and scales are no parameters of the model.
+        long? parameters = quantised is null ? null : model?.NamedParameters().Sum(parameter => parameter.Parameter.Shape.Count);
+        return Describe(call, rows, report.Add("quantization", quantised).Add("tied_embeddings", tied), weights, parameters);
     }
 
     /// <summary>The model without its weights; null, with a warning, if it cannot be loaded.</summary>
@@ -152,10 +154,11 @@ internal sealed class InspectVerb : Verb
         _ => value.GetRawText(),
     };
 
-    private static VerbResult Describe(Invocation call, List<string[]> rows, JsonReport report, WeightSource? weights)
+    private static VerbResult Describe(Invocation call, List<string[]> rows, JsonReport report, WeightSource? weights,
+        long? declared = null)
     {
         WeightEntry[] entries = weights is null ? [] : [.. weights.Names.Select(weights.Get)];
-        long parameters = entries.Where(entry => entry.DType != "BOOL").Sum(Elements); // Masks are no parameters.
+        long parameters = declared ?? entries.Where(entry => entry.DType != "BOOL").Sum(Elements); // Masks are no parameters.
         var dtypes = entries.GroupBy(entry => entry.DType).OrderByDescending(group => group.Sum(Elements)).ToList();
         rows.Add(["weights", weights is null ? "none"
             : $"{entries.Length} tensor{(entries.Length == 1 ? "" : "s")} in {weights.FileCount} file" +

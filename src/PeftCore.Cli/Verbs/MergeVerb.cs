@@ -20,6 +20,7 @@ internal sealed class MergeVerb : Verb
         HelpName = "DIR", Required = true
     };
     private readonly Option<string?> _task = TaskOption.New();
+    private readonly QuantizationFlags _quantization = new();
     private readonly Option<int?> _rows = ResizeOption.New();
     private readonly Option<string> _output = new("--output-dir")
     {
@@ -34,6 +35,7 @@ internal sealed class MergeVerb : Verb
         Add(_output);
         Add(_task);
         Add(_rows);
+        _quantization.AddTo(this);
     }
 
     public override VerbResult Run(Invocation call)
@@ -46,7 +48,7 @@ internal sealed class MergeVerb : Verb
         OutputDirectory.RefuseOtherWeights(output);
         OutputDirectory.SayReplaced(output, OutputKind.Model, call);
         using var session = ModelSession.Open(Devices.Open(call.Device), source, warn: call.Terminal.Warn, rows: call.Value(_rows),
-            task: TaskChoice.Of(call.Value(_task), call.Value(_adapter)!))
+            task: TaskChoice.Of(call.Value(_task), call.Value(_adapter)!), quantization: _quantization.Read(call))
             .WithAdapters(call.Value(_adapter)!, call);
         var warnings = new List<string>();
         var merged = session.Model.MergeAndUnload(warnings: warnings);

@@ -12,7 +12,8 @@ internal static class PictureClasses
     public static VerbResult Of(string path, SamplingOptions options, Invocation call)
     {
         using var session = ModelSession.OpenUnloaded(Devices.Open(options.Device, limit: options.Limits?.For(options.Device),
-            compute: options.Dtype), options.Model, warn: call.Terminal.Warn, task: TaskChoice.Of(null, options.Adapters))
+            compute: options.Dtype), options.Model, warn: call.Terminal.Warn, task: TaskChoice.Of(null, options.Adapters),
+            quantization: options.Quantization.ToOptions())
             .RequirePictures(byTexts: options.Labels is not null).WithAdapters(options.Adapters, call);
         var classes = options.Labels is { } list
             ? session.Pictures.Classify(session.Model.Base, path, Texts(list), session.Tokenizer)

@@ -30,7 +30,8 @@ internal sealed class ServeVerb : Verb
         var settings = options.ToServer();
         var directories = new AdapterDirectories(options.Adapters, options.AdaptersDir);
         using var session = ModelSession.OpenUnloaded(Devices.Open(options.Device, options.Threads, options.Limits?.For(options.Device),
-            options.Dtype), options.Model, warn: call.Terminal.Warn, rows: options.ResizeTokenEmbeddings, task: TaskOf(options));
+            options.Dtype), options.Model, warn: call.Terminal.Warn, rows: options.ResizeTokenEmbeddings, task: TaskOf(options),
+            quantization: options.Quantization.ToOptions());
         if (!session.ReadsText || session.HearsSpeech)
         {
             throw new BadInputException($"{session.Directory}: this {session.Declared.ModelType} model is for " +

@@ -22,7 +22,7 @@ internal sealed class TrainVerb : Verb
         var backend = Devices.Open(options.Device, options.Threads, options.MaxMemory, options.Dtype, !options.NoReplay,
             options.PackWeights);
         using var session = ModelSession.OpenUnloaded(backend, options.Model, StoredAs(options), call.Terminal.Warn,
-            options.ResizeTokenEmbeddings, TaskChoice.Of(options));
+            options.ResizeTokenEmbeddings, TaskChoice.Of(options), options.Quantization.ToOptions());
         var job = new TrainingJob(session, options, call);
         var plan = job.Plan;
         var settings = _settings.Resolve(options);

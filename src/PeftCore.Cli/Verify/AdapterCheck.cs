@@ -159,7 +159,7 @@ internal sealed class AdapterCheck(Backend backend, string directory, Expected e
             return; // Fixtures of diffusion models have no training.
         }
         float[] reference = expected.Floats("adamw.losses");
-        using var optimizer = new AdamW(model.Parameters, new AdamWOptions(WeightDecay: WeightDecay));
+        using var optimizer = new AdamW(model.Parameters, weightDecay: WeightDecay);
         float[] losses = new float[reference.Length];
         for (int i = 0; i < losses.Length; i++)
         {

@@ -56,7 +56,8 @@ internal sealed class FixtureVerifier(Backend backend, string? baseModel = null,
         }
         if (!File.Exists(Path.Combine(directory, "adapter_config.json")))
         {
-            return new BaseCheck(backend, directory, expected, warn).Run();
+            return QuantizedCheck.Fits(directory) && !expected.Has("loss") ? new QuantizedCheck(backend, directory, expected, warn).Run()
+                : new BaseCheck(backend, directory, expected, warn).Run();
         }
         return expected.Has("losses")
             ? new RunCheck(backend, directory, expected, baseModel, warn).Run()

@@ -74,7 +74,7 @@ internal sealed class RunCheck(Backend backend, string directory, Expected expec
         }
         results.Add(Evaluated("eval_before", model));
         float[] reference = expected.Floats("losses");
-        using var optimizer = new AdamW(model.Parameters, new AdamWOptions());
+        using var optimizer = new AdamW(model.Parameters);
         double worst = 0;
         double learningRate = expected.Has("learning_rate") ? expected.Floats("learning_rate")[0]
             : model.ConfigOf(PeftModel.DefaultAdapter).PeftType == "IA3" ? LearningRateOfScales : UsualLearningRate;

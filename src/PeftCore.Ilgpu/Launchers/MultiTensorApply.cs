@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using ILGPU;
 using PeftCore.Kernels.Ilgpu;
@@ -14,43 +15,62 @@ internal sealed class MultiTensorApply(LaunchContext gpu) : IDisposable
     /// <summary>Elements of a chunk, the work of one thread block.</summary>
     internal const int Chunk = 4096;
 
+    private const int MaxChunkLists = 16;
+
     private readonly Dictionary<string, (Storage Table, int Count)> _chunks = [];
 
     /// <summary>Number of chunks, and so of thread blocks, of these tensors.</summary>
-    public static int ChunksOf(ReadOnlySpan<TensorSlot> slots)
+    public static int ChunksOf<TSlot>(ReadOnlySpan<TSlot> slots) where TSlot : unmanaged, ITensorSlot
     {
         int chunks = 0;
         foreach (var slot in slots)
         {
-            chunks += SplitKSchedule.Count(slot.Count, Chunk);
+            chunks += SplitKSchedule.Count(slot.Length, Chunk);
         }
         return chunks;
     }
 
-    /// <summary>Queues the kernel. <paramref name="sums"/> has an element for each chunk, or is null.</summary>
-    public void Run<TKernel>(TensorSlot[] slots, ArrayView<float>? sums) where TKernel : struct, IKernel<MultiTensorArgs>
+    /// <summary>Queues a kernel whose chunks are runs of <see cref="Chunk"/> elements. <paramref name="sums"/> has an element for each
+    /// chunk, or is null.</summary>
+    public void Run<TKernel, TSlot>(TSlot[] slots, ArrayView<float>? sums)
+        where TKernel : struct, IKernel<MultiTensorArgs<TSlot>>
+        where TSlot : unmanaged, ITensorSlot
     {
-        var (table, count) = ChunkTable(slots);
+        if (ChunksOf<TSlot>(slots) > 0)
+        {
+            using var table = Upload(slots);
+            Run<TKernel, TSlot>(table, [.. slots.Select(slot => slot.Length)], Chunk, sums);
+        }
+    }
+
+    /// <summary>Copies the slots to the device for several launches.</summary>
+    public SlotTable<TSlot> Upload<TSlot>(TSlot[] slots) where TSlot : unmanaged => new(gpu, slots);
+
+    /// <summary>Queues a kernel over the slots of a table.</summary>
+    /// <param name="table">The slots.</param>
+    /// <param name="items">The items of each slot.</param>
+    /// <param name="step">Items of a chunk; a chunk's Start is the first.</param>
+    /// <param name="sums">Workspace of the kernel, or null.</param>
+    public void Run<TKernel, TSlot>(SlotTable<TSlot> table, int[] items, int step, ArrayView<float>? sums)
+        where TKernel : struct, IKernel<MultiTensorArgs<TSlot>>
+        where TSlot : unmanaged
+    {
+        var (chunks, count) = ChunkTable(items, step);
         if (count == 0)
         {
             return;
         }
         var device = gpu.Device;
-        // A view starts at a multiple of its element size, which is not a power of two here.
-        nint size = Marshal.SizeOf<TensorSlot>();
-        var described = gpu.Backend.Allocate((slots.Length + 1L) * size, MemoryKind.Workspace);
-        nint first = (described.Address + size - 1) / size * size;
-        device.Memory.Upload(MemoryMarshal.AsBytes<TensorSlot>(slots), first);
-        device.Run<TKernel, MultiTensorArgs>(count, 1, new MultiTensorArgs
+        device.Run<TKernel, MultiTensorArgs<TSlot>>(count, 1, new MultiTensorArgs<TSlot>
         {
             Memory = device.Space.View<float>(0, long.MaxValue / sizeof(float)),
             Bf16Memory = device.Space.View<BFloat16>(0, long.MaxValue / sizeof(ushort)),
-            Slots = device.Space.View<TensorSlot>(first, slots.Length),
-            Chunks = device.Space.View<TensorChunk>(table.Address, count),
+            Bytes = device.Space.View<byte>(0, long.MaxValue),
+            Slots = table.View,
+            Chunks = device.Space.View<TensorChunk>(chunks.Address, count),
             Sums = sums ?? device.Space.View<float>(0, 0),
             Run = Chunk,
         });
-        described.Release();
     }
 
     public void Dispose()
@@ -62,22 +82,26 @@ internal sealed class MultiTensorApply(LaunchContext gpu) : IDisposable
         _chunks.Clear();
     }
 
-    private (Storage Table, int Count) ChunkTable(TensorSlot[] slots)
+    private (Storage Table, int Count) ChunkTable(int[] items, int step)
     {
-        string sizes = string.Join(',', slots.Select(slot => slot.Count));
+        string sizes = $"{step}:{string.Join(',', items)}";
         if (_chunks.TryGetValue(sizes, out var known))
         {
             return known;
         }
         var chunks = new List<TensorChunk>();
-        for (int slot = 0; slot < slots.Length; slot++)
+        for (int slot = 0; slot < items.Length; slot++)
         {
-            for (int start = 0; start < slots[slot].Count; start += Chunk)
+            for (int start = 0; start < items[slot]; start += step)
             {
                 chunks.Add(new TensorChunk { Slot = slot, Start = start });
             }
         }
-        if (_chunks.Count == 8)
+        if (chunks.Count == 0)
+        {
+            return default;
+        }
+        if (_chunks.Count == MaxChunkLists)
         {
             Dispose();
         }
@@ -85,4 +109,25 @@ internal sealed class MultiTensorApply(LaunchContext gpu) : IDisposable
         gpu.Device.Memory.Upload(MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(chunks)), table.Address);
         return _chunks[sizes] = (table, chunks.Count);
     }
+}
+
+/// <summary>Slots on the device. The memory is freed as soon as the launches are queued: whatever takes it next comes later in the
+/// stream.</summary>
+internal readonly struct SlotTable<TSlot> : IDisposable where TSlot : unmanaged
+{
+    private readonly Storage _storage;
+
+    public SlotTable(LaunchContext gpu, TSlot[] slots)
+    {
+        // A view starts at a multiple of its element size, which is not a power of two here.
+        nint size = Unsafe.SizeOf<TSlot>();
+        _storage = gpu.Backend.Allocate((slots.Length + 1L) * size, MemoryKind.Workspace);
+        nint first = (_storage.Address + size - 1) / size * size;
+        gpu.Device.Memory.Upload(MemoryMarshal.AsBytes<TSlot>(slots), first);
+        View = gpu.Device.Space.View<TSlot>(first, slots.Length);
+    }
+
+    public ArrayView<TSlot> View { get; }
+
+    public void Dispose() => _storage.Release();
 }

@@ -273,6 +273,15 @@ public abstract partial class Backend
         }
     }
 
+    /// <summary>One AdamW step of many parameters in bitsandbytes' arithmetic, with moments of 8 bits.</summary>
+    internal abstract void AdamW8Bit(ReadOnlySpan<AdamW8BitTensors> parameters, float gradientScale);
+
+    /// <summary>One Lion step of many parameters.</summary>
+    internal abstract void Lion(ReadOnlySpan<LionTensors> parameters, float gradientScale);
+
+    /// <summary>One Adafactor step of many parameters.</summary>
+    internal abstract void Adafactor(ReadOnlySpan<AdafactorTensors> parameters, float gradientScale);
+
     /// <summary>One step of stochastic gradient descent of one parameter, with or without a momentum buffer.</summary>
     internal abstract void Sgd(Tensor parameter, Tensor gradient, float gradientScale, Tensor? momentumBuffer, float learningRate,
         float momentum,

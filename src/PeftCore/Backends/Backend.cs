@@ -27,9 +27,6 @@ public abstract partial class Backend : IDevice, IDisposable
     /// <summary>The arena that tensors are allocated in.</summary>
     internal abstract Arena Arena { get; }
 
-    /// <summary>Whether kernels can be timed: <see cref="StartProfile"/>.</summary>
-    public bool CanProfile => Profiler is not null;
-
     /// <summary>The timer of this device's kernels; null if it has none.</summary>
     internal virtual IKernelProfiler? Profiler => null;
 
@@ -84,11 +81,27 @@ public abstract partial class Backend : IDevice, IDisposable
     /// <summary>Returns memory that holds no tensor to the system: what only loading or initialising needed.</summary>
     internal abstract void Trim();
 
-    /// <summary>Starts to time every kernel.</summary>
-    public void StartProfile() => Timer.Start();
-
-    /// <summary>Stops timing and returns a table: time, share, launches and rate of each kernel, the longest first.</summary>
-    public string StopProfile() => Timer.Stop();
+    /// <summary>Times every kernel of some work. Returns a table: time, share, launches and rate of each kernel, the longest first; null,
+    /// without doing the work, if the device cannot time its kernels.</summary>
+    public string? Profile(Action work)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        if (Profiler is null)
+        {
+            return null;
+        }
+        Profiler.Start();
+        try
+        {
+            work();
+        }
+        catch
+        {
+            Profiler.Stop();
+            throw;
+        }
+        return Profiler.Stop();
+    }
 
     /// <summary>Frees the device and all of its memory.</summary>
     public void Dispose()
@@ -125,6 +138,4 @@ public abstract partial class Backend : IDevice, IDisposable
 
     /// <summary>Waits until no other thread's pass runs on a device that runs one at a time.</summary>
     internal FairLock.Hold EnterPass() => PassLock?.EnterExclusive() ?? default;
-
-    private IKernelProfiler Timer => Profiler ?? throw new NotSupportedException($"{Name} does not time its kernels");
 }

@@ -9,7 +9,7 @@ internal static class TableRows
     {
         var reader = new RowReader(path, options);
         int number = 0;
-        foreach (var row in read(path))
+        foreach (var row in Given.Result(read(path), $"{path}: the reader of {Path.GetExtension(path)} files"))
         {
             var place = new RowPlace(path, ++number, "row");
             if (row.ValueKind != JsonValueKind.Object)

@@ -102,7 +102,7 @@ public sealed class ConfigReader
     };
 
     /// <summary>A list of strings, or null if absent.</summary>
-    public string[]? StringsOrNull(string name) =>
+    internal string[]? StringsOrNull(string name) =>
         List(name, "a list of strings", e => e.ValueKind == JsonValueKind.String ? e.GetString() : null);
 
     /// <summary>A list of strings; without <paramref name="fallback"/> the field is required.</summary>

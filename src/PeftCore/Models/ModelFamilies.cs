@@ -111,8 +111,14 @@ public static class ModelFamilies
     /// <param name="targetModules">Names of the layers that adapters change if a configuration names none; may be empty.</param>
     /// <exception cref="ArgumentException">The family is already registered.</exception>
     public static void Register(string modelType, Func<ConfigReader, ICollection<string>?, CausalModel> declare,
-        params IReadOnlyList<string> targetModules) =>
-        Register(modelType, new ModelFamily((config, _, warnings) => declare(config, warnings), [ModelTask.CausalLm], targetModules));
+        params IReadOnlyList<string> targetModules)
+    {
+        ArgumentNullException.ThrowIfNull(declare);
+        Given.Items(targetModules);
+        Register(modelType, new ModelFamily(
+            (config, _, warnings) => Given.Result(declare(config, warnings), $"the family of model type \"{modelType}\""),
+            [ModelTask.CausalLm], targetModules));
+    }
 
     /// <summary>Adds a family.</summary>
     internal static void Register(string modelType, ModelFamily family)

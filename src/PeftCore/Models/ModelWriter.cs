@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using PeftCore.Backends;
 using PeftCore.Io;
+using PeftCore.Models.Quantized;
 using PeftCore.Nn;
 using PeftCore.Tensors;
 
@@ -43,13 +44,43 @@ public static partial class ModelWriter
         return bytes;
     }
 
+    /// <summary>Writes a plain model directory from one with quantised weights, one weight at a time: each in the dtype that it had before,
+    /// as the files record it.</summary>
+    /// <param name="source">The quantised model's directory.</param>
+    /// <param name="directory">The directory; created if missing.</param>
+    /// <param name="warnings">Receives a sentence for each contradiction in the source.</param>
+    /// <returns>Bytes of the weights' file.</returns>
+    /// <exception cref="BadInputException">The source is not quantised, or its files are damaged.</exception>
+    public static long Dequantize(string source, string directory, ICollection<string>? warnings = null)
+    {
+        var from = ModelDirectory.Open(source);
+        var config = from.OpenConfig();
+        using var weights = from.OpenWeights();
+        var model = ModelLoader.Declare(config, weights, warnings);
+        using var backend = new CpuBackend();
+        var tensors = new DequantizedFiles(model, weights, Quantization.Of(config), backend).Tensors();
+        long bytes = 0;
+        AtomicDirectory.Update(directory, built =>
+        {
+            ModelCompanions.Copy(source, built);
+            string file = Path.Combine(built, model is UNet ? DiffusionName : WeightsName);
+            SafetensorsWriter.Write(file, tensors, new Dictionary<string, string> { ["format"] = "pt" });
+            bytes = new FileInfo(file).Length;
+            JsonFile.Write(Path.Combine(built, ConfigName), SavedQuantization.Without(ReadConfig(from.ConfigPath)));
+        }, IsOwn);
+        return bytes;
+    }
+
     /// <summary>Whether a file belongs to a model, so that it is removed when the model is replaced.</summary>
     private static bool IsOwn(string name) => name is ConfigName or WeightsName or DiffusionName or WeightsName + ".index.json"
         or DiffusionName + ".index.json" || ModelCompanions.Has(name) || Shard.IsMatch(name);
 
     /// <summary>A parameter, or the tensors into which files of the family divide it.</summary>
     private static IEnumerable<SafetensorsTensor> ToFiles(TransformerModel model, string path, Parameter parameter) =>
-        model.PiecesOf(path) is { } pieces ? pieces.Select(piece => ToFile(piece, parameter)) : [ToFile(model.FileName(path), parameter)];
+        model.PiecesOf(path) is { } pieces ? pieces.Select(piece => ToFile(piece, parameter))
+        : parameter.Value.Format is { } format ? format.QuantizesRows ? EightBitWeight.ToFile(model.FileName(path), parameter.Value)
+            : FourBitWeight.ToFile(model.FileName(path), parameter.Value)
+        : [ToFile(model.FileName(path), parameter)];
 
     private static SafetensorsTensor ToFile(WeightPiece piece, Parameter parameter) => ToFile(piece.Name, parameter.Value.DType,
         piece.ShapeIn(parameter.Shape), stream =>
@@ -73,9 +104,8 @@ public static partial class ModelWriter
     /// <summary>The source's configuration; a merge may have given a tied head its own table, or the tables more rows.</summary>
     private static JsonNode ConfigOf(TransformerModel model, string path)
     {
-        using var document = JsonFile.Read(path);
-        var config = JsonObject.Create(document.RootElement.Clone())!;
-        config.Remove("quantization_config"); // Weights that were in MXFP4 are written as BF16.
+        var config = ReadConfig(path);
+        SavedQuantization.Write(model, config);
         if (model.ReadsTokens && config["text_config"] is JsonObject text)
         {
             text["vocab_size"] = model.VocabularySize;
@@ -93,6 +123,12 @@ public static partial class ModelWriter
             NameHead(model, ConfigChecks.ArchitectureOf(ConfigReader.Open(path)), config);
         }
         return config;
+    }
+
+    private static JsonObject ReadConfig(string path)
+    {
+        using var document = JsonFile.Read(path);
+        return JsonObject.Create(document.RootElement.Clone())!;
     }
 
     /// <summary>Writes the class of a new head and the names of its classes.</summary>

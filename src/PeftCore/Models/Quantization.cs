@@ -1,42 +1,72 @@
 using System.Text.Json;
 using PeftCore.Io;
+using PeftCore.Models.Quantized;
 
 namespace PeftCore.Models;
 
-/// <summary>Detects quantised weights by their configuration or by their tensors, and refuses them: the error says so, instead of naming a
-/// tensor of an unexpected shape.</summary>
-public static class Quantization
+/// <summary>Detects quantised weights by their configuration or by their tensors, and refuses those of methods that are not read: the error
+/// says so, instead of naming a tensor of an unexpected shape.</summary>
+internal static class Quantization
 {
     private static readonly string[] Fields = ["quantization_config", "compression_config", "quantization"];
 
+    // What a file without a word in its configuration is: read, read if the configuration says how, or not read.
+    private enum Reading
+    {
+        Never,
+        IfConfigured,
+        Always,
+    }
+
     // Endings of names that only quantised weights have. The first match decides, so specific endings come before common ones.
-    private static readonly (string[] Endings, string Method)[] Marks =
+    private static readonly (string[] Endings, string Method, Reading Reading)[] Marks =
     [
         ([".quant_state.bitsandbytes__nf4", ".quant_state.bitsandbytes__fp4", ".weight.absmax", ".weight.quant_map",
             ".weight.nested_absmax"],
-            "bitsandbytes (4 bits)"),
-        ([".SCB", ".weight_format"], "bitsandbytes (8 bits)"),
-        ([".g_idx"], "GPTQ"),
-        ([".qweight", ".qzeros"], "GPTQ or AWQ"),
-        ([".weight_packed", ".weight_zero_point", ".weight_shape"], "compressed-tensors"),
-        ([".weight_scale_inv"], "FP8"),
-        ([".weight_scale", ".weight_scale_2", ".input_scale", ".activation_scale"], "FP8 or compressed-tensors"),
-        (["_blocks"], "MXFP4"),
-        ([".W_q"], "HQQ"),
-        ([".codebooks", ".codes"], "AQLM"),
-        ([".Qidxs", ".SU", ".SV"], "QuIP#"),
-        ([".q_weight", ".q_scale", ".trellis"], "EXL2 or EXL3"),
-        ([".weight._data", ".weight._scale", ".weight._packed"], "Quanto"),
-        ([".weight_qdata", ".weight_zero_point"], "TorchAO"),
-        ([".weight_scales"], "EETQ"),
-        ([".scales"], "MLX, GPTQ or AWQ"),
+            "bitsandbytes (4 bits)", Reading.Always),
+        ([".SCB", ".weight_format"], "bitsandbytes (8 bits)", Reading.Always),
+        ([".g_idx"], "GPTQ", Reading.IfConfigured),
+        ([".qweight", ".qzeros"], "GPTQ or AWQ", Reading.IfConfigured),
+        ([".weight_scale_2"], "NVFP4", Reading.Never),
+        ([".weight_packed", ".weight_zero_point", ".weight_shape"], "compressed-tensors", Reading.IfConfigured),
+        ([".weight_scale_inv"], "FP8", Reading.Always),
+        ([".weight_scale", ".input_scale", ".activation_scale"], "FP8 or compressed-tensors", Reading.Always),
+        (["_blocks"], "MXFP4", Reading.Always),
+        ([".W_q"], "HQQ", Reading.Never),
+        ([".codebooks", ".codes"], "AQLM", Reading.Never),
+        ([".Qidxs", ".SU", ".SV"], "QuIP#", Reading.Never),
+        ([".q_weight", ".q_scale", ".trellis"], "EXL2 or EXL3", Reading.Never),
+        ([".weight._data", ".weight._scale", ".weight._packed"], "Quanto", Reading.Never),
+        ([".weight_qdata", ".weight_zero_point"], "TorchAO", Reading.Never),
+        ([".weight_scales"], "EETQ", Reading.Never),
+        ([".scales"], "MLX, GPTQ or AWQ", Reading.Never),
     ];
 
-    /// <summary>The quantisation that a configuration names, such as "bitsandbytes (4 bits, nf4)"; null without one.</summary>
-    public static string? Of(ConfigReader config)
+    /// <summary>See <see cref="QuantizationOptions.NameOf"/>.</summary>
+    public static string? NameOf(ConfigReader config, WeightSource? weights, out bool isRead)
     {
         ArgumentNullException.ThrowIfNull(config);
-        string? field = Fields.FirstOrDefault(config.Has);
+        if (NameOf(config) is { } name)
+        {
+            isRead = Of(config) is not null;
+            return name;
+        }
+        var found = weights is null ? null : Find(weights);
+        isRead = found?.Reading == Reading.Always;
+        return found?.Method;
+    }
+
+    /// <summary>What a configuration says of quantised weights; null if it says nothing, or names a method that is not read.</summary>
+    /// <exception cref="BadInputException">A field is wrong.</exception>
+    public static StoredQuantization? Of(ConfigReader config) =>
+        NameOf(config) is { } name ? StoredQuantization.Of(config, name, config.Object(FieldOf(config)!)) : null;
+
+    private static string? FieldOf(ConfigReader config) => Fields.FirstOrDefault(config.Has);
+
+    /// <summary>The quantisation that a configuration names, such as "bitsandbytes (4 bits, nf4)"; null without one.</summary>
+    private static string? NameOf(ConfigReader config)
+    {
+        string? field = FieldOf(config);
         if (field is null)
         {
             return null;
@@ -69,46 +99,44 @@ public static class Quantization
         return details.Count == 0 ? method : $"{method} ({string.Join(", ", details)})";
     }
 
-    /// <summary>The quantisation that the tensors of a file imply; null for none.</summary>
-    public static string? Of(WeightSource weights)
-    {
-        ArgumentNullException.ThrowIfNull(weights);
-        return Find(weights)?.Method;
-    }
-
-    /// <summary>Refuses a configuration of quantised weights.</summary>
+    /// <summary>Refuses a configuration of quantised weights that are not read.</summary>
     internal static void Refuse(ConfigReader config)
     {
-        if (Of(config) is { } method && !Mxfp4.IsRead(config))
+        if (NameOf(config) is { } method && Of(config) is null)
         {
-            throw config.Error(Fields.First(config.Has),
+            throw config.Error(FieldOf(config)!,
                 $"says that the weights are quantised with {method}, which is not supported; {WayOut}, " +
                 "and if the weights are plain already, remove the field");
         }
     }
 
-    /// <summary>Refuses quantised weights whose configuration does not say so.</summary>
-    internal static void Refuse(WeightSource weights, string modelType)
+    /// <summary>Refuses quantised weights of a method that is not read, or not without a configuration.</summary>
+    /// <param name="weights">The weights.</param>
+    /// <param name="config">The configuration.</param>
+    internal static void Refuse(WeightSource weights, ConfigReader config)
     {
-        if (Find(weights) is { } found && !Mxfp4.IsRead(modelType, found.Tensor))
+        if (Find(weights) is not { } found || found.Reading == Reading.Always
+            || (found.Reading == Reading.IfConfigured && NameOf(config) is not null))
         {
-            throw new BadInputException(
-                $"{weights.Place}: the weights are quantised with {found.Method}, as the tensor \"{found.Tensor}\" shows, " +
-                $"which is not supported; {WayOut}.");
+            return;
         }
+        throw new BadInputException($"{weights.Place}: the weights are quantised with {found.Method}, as the tensor \"{found.Tensor}\" " +
+            (found.Reading == Reading.IfConfigured ? $"shows, but {config.Source} does not say how; add the \"quantization_config\" that "
+                + "the model was saved with."
+            : $"shows, which is not supported; {WayOut}."));
     }
 
     private const string WayOut = "take the model as it was before, or convert it once in Python with transformers: " +
         "from_pretrained(dir), dequantize(), save_pretrained(out)";
 
-    private static (string Method, string Tensor)? Find(WeightSource weights)
+    private static (string Method, string Tensor, Reading Reading)? Find(WeightSource weights)
     {
         string[] names = [.. weights.Names.Order(StringComparer.Ordinal)];
-        foreach (var (endings, method) in Marks)
+        foreach (var (endings, method, reading) in Marks)
         {
             if (names.FirstOrDefault(name => endings.Any(ending => name.EndsWith(ending, StringComparison.Ordinal))) is { } name)
             {
-                return (method, name);
+                return (method, name, reading);
             }
         }
         // No supported model has a matrix of bytes or packed words as a weight.
@@ -120,7 +148,7 @@ public static class Quantization
             return null;
         }
         string dtype = weights.Get(packed).DType;
-        return (dtype.StartsWith("F8", StringComparison.Ordinal) ? "FP8" : $"a method of {dtype} matrices", packed);
+        return (dtype.StartsWith("F8", StringComparison.Ordinal) ? "FP8 without scales" : $"a method of {dtype} matrices", packed, Reading.Never);
     }
 
     private static bool IsTrue(ConfigReader settings, string name) => settings.Raw(name) is { ValueKind: JsonValueKind.True };

@@ -17,12 +17,17 @@ internal sealed class RandomWeights(Backend backend, DType dtype, ulong seed)
     /// <summary>Gives a parameter memory and values, drawn from a stream of random numbers.</summary>
     public void Fill(string path, Parameter parameter, ulong stream)
     {
-        var value = parameter.Materialize(backend, dtype);
-        if (parameter.Shape.Rank > 1 && !WeightNormConvolution.IsGain(path))
+        Fill(path, parameter.Materialize(backend, dtype), stream);
+    }
+
+    /// <summary>Fills the values of a parameter.</summary>
+    public void Fill(string path, Tensor value, ulong stream)
+    {
+        if (value.Shape.Rank > 1 && !WeightNormConvolution.IsGain(path))
         {
             Draw(value, (piece, first) => backend.FillNormal(piece, 0, Deviation, seed, stream, first));
         }
-        else if (parameter.Shape.Rank > 1 || path.EndsWith("weight", StringComparison.Ordinal) || path.EndsWith(LayerScale.Factors, StringComparison.Ordinal))
+        else if (value.Shape.Rank > 1 || path.EndsWith("weight", StringComparison.Ordinal) || path.EndsWith(LayerScale.Factors, StringComparison.Ordinal))
         {
             Draw(value, (piece, _) => backend.Fill(piece, 1));
         }

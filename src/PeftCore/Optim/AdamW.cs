@@ -9,13 +9,20 @@ namespace PeftCore.Optim;
 /// β₂v + (1 − β₂)g²; p ← p − lr·m̂/(√v̂ + ε).</summary>
 public sealed class AdamW : Optimizer
 {
-    private readonly AdamWOptions _options;
+    private readonly float _beta1, _beta2, _epsilon;
 
-    /// <summary>Allocates two moments per parameter.</summary>
+    /// <summary>Allocates two moments per parameter. The defaults are those of Hugging Face's Trainer.</summary>
     /// <param name="parameters">The trained parameters, by name.</param>
-    /// <param name="options">Settings; null for the defaults.</param>
-    public AdamW(IReadOnlyList<(string Name, Parameter Parameter)> parameters, AdamWOptions? options = null)
-        : base(parameters, (options ?? new()).WeightDecay, options?.Decays, "exp_avg", "exp_avg_sq") => _options = options ?? new();
+    /// <param name="beta1">β₁ in [0, 1), the decay of the first moment.</param>
+    /// <param name="beta2">β₂ in [0, 1), the decay of the second moment.</param>
+    /// <param name="epsilon">ε above 0, added to the root of the second moment.</param>
+    /// <param name="weightDecay">λ, the weight decay, of at least 0.</param>
+    /// <param name="decays">Selects the parameters that decay; null for all.</param>
+    /// <exception cref="BadInputException">A number is out of its range, or there is no parameter.</exception>
+    public AdamW(IReadOnlyList<(string Name, Parameter Parameter)> parameters, float beta1 = 0.9f, float beta2 = 0.999f,
+        float epsilon = 1e-8f, float weightDecay = 0, Func<string, Parameter, bool>? decays = null)
+        : base(parameters, Hyperparameters.Checked(weightDecay, beta1, beta2, epsilon), decays, LikeParameter("exp_avg", "exp_avg_sq")) =>
+        (_beta1, _beta2, _epsilon) = (beta1, beta2, epsilon);
 
     /// <inheritdoc/>
     private protected override void Update(IReadOnlyList<ParameterState> states, float learningRate, float gradientScale)
@@ -24,31 +31,11 @@ public sealed class AdamW : Optimizer
         for (int i = 0; i < states.Count; i++)
         {
             var state = states[i];
-            var step = new Optimizers.AdamW(learningRate, _options.Beta1, _options.Beta2, _options.Epsilon, state.WeightDecay, state.Steps);
+            var step = new Optimizers.AdamW(learningRate, _beta1, _beta2, _epsilon, state.WeightDecay, state.Steps);
             tensors[i] = new AdamWTensors(step, state.Parameter.Value, state.Parameter.Gradient!, state.Moments[0].Value,
                 state.Moments[1].Value);
         }
         tensors[0].Parameter.Backend.AdamW(tensors.AsSpan(0, states.Count), gradientScale);
         ArrayPool<AdamWTensors>.Shared.Return(tensors, clearArray: true);
     }
-}
-
-/// <summary>Settings of <see cref="AdamW"/>; the defaults are those of Hugging Face's Trainer.</summary>
-/// <param name="Beta1">β₁, the decay of the first moment.</param>
-/// <param name="Beta2">β₂, the decay of the second moment.</param>
-/// <param name="Epsilon">ε, added to the root of the second moment.</param>
-/// <param name="WeightDecay">λ, the weight decay.</param>
-/// <param name="Decays">Selects the parameters that decay; null for all.</param>
-public sealed class AdamWOptions(float Beta1 = 0.9f, float Beta2 = 0.999f, float Epsilon = 1e-8f, float WeightDecay = 0,
-    Func<string, Parameter, bool>? Decays = null)
-{
-    internal float Beta1 { get; } = Beta1;
-
-    internal float Beta2 { get; } = Beta2;
-
-    internal float Epsilon { get; } = Epsilon;
-
-    internal float WeightDecay { get; } = WeightDecay;
-
-    internal Func<string, Parameter, bool>? Decays { get; } = Decays;
 }

@@ -16,9 +16,9 @@ public abstract class Optimizer : IDisposable
     /// <param name="parameters">The trained parameters, under unique names.</param>
     /// <param name="weightDecay">Weight decay λ.</param>
     /// <param name="decays">Selects the parameters that decay; null for all, as in torch. See <see cref="WeightDecayFilter"/>.</param>
-    /// <param name="moments">Names of the moments of each parameter.</param>
+    /// <param name="newState">Allocates the state of a parameter.</param>
     private protected Optimizer(IReadOnlyList<(string Name, Parameter Parameter)> parameters, float weightDecay,
-        Func<string, Parameter, bool>? decays, params ReadOnlySpan<string> moments)
+        Func<string, Parameter, bool>? decays, Func<Parameter, StateTensors> newState)
     {
         ArgumentNullException.ThrowIfNull(parameters);
         if (parameters.Count == 0)
@@ -37,7 +37,7 @@ public abstract class Optimizer : IDisposable
                 throw new ArgumentException($"two parameters are named \"{name}\"", nameof(parameters));
             }
             float decay = decays is null || decays(name, parameter) ? weightDecay : 0;
-            _states[i] = new ParameterState(name, parameter, decay, NewMoments(parameter, moments));
+            _states[i] = new ParameterState(name, parameter, decay, newState(parameter));
         }
     }
 
@@ -69,14 +69,12 @@ public abstract class Optimizer : IDisposable
     /// <param name="before">For each element its former index; −1 for a new one, whose moments become zero.</param>
     internal void PermuteState(Parameter parameter, ReadOnlySpan<int> before)
     {
-        foreach (var (_, moment) in _states.Where(state => state.Parameter == parameter).SelectMany(state => state.Moments))
+        foreach (var state in _states)
         {
-            float[] old = moment.ToArray<float>(), moved = new float[old.Length];
-            for (int i = 0; i < moved.Length; i++)
+            if (state.Parameter == parameter)
             {
-                moved[i] = before[i] < 0 ? 0 : old[before[i]];
+                Permute(state, before);
             }
-            moment.Upload<float>(moved);
         }
     }
 
@@ -92,9 +90,9 @@ public abstract class Optimizer : IDisposable
     /// <summary>Frees the state.</summary>
     public void Dispose()
     {
-        foreach (var (_, moment) in _states.SelectMany(state => state.Moments))
+        foreach (var tensor in _states.SelectMany(state => state.Moments.Concat(state.Tables)).Select(one => one.Value).Distinct())
         {
-            moment.Dispose();
+            tensor.Dispose();
         }
         GC.SuppressFinalize(this);
     }
@@ -102,13 +100,31 @@ public abstract class Optimizer : IDisposable
     /// <summary>Updates parameters, each of which has a gradient. <see cref="ParameterState.Steps"/> includes this step.</summary>
     private protected abstract void Update(IReadOnlyList<ParameterState> states, float learningRate, float gradientScale);
 
-    private static (string, Tensor)[] NewMoments(Parameter parameter, ReadOnlySpan<string> names)
+    /// <summary>Permutes the state of one parameter. This method takes moments with an element for each of the parameter's.</summary>
+    private protected virtual void Permute(ParameterState state, ReadOnlySpan<int> before)
     {
-        var moments = new (string, Tensor)[names.Length];
-        for (int i = 0; i < names.Length; i++)
+        foreach (var (_, moment) in state.Moments)
         {
-            moments[i] = (names[i], parameter.Value.Backend.Zeros(parameter.Shape, kind: MemoryKind.Optimizer).Keep());
+            moment.Upload<float>(Permuted(moment.ToArray<float>(), before));
         }
-        return moments;
     }
+
+    /// <summary>Numbers in the order of <see cref="PermuteState"/>.</summary>
+    private protected static float[] Permuted(float[] old, ReadOnlySpan<int> before)
+    {
+        float[] moved = new float[old.Length];
+        for (int i = 0; i < moved.Length; i++)
+        {
+            moved[i] = before[i] < 0 ? 0 : old[before[i]];
+        }
+        return moved;
+    }
+
+    /// <summary>F32 moments of the parameter's shape.</summary>
+    private protected static Func<Parameter, StateTensors> LikeParameter(params string[] names) => parameter =>
+        new StateTensors([.. names.Select(name => (name, NewTensor(parameter, parameter.Shape)))], []);
+
+    /// <summary>A tensor of zeros beside a parameter.</summary>
+    private protected static Tensor NewTensor(Parameter parameter, Shape shape, DType dtype = DType.F32) =>
+        parameter.Value.Backend.Zeros(shape, dtype, MemoryKind.Optimizer).Keep();
 }

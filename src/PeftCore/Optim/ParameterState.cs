@@ -4,12 +4,18 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Optim;
 
+/// <summary>The tensors of the optimizer's state of one parameter.</summary>
+/// <param name="Moments">What a step changes, by torch's or bitsandbytes' names, such as "exp_avg" or "state1".</param>
+/// <param name="Tables">Constants that say what the moments mean, such as "qmap1". Parameters share them.</param>
+internal readonly record struct StateTensors(IReadOnlyList<(string Name, Tensor Value)> Moments,
+    IReadOnlyList<(string Name, Tensor Value)> Tables);
+
 /// <summary>The optimizer's state of one parameter.</summary>
 internal sealed class ParameterState
 {
-    internal ParameterState(string name, Parameter parameter, float weightDecay, IReadOnlyList<(string Name, Tensor Value)> moments)
+    internal ParameterState(string name, Parameter parameter, float weightDecay, in StateTensors tensors)
     {
-        (Name, Parameter, WeightDecay, Moments) = (name, parameter, weightDecay, moments);
+        (Name, Parameter, WeightDecay, Moments, Tables) = (name, parameter, weightDecay, tensors.Moments, tensors.Tables);
     }
 
     /// <summary>The parameter's name.</summary>
@@ -24,8 +30,11 @@ internal sealed class ParameterState
     /// <summary>Number of updates. A step in which the parameter has no gradient is not counted, as in torch.</summary>
     public long Steps { get; internal set; }
 
-    /// <summary>The moments, F32 of the parameter's shape, under torch's names such as "exp_avg".</summary>
+    /// <inheritdoc cref="StateTensors.Moments"/>
     public IReadOnlyList<(string Name, Tensor Value)> Moments { get; }
+
+    /// <inheritdoc cref="StateTensors.Tables"/>
+    public IReadOnlyList<(string Name, Tensor Value)> Tables { get; }
 
     /// <summary>Restores saved values.</summary>
     /// <param name="steps">The saved <see cref="Steps"/>.</param>

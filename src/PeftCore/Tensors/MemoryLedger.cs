@@ -31,7 +31,7 @@ public sealed class MemoryLedger
     public long Current(MemoryKind kind) { lock (_lock) { return _live[(int)kind]; } }
 
     /// <summary>Bytes of one kind that were allocated when the peak was reached.</summary>
-    public long AtPeak(MemoryKind kind) { lock (_lock) { return _atPeak[(int)kind]; } }
+    internal long AtPeak(MemoryKind kind) { lock (_lock) { return _atPeak[(int)kind]; } }
 
     /// <summary>Resets the peak to the current bytes.</summary>
     public void ResetPeak()

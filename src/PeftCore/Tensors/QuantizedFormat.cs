@@ -12,7 +12,9 @@ namespace PeftCore.Tensors;
 /// <param name="BlockSize">Numbers of a block; 0 where a block is a row.</param>
 /// <param name="DoubleQuantized">Whether the scales are quantised.</param>
 /// <param name="Threshold">INT8: columns of x with a magnitude of at least this are multiplied in x's dtype; 0 for none.</param>
-internal sealed record QuantizedFormat(QuantizedKind Kind, int BlockSize = 64, bool DoubleQuantized = false, float Threshold = 0)
+/// <param name="Numbers">Dtype of the numbers before they were quantised, which files record.</param>
+internal sealed record QuantizedFormat(QuantizedKind Kind, int BlockSize = 64, bool DoubleQuantized = false, float Threshold = 0,
+    DType Numbers = DType.F32)
 {
     /// <summary>Scales of a block of scales, with double quantisation.</summary>
     public const int ScaleBlock = 256;

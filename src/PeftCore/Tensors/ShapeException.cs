@@ -5,5 +5,5 @@ namespace PeftCore.Tensors;
 public sealed class ShapeException : ArgumentException
 {
     /// <summary>Creates the exception for an op; the message gives the actual and the expected shapes.</summary>
-    public ShapeException(string op, string message) : base($"{op}: {message}") { }
+    internal ShapeException(string op, string message) : base($"{op}: {message}") { }
 }

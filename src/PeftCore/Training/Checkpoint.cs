@@ -66,6 +66,15 @@ public static class Checkpoint
         {
             long steps = BinaryPrimitives.ReadInt64LittleEndian(Entry(StepName(state)).Bytes);
             state.Restore(steps, moment => Entry(MomentName(state, moment)).Span);
+            foreach (var (name, value) in state.Tables)
+            {
+                var entry = Entry(MomentName(state, name));
+                if (!entry.Bytes.SequenceEqual(value.ToBytes()))
+                {
+                    throw entry.Error("is not bitsandbytes' dynamic map, by which the codes of the moments would mean other numbers; " +
+                        "resume from a checkpoint with that map, or start a new run");
+                }
+            }
         }
 
         WeightEntry Entry(string name)
@@ -95,10 +104,10 @@ public static class Checkpoint
     private static IEnumerable<SafetensorsTensor> TensorsOf(ParameterState state)
     {
         yield return new SafetensorsTensor(StepName(state), "I64", [], BitConverter.GetBytes(state.Steps));
-        foreach (var (name, value) in state.Moments)
+        foreach (var (name, value) in state.Moments.Concat(state.Tables))
         {
             long[] shape = [.. Enumerable.Range(0, value.Shape.Rank).Select(axis => (long)value.Shape[axis])];
-            yield return new SafetensorsTensor(MomentName(state, name), "F32", shape, stream => value.WriteTo(stream));
+            yield return new SafetensorsTensor(MomentName(state, name), value.DType.ToString(), shape, stream => value.WriteTo(stream));
         }
     }
 

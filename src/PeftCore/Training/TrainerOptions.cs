@@ -13,6 +13,15 @@ public enum OptimizerKind
 
     /// <summary><see cref="Optim.Sgd"/>.</summary>
     Sgd,
+
+    /// <summary>AdamW with moments of 8 bits, as bitsandbytes has it: see <see cref="Optim.AdamW8Bit"/>.</summary>
+    AdamW8Bit,
+
+    /// <summary><see cref="Optim.Lion"/>.</summary>
+    Lion,
+
+    /// <summary><see cref="Optim.Adafactor"/> with the given learning rate.</summary>
+    Adafactor,
 }
 
 /// <summary>Settings of a <see cref="Trainer"/>. The defaults are those of Hugging Face's Trainer, except the learning rate, which is
@@ -49,13 +58,10 @@ public sealed record TrainerOptions
     /// <summary>Warm-up steps as a fraction of all steps.</summary>
     public double WarmupRatio { get; init; }
 
-    /// <summary>AdamW's β₁.</summary>
-    internal float Beta1 { get; init; } = 0.9f;
+    /// <summary>β₁ and β₂ of AdamW and Lion, in [0, 1); Lion's paper has 0.9 and 0.99.</summary>
+    public (float Beta1, float Beta2) Betas { get; init; } = (0.9f, 0.999f);
 
-    /// <summary>AdamW's β₂.</summary>
-    internal float Beta2 { get; init; } = 0.999f;
-
-    /// <summary>AdamW's ε.</summary>
+    /// <summary>AdamW's ε, above 0.</summary>
     public float Epsilon { get; init; } = 1e-8f;
 
     /// <summary>SGD's momentum.</summary>
@@ -106,9 +112,16 @@ public sealed record TrainerOptions
     internal Optimizer NewOptimizer(ITrainable trainable)
     {
         var decays = Decays ?? WeightDecayFilter.LikeTrainer(trainable.Model);
-        return Optimizer == OptimizerKind.Sgd
-            ? new Sgd(trainable.Parameters, new SgdOptions(Momentum, WeightDecay: WeightDecay, Decays: decays))
-            : new AdamW(trainable.Parameters, new AdamWOptions(Beta1, Beta2, Epsilon, WeightDecay, decays));
+        var (parameters, (beta1, beta2)) = (trainable.Parameters, Betas);
+        return Optimizer switch
+        {
+            OptimizerKind.AdamW => new AdamW(parameters, beta1, beta2, Epsilon, WeightDecay, decays),
+            OptimizerKind.AdamW8Bit => new AdamW8Bit(parameters, beta1, beta2, Epsilon, WeightDecay, decays),
+            OptimizerKind.Lion => new Lion(parameters, beta1, beta2, WeightDecay, decays),
+            OptimizerKind.Adafactor => new Adafactor(parameters, WeightDecay, decays),
+            OptimizerKind.Sgd => new Sgd(parameters, new SgdOptions(Momentum, WeightDecay: WeightDecay, Decays: decays)),
+            _ => throw new BadInputException($"optim is {(int)Optimizer}, expected one of {string.Join(", ", Enum.GetNames<OptimizerKind>())}"),
+        };
     }
 
     /// <summary>Creates the step that a <see cref="Trainer"/> runs: plain, or with its passes captured as graphs where the device supports
@@ -136,9 +149,7 @@ public sealed record TrainerOptions
         Require(WarmupSteps >= 0, "warmup_steps", $"{WarmupSteps}", "at least 0");
         Require(MaxGradNorm >= 0, "max_grad_norm", $"{MaxGradNorm}", "at least 0");
         Require(LoggingSteps > 0, "logging_steps", $"{LoggingSteps}", "at least 1");
-        Require(Beta1 is >= 0 and < 1, "adam_beta1", $"{Beta1}", "in [0, 1)");
-        Require(Beta2 is >= 0 and < 1, "adam_beta2", $"{Beta2}", "in [0, 1)");
-        Require(WeightDecay >= 0, "weight_decay", $"{WeightDecay}", "at least 0");
+        Hyperparameters.Checked(WeightDecay, Betas.Beta1, Betas.Beta2, Epsilon);
         Require(EvalSteps >= 0 && SaveSteps >= 0 && SaveTotalLimit >= 0 && EarlyStoppingPatience >= 0,
             "eval_steps, save_steps, save_total_limit or early_stopping_patience", "negative", "at least 0");
         if ((LoadBestModelAtEnd || EarlyStoppingPatience > 0 || MetricForBestModel is not null) && !canEvaluate)

@@ -15,13 +15,13 @@ public sealed class SharedDefaultsTests
     {
         ["OutputDirectory"] = "OutputDir", ["ResumeFrom"] = "ResumeFromCheckpoint", ["Epochs"] = "NumEpochs", ["Schedule"] = "LrSchedulerType",
         ["Rank"] = "LoraR", ["Alpha"] = "LoraAlpha", ["Dropout"] = "LoraDropout", ["Init"] = "InitLoraWeights", ["UseRsLora"] = "UseRslora",
-        ["StopStrings"] = "Stop", ["KvCacheDType"] = "KvCacheDtype",
+        ["Epsilon"] = "AdamEpsilon", ["StopStrings"] = "Stop", ["KvCacheDType"] = "KvCacheDtype",
     };
 
     // Options without a flag, and those whose flag has no value by default and then depends on the data, the model or the method.
     private static readonly string[] WithoutDefault =
     [
-        "Beta1", "Beta2", "Epsilon", "Momentum", "EvalSteps", "SaveSteps", "StopTokens", "StopStrings", "NumBeams", "NumReturnSequences",
+        "Betas", "Momentum", "EvalSteps", "SaveSteps", "StopTokens", "StopStrings", "NumBeams", "NumReturnSequences",
         "LengthPenalty", "EarlyStopping", "NoRepeatNgramSize", "MinLength", "MinNewTokens", "KvCacheDType",
         "RankPattern", "AlphaPattern", "BaseModelNameOrPath", "TargetModules",
     ];
@@ -51,6 +51,14 @@ public sealed class SharedDefaultsTests
     [Test]
     public void The_learning_rate_suits_adapters() => Assert.That(new TrainOptions().LearningRate, Is.EqualTo(2e-4));
 
+    [Test]
+    public void The_betas_are_those_of_the_library()
+    {
+        var (tool, library) = (new TrainOptions(), new TrainerOptions().Betas);
+        Assert.That(((float)tool.AdamBeta1, (float)tool.AdamBeta2), Is.EqualTo(library));
+        Assert.That((tool.AdamBeta1, tool.AdamBeta2), Is.EqualTo((0.9, 0.999)));
+    }
+
     private static IEnumerable<TestCaseData> Pairs(object library, object tool)
     {
         foreach (var option in library.GetType().GetProperties(BindingFlags.Public | BindingFlags.Instance)
@@ -67,7 +75,7 @@ public sealed class SharedDefaultsTests
         ("MaxSteps", int steps) => Math.Max(0, steps),
         ("Schedule", { } kind) => kind.ToString()!.ToLowerInvariant(),
         ("Init", LoraInit.Default) => "true",
-        (_, float number) => (double)number,
+        (_, float number) => (double)(decimal)number,
         (_, var value) => value,
     };
 }

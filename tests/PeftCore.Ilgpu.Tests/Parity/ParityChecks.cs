@@ -6,7 +6,7 @@ internal static class ParityChecks
     public static IReadOnlyDictionary<string, Action<ParityBench>> All { get; } =
         new[] { ElementwiseChecks.All, RowChecks.All, ProductChecks.All, RoundedProductChecks.All, RoundedProductChecks.Invalidation,
             AttentionChecks.All, RelativePositionChecks.All, VisionChecks.All, BFloat16Checks.All, StructuredChecks.All, ExpertChecks.All,
-            ConvolutionChecks.All }
+            ConvolutionChecks.All, OptimizerChecks.All }
             .SelectMany(checks => checks).ToDictionary(check => check.Name, check => check.Body);
 
     /// <summary>The checks for cards with tensor cores.</summary>

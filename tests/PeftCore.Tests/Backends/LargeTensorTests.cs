@@ -99,7 +99,34 @@ public sealed class LargeTensorTests
             backend.AdamW([new AdamWTensors(adam, many, gradient, m2, v2)], 0.5f);
             backend.Sgd(descent, gradient, 0.5f, buffer, 0.1f, 0.9f, 0.01f, nesterov: true, firstStep: false);
             Assert.That(many.ToArray<float>(), Is.EqualTo(one.ToArray<float>()));
-            return [.. one.ToArray<float>(), .. v.ToArray<float>(), .. descent.ToArray<float>(), .. buffer.ToArray<float>()];
+            var (lion, lionMoment) = (New(1), New(2));
+            backend.Lion([new LionTensors(new Optimizers.Lion(0.1f, 0.9f, 0.99f, 0.01f), lion, gradient, lionMoment)], 0.5f);
+            Assert.That(lion.ToArray<float>(), Is.Not.EqualTo(one.ToArray<float>()));
+            return [.. lion.ToArray<float>(), .. lionMoment.ToArray<float>(), .. one.ToArray<float>(), .. v.ToArray<float>(), .. descent.ToArray<float>(), .. buffer.ToArray<float>()];
+        }
+    }
+
+    [Test]
+    public void Eight_bit_moments_in_parts_are_the_whole_step()
+    {
+        using var whole = new CpuBackend(1);
+        using var parts = new CpuBackend(2) { MaxSpanBytes = 5000 };
+        Assert.That(Step(parts), Is.EqualTo(Step(whole)));
+
+        static float[] Step(CpuBackend backend)
+        {
+            using var scope = new TensorScope();
+            const int Count = 2500;
+            var (p, gradient) = (backend.From(Numbers.Random(1, Count), [Count]), backend.From(Numbers.Random(2, Count), [Count]));
+            var (m, v) = (backend.Zeros([Count], DType.U8), backend.Zeros([Count], DType.U8));
+            var scales = new BlockScales(backend.Zeros([10]), backend.Zeros([10]), backend.From(DynamicMap.Signed.Values, [256]),
+                backend.From(DynamicMap.Unsigned.Values, [256]));
+            for (int step = 1; step <= 2; step++)
+            {
+                backend.AdamW8Bit([new AdamW8BitTensors(new Optimizers.AdamW(0.1f, 0.9f, 0.99f, 1e-8f, 0.01f, step), p, gradient, m, v,
+                    scales)], 0.5f);
+            }
+            return [.. p.ToArray<float>(), .. scales.Absmax1.ToArray<float>(), .. m.ToBytes().Select(code => (float)code)];
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using PeftCore.Data;
 using PeftCore.Tokenizers;
 
@@ -227,5 +228,16 @@ public sealed class DataFilesTests
     {
         File.WriteAllText(_directory[name], text);
         return DataFiles.ReadFile(_directory[name]);
+    }
+
+    [Test]
+    public void A_reader_that_returns_null_is_named()
+    {
+        using var directory = new TemporaryDirectory();
+        string path = directory["rows.table"];
+        var options = new ReadOptions { Readers = new Dictionary<string, Func<string, IEnumerable<JsonElement>>> { [".table"] = _ => null! } };
+
+        Assert.That(() => DataFiles.ReadFile(path, options),
+            Throws.InvalidOperationException.With.Message.EqualTo($"{path}: the reader of .table files returned null"));
     }
 }

@@ -54,7 +54,7 @@ public sealed class QuantizedReferenceTests
         using var nf4 = WeightSource.OpenFile(TestFiles.Fixture("hf", "llama_nf4_double", "base", "model.safetensors"));
         using var fp4 = WeightSource.OpenFile(TestFiles.Fixture("hf", "llama_fp4", "base", "model.safetensors"));
         const string layer = "model.layers.0.mlp.up_proj.weight.";
-        AssertSameBits(DynamicMap.Signed, nf4, layer + "nested_quant_map");
+        AssertSameBits(DynamicMap.Signed.Values, nf4, layer + "nested_quant_map");
         AssertSameBits(FourBitLevels.NF4, nf4, layer + "quant_map");
         AssertSameBits(FourBitLevels.FP4, fp4, layer + "quant_map");
     }

@@ -76,6 +76,14 @@ internal sealed partial class SignFlippingBackend : Backend
         Tensor secondMoment) =>
         _inner.AdamW(step, parameter, gradient, gradientScale, firstMoment, secondMoment);
 
+    internal override void AdamW8Bit(ReadOnlySpan<AdamW8BitTensors> parameters, float gradientScale) =>
+        _inner.AdamW8Bit(parameters, gradientScale);
+
+    internal override void Lion(ReadOnlySpan<LionTensors> parameters, float gradientScale) => _inner.Lion(parameters, gradientScale);
+
+    internal override void Adafactor(ReadOnlySpan<AdafactorTensors> parameters, float gradientScale) =>
+        _inner.Adafactor(parameters, gradientScale);
+
     internal override void Sgd(Tensor parameter, Tensor gradient, float gradientScale, Tensor? momentumBuffer, float learningRate,
         float momentum,
         float weightDecay, bool nesterov, bool firstStep) =>

@@ -22,7 +22,7 @@ public sealed class OptimizerTests
     public void AdamW_follows_its_equations_over_steps_with_and_without_a_gradient()
     {
         var a = Parameter([1, -2, 3]);
-        using var optimizer = new AdamW([("a", a)], new AdamWOptions(WeightDecay: 0.1f));
+        using var optimizer = new AdamW([("a", a)], weightDecay: 0.1f);
         double[] p = [1, -2, 3], m = new double[3], v = new double[3];
         for (int step = 1; step <= 3; step++)
         {

@@ -70,7 +70,7 @@ internal static class CapturedFamilies
             TargetModules = ModuleSelector.Parse(ModuleSelector.AllLinear),
         }, seed: 5);
         ITrainable trainable = new TrainableAdapter(peft);
-        using var optimizer = new AdamW(trainable.Parameters, new AdamWOptions());
+        using var optimizer = new AdamW(trainable.Parameters);
         ITrainingStep eager = new TrainingStep(trainable, optimizer, 1);
         using var step = capture ? CapturedStep.Wrap(eager) : eager;
         var values = new List<double>();

@@ -34,7 +34,7 @@ public sealed class CapturedPairsTests
         using var cpu = new CpuBackend(1, captureGraphs: capture);
         using var scope = new TensorScope();
         ITrainable trainable = new TrainableAdapter(Build(family, cpu, 0));
-        using var optimizer = new AdamW(trainable.Parameters, new AdamWOptions());
+        using var optimizer = new AdamW(trainable.Parameters);
         using var step = CapturedStep.Wrap(new TrainingStep(trainable, optimizer, 1));
         cpu.Memory.ResetPeak();
         for (int i = 0; i < 4; i++)
@@ -51,7 +51,7 @@ public sealed class CapturedPairsTests
         var model = Build(family, cpu, dropout);
         model.Base.GradientCheckpointing = checkpointing;
         ITrainable trainable = new TrainableAdapter(model);
-        using var optimizer = new AdamW(trainable.Parameters, new AdamWOptions());
+        using var optimizer = new AdamW(trainable.Parameters);
         using var step = CapturedStep.Wrap(new TrainingStep(trainable, optimizer, 1));
         var values = new List<double>();
         for (int i = 0; i < Steps; i++)

@@ -40,7 +40,7 @@ public sealed class CapturedPenaltyTests
             ["orth_reg_weight"] = 0.5,
         }), seed: 5);
         ITrainable trainable = new TrainableAdapter(model);
-        using var optimizer = new AdamW(trainable.Parameters, new AdamWOptions());
+        using var optimizer = new AdamW(trainable.Parameters);
         using var step = CapturedStep.Wrap(new TrainingStep(trainable, optimizer, 1));
         Batch more = Masked(0), fewer = Masked(2);
         var values = new List<double>();

@@ -163,7 +163,7 @@ public sealed class CapturedStepTests
         using var scope = new TensorScope();
         var model = setup.Build(cpu);
         ITrainable trainable = new TrainableAdapter(model);
-        using var optimizer = new AdamW(trainable.Parameters, new AdamWOptions());
+        using var optimizer = new AdamW(trainable.Parameters);
         using var step = CapturedStep.Wrap(new TrainingStep(trainable, optimizer, 1));
         cpu.Memory.ResetPeak();
         var values = new List<double>();

@@ -51,7 +51,7 @@ public sealed class CapturedTaskTests
             : TinyEncoders.Model(cpu, type, classes ? TinyEncoders.Task(task) : new TaskOptions { Task = task }, scale: 2));
         model.AddAdapter(new LoraConfig { Rank = 2, Alpha = 4, Dropout = 0.1 }, seed: 5);
         ITrainable trainable = new TrainableAdapter(model);
-        using var optimizer = new AdamW(trainable.Parameters, new AdamWOptions());
+        using var optimizer = new AdamW(trainable.Parameters);
         using var step = CapturedStep.Wrap(new TrainingStep(trainable, optimizer, 1));
         var values = new List<double>();
         for (int i = 0; i < Steps; i++)

@@ -1,4 +1,8 @@
 using PeftCore.Backends;
+using PeftCore.Io;
+using PeftCore.Kernels;
+using PeftCore.Peft;
+using PeftCore.Peft.Selective;
 using PeftCore.Tests.Io;
 using PeftCore.Training;
 
@@ -30,6 +34,46 @@ public sealed class ResumeTests
             Assert.That(result.Checkpoint, Is.EqualTo(Checkpoint.PathOf(broken.OutputDirectory!, stop)));
             Start(broken with { ResumeFrom = result.Checkpoint });
             AssertSame(options, broken, $"stopped after step {stop}");
+        }
+    }
+
+    [Test]
+    public void A_run_with_8_bit_moments_resumes_from_bitsandbytes_state_to_the_bit()
+    {
+        var options = Options("whole", OptimizerKind.AdamW8Bit);
+        Start(options, build: LastLayer); // GPT-2's MLP has weights of 4,096 elements.
+        var broken = Options("stopped", OptimizerKind.AdamW8Bit);
+        using var cancel = new CancellationTokenSource();
+        string checkpoint = Start(broken, cancel: cancel, cancelAfter: 3, build: LastLayer).Checkpoint!;
+        string file = Path.Combine(checkpoint, "training_state.safetensors");
+        using (var state = WeightSource.OpenFile(file))
+        {
+            string name = state.Names.First(name => name.EndsWith("c_fc.weight.state1", StringComparison.Ordinal))[..^"state1".Length];
+            Assert.That(state.Names.Where(other => other.StartsWith(name, StringComparison.Ordinal)).Select(other => other[name.Length..]),
+                Is.EquivalentTo(["step", "state1", "state2", "absmax1", "absmax2", "qmap1", "qmap2"]));
+            Assert.That((state.Get(name + "state1").DType, state.Get(name + "absmax1").DType), Is.EqualTo(("U8", "F32")));
+            Assert.That(state.Get(name + "state1").Shape, Is.EqualTo([32L, 128]));
+            Assert.That(state.Get(name + "absmax1").Shape, Is.EqualTo([16L]));
+        }
+        Start(broken with { ResumeFrom = checkpoint }, build: LastLayer);
+        AssertSame(options, broken, "resumed with codes");
+
+        // Another map would give the codes another meaning.
+        byte[] bytes = File.ReadAllBytes(file);
+        bytes[bytes.AsSpan().IndexOf(System.Runtime.InteropServices.MemoryMarshal.AsBytes<float>(DynamicMap.Unsigned.Values)) + 400]++;
+        var changed = Options("changed", OptimizerKind.AdamW8Bit);
+        CopyOf(checkpoint, Path.Combine(changed.OutputDirectory!, "checkpoint-3"));
+        File.WriteAllBytes(Path.Combine(changed.OutputDirectory!, "checkpoint-3", "training_state.safetensors"), bytes);
+        Assert.That(() => Start(changed with { ResumeFrom = Path.Combine(changed.OutputDirectory!, "checkpoint-3") }, build: LastLayer),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("is not bitsandbytes' dynamic map"));
+
+        static void CopyOf(string from, string to)
+        {
+            Directory.CreateDirectory(to);
+            foreach (string path in Directory.GetFiles(from))
+            {
+                File.Copy(path, Path.Combine(to, Path.GetFileName(path)));
+            }
         }
     }
 
@@ -161,10 +205,10 @@ public sealed class ResumeTests
     /// <summary>Starts a run that shares only the directory with other runs, like another process.</summary>
     private static TrainingResult Start(TrainerOptions options, Action<string>? fault = null, ulong dataSeed = 1,
         CancellationTokenSource? cancel = null,
-        int cancelAfter = 0)
+        int cancelAfter = 0, Func<Backend, ITrainable>? build = null)
     {
         using var backend = new CpuBackend(1);
-        var trainer = new Trainer(Runs.Lora("llama", backend), options, Runs.Loader(15, dataSeed, 2),
+        var trainer = new Trainer(build?.Invoke(backend) ?? Runs.Lora("llama", backend), options, Runs.Loader(15, dataSeed, 2),
             Runs.Loader(4, 9, 2, shuffle: false))
         { Fault = fault };
         trainer.StepDone += progress =>
@@ -175,6 +219,13 @@ public sealed class ResumeTests
             }
         };
         return trainer.Run(cancel?.Token ?? default);
+    }
+
+    private static ITrainable LastLayer(Backend backend)
+    {
+        var model = new PeftModel(Runs.Model("gpt2", backend));
+        model.AddAdapter(new LastLayersConfig { NumTrainedLayers = 1 });
+        return new TrainableAdapter(model);
     }
 
     /// <summary>Creates further leftovers of a kill: a partial row, a partial checkpoint.</summary>

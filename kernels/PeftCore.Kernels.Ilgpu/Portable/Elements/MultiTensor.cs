@@ -10,21 +10,34 @@ internal struct TensorChunk
     public int Slot, Start;
 }
 
-/// <summary>One tensor of a multi-tensor launch. Positions are counted in elements from address 0, where the launch's views
-/// start.</summary>
-internal struct TensorSlot
+/// <summary>One tensor of a multi-tensor launch.</summary>
+internal interface ITensorSlot
 {
-    public long Parameter, Gradient, First, Second, Bf16Copy;
-    public AdamFactors Factors;
-    public int Count, HasBf16Copy;
+    /// <summary>Elements of the tensor.</summary>
+    int Length { get; }
 }
 
-internal struct MultiTensorArgs
+/// <summary>One parameter of an optimizer's launch. Positions are counted in elements from address 0, where the launch's views
+/// start.</summary>
+/// <typeparam name="TFactors">The factors of the optimizer's step.</typeparam>
+internal struct TensorSlot<TFactors> : ITensorSlot where TFactors : unmanaged
 {
-    /// <summary>All of the device's memory, as float32 and as BF16.</summary>
+    public long Parameter, Gradient, First, Second, Bf16Copy;
+    public TFactors Factors;
+    public int Count, HasBf16Copy;
+
+    public readonly int Length => Count;
+}
+
+/// <summary>The arguments of a launch over many tensors.</summary>
+/// <typeparam name="TSlot">What the kernel reads of a tensor.</typeparam>
+internal struct MultiTensorArgs<TSlot> where TSlot : unmanaged
+{
+    /// <summary>All of the device's memory, as float32, as BF16 and as bytes.</summary>
     public ArrayView<float> Memory;
     public ArrayView<BFloat16> Bf16Memory;
-    public ArrayView<TensorSlot> Slots;
+    public ArrayView<byte> Bytes;
+    public ArrayView<TSlot> Slots;
     public ArrayView<TensorChunk> Chunks;
     public ArrayView<float> Sums;
 
@@ -33,9 +46,9 @@ internal struct MultiTensorArgs
 }
 
 /// <summary>One AdamW step of many parameters, and their BF16 copies for the next products, in one launch.</summary>
-internal readonly struct MultiTensorAdam : IKernel<MultiTensorArgs>
+internal readonly struct MultiTensorAdam : IKernel<MultiTensorArgs<TensorSlot<AdamFactors>>>
 {
-    public static void Run(MultiTensorArgs args)
+    public static void Run(MultiTensorArgs<TensorSlot<AdamFactors>> args)
     {
         var chunk = args.Chunks[Grid.IdxX];
         var slot = args.Slots[chunk.Slot];
@@ -52,9 +65,9 @@ internal readonly struct MultiTensorAdam : IKernel<MultiTensorArgs>
 }
 
 /// <summary>sums[chunk] = Σ term(x) over a chunk of one of many tensors; Parameter is x.</summary>
-internal readonly struct MultiTensorSum<TTerm> : IKernel<MultiTensorArgs> where TTerm : struct, IElementTerm
+internal readonly struct MultiTensorSum<TTerm> : IKernel<MultiTensorArgs<TensorSlot<AdamFactors>>> where TTerm : struct, IElementTerm
 {
-    public static void Run(MultiTensorArgs args)
+    public static void Run(MultiTensorArgs<TensorSlot<AdamFactors>> args)
     {
         var shared = SharedMemory.Allocate<float>(Threads.Most);
         var chunk = args.Chunks[Grid.IdxX];

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using PeftCore.Backends;
 using PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 using PeftCore.Tensors;
@@ -15,10 +16,11 @@ internal sealed class GemmLauncher : IDisposable
     private readonly PortableGemmLauncher _portable;
     private readonly WgmmaGemmLauncher? _wgmma;
     private readonly MmaGemmLauncher? _mma;
+    private readonly StreamedGemmLauncher? _streamed;
 
-    public GemmLauncher(LaunchContext gpu, RowLauncher rows)
+    public GemmLauncher(LaunchContext gpu, RowLauncher rows, StreamedGemmLauncher? streamed)
     {
-        (_gpu, _rows, _portable) = (gpu, rows, new PortableGemmLauncher(gpu));
+        (_gpu, _rows, _portable, _streamed) = (gpu, rows, new PortableGemmLauncher(gpu), streamed);
         _wgmma = gpu.Device.HasWgmma ? new WgmmaGemmLauncher(gpu) : null;
         Convolutions = _wgmma is null ? null : new WgmmaConvolutionLauncher(gpu, _wgmma);
         _mma = gpu.Device.HasMma ? new MmaGemmLauncher(gpu, rows) : null;
@@ -33,10 +35,18 @@ internal sealed class GemmLauncher : IDisposable
     /// <summary>How many of <see cref="PartialBytes"/> are taken so far: all of them from the first product on.</summary>
     public long TakenBytes => _wgmma?.TakenBytes ?? 0;
 
+    /// <summary>Whether products of so many rows take a quantised B.</summary>
+    public bool TakesQuantized(Tensor b, int rows, bool transposeB) => _streamed is not null && _streamed.Takes(b, rows, transposeB);
+
     public void MatMul(Tensor a, bool transposeA, Tensor b, bool transposeB, Tensor c, float alpha, bool accumulate)
     {
         if (c.Count == 0)
         {
+            return;
+        }
+        if (b.Format is not null)
+        {
+            Stream([new GemmOperands(a, transposeA, b, transposeB)], c, alpha, ref accumulate, null);
             return;
         }
         CountFlops(a, transposeA, c);
@@ -50,8 +60,13 @@ internal sealed class GemmLauncher : IDisposable
 
     public void MatMulSum(ReadOnlySpan<GemmOperands> terms, Tensor c, Tensor? bias, bool accumulate)
     {
+        if (HaveQuantized(terms))
+        {
+            var others = Stream(terms, c, 1, ref accumulate, bias);
+            (terms, bias) = (CollectionsMarshal.AsSpan(others), null);
+        }
         CountFlops(terms, c);
-        if (c.Count == 0 || TryProducts(terms, c, 1, accumulate, bias))
+        if (terms.Length == 0 || c.Count == 0 || TryProducts(terms, c, 1, accumulate, bias))
         {
             return;
         }
@@ -61,6 +76,11 @@ internal sealed class GemmLauncher : IDisposable
     public void MatMulGroup(ReadOnlySpan<GemmOperands> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate,
         ReadOnlySpan<Tensor?> biases)
     {
+        if (HaveQuantized(terms))
+        {
+            StreamGroup(terms, results, alpha, accumulate, biases);
+            return;
+        }
         int each = terms.Length / results.Length;
         for (int first = 0; first < results.Length;)
         {
@@ -142,6 +162,67 @@ internal sealed class GemmLauncher : IDisposable
         if (bias is not null)
         {
             _rows.AddRow(sum.Tensor, bias);
+        }
+    }
+
+    private static bool HaveQuantized(ReadOnlySpan<GemmOperands> terms)
+    {
+        foreach (var term in terms)
+        {
+            if (term.B.Format is not null)
+            {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    // Computes the products with quantised weights, the first with the bias, and returns the others.
+    private List<GemmOperands> Stream(ReadOnlySpan<GemmOperands> terms, Tensor c, float alpha, ref bool accumulate, Tensor? bias)
+    {
+        var others = new List<GemmOperands>(terms.Length);
+        foreach (var term in terms)
+        {
+            if (term.B.Format is null)
+            {
+                others.Add(term);
+                continue;
+            }
+            var streamed = _streamed ?? throw new NotSupportedException($"{term.B} must be dequantised for a product on this device");
+            streamed.Multiply(term, c, alpha, accumulate, bias);
+            (accumulate, bias) = (true, null);
+        }
+        return others;
+    }
+
+    // Those of quantised weights first, then the others of all results at once if these are equally many.
+    private void StreamGroup(ReadOnlySpan<GemmOperands> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate,
+        ReadOnlySpan<Tensor?> biases)
+    {
+        int each = terms.Length / results.Length;
+        var others = new List<GemmOperands>[results.Length];
+        for (int i = 0; i < results.Length; i++)
+        {
+            var own = terms.Slice(i * each, each);
+            bool add = accumulate;
+            others[i] = HaveQuantized(own) ? Stream(own, results[i], alpha, ref add, biases[i]) : [.. own];
+        }
+        if (Array.TrueForAll(others, left => left.Count == others[0].Count) && others[0].Count < each)
+        {
+            if (others[0].Count > 0)
+            {
+                MatMulGroup([.. others.SelectMany(left => left)], results, alpha, true, new Tensor?[results.Length]);
+            }
+            return;
+        }
+        for (int i = 0; i < results.Length; i++)
+        {
+            bool streamed = others[i].Count < each;
+            if (others[i].Count > 0)
+            {
+                GroupOrOneByOne(CollectionsMarshal.AsSpan(others[i]), results.Slice(i, 1), alpha, accumulate || streamed,
+                    streamed ? new Tensor?[1] : biases.Slice(i, 1));
+            }
         }
     }
 

@@ -203,6 +203,14 @@ public sealed partial class CpuBackend
     internal override void AdamW(ReadOnlySpan<AdamWTensors> parameters, float gradientScale) =>
         _optimizers.AdamW(parameters, gradientScale);
 
+    internal override void AdamW8Bit(ReadOnlySpan<AdamW8BitTensors> parameters, float gradientScale) =>
+        _optimizers.AdamW8Bit(parameters, gradientScale);
+
+    internal override void Lion(ReadOnlySpan<LionTensors> parameters, float gradientScale) => _optimizers.Lion(parameters, gradientScale);
+
+    internal override void Adafactor(ReadOnlySpan<AdafactorTensors> parameters, float gradientScale) =>
+        _optimizers.Adafactor(parameters, gradientScale);
+
     internal override void Sgd(Tensor parameter, Tensor gradient, float gradientScale, Tensor? momentumBuffer, float learningRate,
         float momentum,
         float weightDecay, bool nesterov, bool firstStep) =>

@@ -54,6 +54,80 @@ internal sealed class CpuOptimizers(CpuStream stream, PackedWeights? packed) : C
         ArrayPool<Optimizers.AdamTask>.Shared.Return(tasks);
     }
 
+    public unsafe void AdamW8Bit(ReadOnlySpan<AdamW8BitTensors> parameters, float gradientScale)
+    {
+        const int Block = BlockwiseAdamFactors.BlockSize;
+        Stream.BreakCapture();
+        List<BlockwiseAdamBody> bodies = [];
+        List<SmallBlockwiseAdamBody> smallBodies = [];
+        List<int> lengths = [], smallLengths = [];
+        double bytes = 0;
+        foreach (var (step, parameter, gradient, first, second, scales) in parameters)
+        {
+            var factors = BlockwiseAdamFactors.Of(step, gradientScale);
+            CpuTensorView p = Out(parameter), g = In(gradient), m = Out(first), v = Out(second);
+            bytes += 3 * p.ByteCount + 2 * (m.ByteCount + v.ByteCount); // The gradient is read; the rest is read and written.
+            foreach (var part in Stream.PartsOf(p, Block))
+            {
+                if (scales is null)
+                {
+                    smallBodies.Add(new(factors, p[part].F32Data, g[part].F32Data, m[part].F32Data, v[part].F32Data));
+                    smallLengths.Add(part.Count);
+                }
+                else
+                {
+                    long block = part.First / Block;
+                    bodies.Add(new(factors, p[part].F32Data, g[part].F32Data, m[part].Data, v[part].Data,
+                        Out(scales.Absmax1).F32Data + block, Out(scales.Absmax2).F32Data + block));
+                    lengths.Add(part.Count);
+                }
+            }
+        }
+        var cost = new LaunchCost("8-bit AdamW", new Work(0, bytes));
+        Launch(cost, (bodies: bodies.ToArray(), lengths: lengths.ToArray(), small: smallBodies.ToArray(), smallLengths: smallLengths.ToArray()),
+            static (c, s) =>
+            {
+                MultiTensorLoop.For(c.bodies, c.lengths, s.Pool);
+                MultiTensorLoop.For(c.small, c.smallLengths, s.Pool);
+            });
+    }
+
+    public unsafe void Lion(ReadOnlySpan<LionTensors> parameters, float gradientScale)
+    {
+        const int MovedEach = 5; // The gradient is read; parameter and moment are read and written.
+        Stream.BreakCapture();
+        List<LionBody> bodies = [];
+        List<int> lengths = [];
+        double bytes = 0;
+        foreach (var (step, parameter, gradient, moment) in parameters)
+        {
+            var factors = LionFactors.Of(step, gradientScale);
+            CpuTensorView p = Out(parameter), g = In(gradient), m = Out(moment);
+            bytes += MovedEach * (double)p.ByteCount;
+            foreach (var part in Stream.PartsOf(p))
+            {
+                bodies.Add(new(factors, p[part].F32Data, g[part].F32Data, m[part].F32Data));
+                lengths.Add(part.Count);
+            }
+        }
+        Launch(new LaunchCost("Lion", new Work(0, bytes)), (bodies: bodies.ToArray(), lengths: lengths.ToArray()),
+            static (c, s) => MultiTensorLoop.For(c.bodies, c.lengths, s.Pool));
+    }
+
+    public unsafe void Adafactor(ReadOnlySpan<AdafactorTensors> parameters, float gradientScale)
+    {
+        Stream.BreakCapture();
+        foreach (var one in parameters)
+        {
+            var (matrices, rows, columns) = one.Extents;
+            var operands = new AdafactorStep.Operands((nint)Out(one.Parameter).F32Data, (nint)In(one.Gradient).F32Data,
+                (nint)Out(one.Row).F32Data, one.Column is null ? 0 : (nint)Out(one.Column).F32Data, matrices, rows, columns);
+            Launch(LaunchCost.Of("Adafactor", one.Parameter, one.Parameter, one.Gradient, one.Gradient, one.Gradient),
+                (factors: AdafactorFactors.Of(one.Step, gradientScale), operands),
+                static (c, s) => AdafactorStep.Run(c.factors, c.operands, s.Pool));
+        }
+    }
+
     public void Sgd(Tensor parameter, Tensor gradient, float gradientScale, Tensor? momentumBuffer, float learningRate, float momentum,
         float weightDecay, bool nesterov, bool firstStep)
     {

@@ -84,15 +84,23 @@ public sealed partial class MetaBackend
         }
     }
 
-    // As the processor, whose activations are F32.
-    internal override bool TakesQuantized(Tensor b, int rows, bool transposeB) => ActivationDType == DType.F32;
-
     internal override void Quantize(Tensor from, Tensor to) { }
 
     internal override void Dequantize(Tensor from, Tensor to) { }
 
-    internal override void Int8MatMul(Tensor x, Tensor weight, Tensor y, bool accumulate) =>
+    // A processor, whose activations are F32, takes all.
+    internal override bool TakesQuantized(Tensor b, int rows, bool transposeB) => ActivationDType == DType.F32
+        || (_tensorCores && QuantizedProducts.Streams(b, rows, transposeB));
+
+    internal override void Int8MatMul(Tensor x, Tensor weight, Tensor y, bool accumulate)
+    {
         Flops += 2.0 * x.Shape.Rows * weight.Shape.Count;
+        if (ActivationDType == DType.BF16) // A card: the processor's workspace is the host's.
+        {
+            long bytes = QuantizedProducts.Int8Workspace(x.Shape.Rows, x.Shape.Columns, weight.Format!.Threshold).Bytes;
+            Allocate(bytes, MemoryKind.Workspace).Release();
+        }
+    }
 
     internal override void MatMulBatched(in BatchedProduct product, Tensor a, Tensor b, Tensor c)
     {
@@ -244,6 +252,12 @@ public sealed partial class MetaBackend
     internal override void AdamW(in Optimizers.AdamW step, Tensor parameter, Tensor gradient, float gradientScale, Tensor firstMoment,
         Tensor secondMoment)
     { }
+
+    internal override void AdamW8Bit(ReadOnlySpan<AdamW8BitTensors> parameters, float gradientScale) { }
+
+    internal override void Lion(ReadOnlySpan<LionTensors> parameters, float gradientScale) { }
+
+    internal override void Adafactor(ReadOnlySpan<AdafactorTensors> parameters, float gradientScale) { }
 
     internal override void Sgd(Tensor parameter, Tensor gradient, float gradientScale, Tensor? momentumBuffer, float learningRate,
         float momentum,

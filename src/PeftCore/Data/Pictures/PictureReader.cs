@@ -21,7 +21,8 @@ public sealed class PictureReader
 
     private PictureReader(TransformerModel model, PicturePreprocessor? preprocessor, Func<string, Picture> decode,
         PictureAugmentation? augmentation, KeptPictures kept) =>
-        (Model, _preprocessor, _decode, _augmentation, _kept) = (model, preprocessor, decode, augmentation, kept);
+        (Model, _preprocessor, _decode, _augmentation, _kept) = (model, preprocessor,
+            path => Given.Result(decode(path), $"{path}: the decoder of pictures"), augmentation, kept);
 
     /// <summary>The model, which may have no weights yet.</summary>
     internal TransformerModel Model { get; }

@@ -21,10 +21,10 @@ internal sealed class TextStream
 
     public TextStream(Func<IReadOnlyList<int>, string> decode, IReadOnlyCollection<string> stops, ReadOnlySpan<int> prompt)
     {
-        (_decode, _stops) = (decode, stops);
+        (_decode, _stops) = (tokens => Given.Result(decode(tokens), "the decoder of tokens"), stops);
         _tokens = [.. prompt[Math.Max(0, prompt.Length - Context)..]];
         _known = _tokens.Count;
-        _knownText = decode(_tokens);
+        _knownText = _decode(_tokens);
     }
 
     /// <summary>All text so far, up to a stop string.</summary>

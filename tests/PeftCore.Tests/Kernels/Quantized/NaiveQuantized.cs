@@ -147,7 +147,7 @@ internal sealed unsafe class NaiveQuantized : IDisposable
     private static float[] Doubled(float[] scales)
     {
         float mean = CascadeSum.Of(scales) / scales.Length;
-        float[] map = DynamicMap.Signed.ToArray();
+        float[] map = DynamicMap.Signed.Values;
         float[] result = new float[scales.Length];
         for (int first = 0; first < scales.Length; first += ScaleBlock)
         {

@@ -67,7 +67,7 @@ public sealed class EncoderTests : EncoderFixture
         var model = TinyEncoders.Model(Backend, type, classes ? TinyEncoders.Task(task) : new TaskOptions { Task = task }, scale: 2);
         var peft = new PeftModel(model);
         peft.AddAdapter(new LoraConfig { Rank = 2, Alpha = 4 });
-        using var optimizer = new PeftCore.Optim.AdamW(peft.Parameters, new PeftCore.Optim.AdamWOptions());
+        using var optimizer = new PeftCore.Optim.AdamW(peft.Parameters);
         int[] labels = task switch
         {
             ModelTask.SequenceClassification => [1, 2],
