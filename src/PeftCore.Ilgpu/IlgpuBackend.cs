@@ -93,6 +93,16 @@ internal sealed partial class IlgpuBackend : Backend, IGraphCapture, IKernelProf
 
     internal override void Cast(Tensor from, Tensor to)
     {
+        if (from.Format is not null)
+        {
+            Dequantize(from, to);
+            return;
+        }
+        if (to.Format is not null)
+        {
+            Quantize(from, to);
+            return;
+        }
         using var turn = EnterPass();
         _gpu.Casts.Cast(from, to);
     }

@@ -7,7 +7,7 @@ namespace PeftCore.Kernels;
 /// C (+)= α·A·Bᵀ with few columns of C and an A whose rows are contiguous along k: every element of C is a dot product, and the large
 /// operand is read once, in place. Used to decode a token of one or several texts, and for rank-8 projections. Tested against the triple
 /// loop of GemmTests. All tiles add up a dot product in one order: a vector of sums for each 1,024 steps, which are then added to C in
-/// turn.</summary>
+/// turn. A quantised A is dequantised 1,024 steps of some rows at a time, into a buffer in the first-level cache.</summary>
 internal static unsafe class DotProducts<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
@@ -46,10 +46,10 @@ internal static unsafe class DotProducts<TSimd, TVector>
 
         public void Run<TElement>()
             where TElement : struct, IElement =>
-            Ranges.For(product.M, new Body<TElement>(product, _rows, few, length), pool, block);
+            Ranges.For(product.M, new Body<TElement>(product, _rows, few, length, pool), pool, block);
     }
 
-    private readonly struct Body<TElement>(MatrixProduct product, float* rows, int few, nint length) : IRangeBody
+    private readonly struct Body<TElement>(MatrixProduct product, float* rows, int few, nint length, WorkerPool pool) : IRangeBody
         where TElement : struct, IElement
     {
         private readonly float* _rows = rows;
@@ -58,6 +58,12 @@ internal static unsafe class DotProducts<TSimd, TVector>
         public void Run(int start, int count)
         {
             int end = start + count, rows = few == 1 ? 4 : 2;
+            if (product.A.IsQuantized)
+            {
+                RunQuantized(start, end, rows);
+                return;
+            }
+
             nint row = product.A.Stride * TElement.Size, ahead = Math.Max(1, PrefetchBytes / (rows * row)) * rows * row;
             if (few == 1)
             {
@@ -66,7 +72,7 @@ internal static unsafe class DotProducts<TSimd, TVector>
                 {
                     for (int step = 0; step < product.K; step += Steps)
                     {
-                        Gemv4(i, Math.Min(rows, end - i), row, step, Math.Min(Steps, product.K - step), ahead,
+                        Gemv4(product.A.At(i, step), i, Math.Min(rows, end - i), row, step, Math.Min(Steps, product.K - step), ahead,
                             product.Accumulate || step > 0);
                     }
                 }
@@ -78,32 +84,62 @@ internal static unsafe class DotProducts<TSimd, TVector>
                 for (int i = start; i < end; i += rows)
                 {
                     // A missing row is read as the first one again, and its result is dropped.
-                    Gemm2(i, Math.Min(rows, end - i), row, step, Math.Min(Steps, product.K - step), ahead, product.Accumulate || step > 0);
+                    Gemm2(product.A.At(i, step), i, Math.Min(rows, end - i), row, step, Math.Min(Steps, product.K - step), ahead,
+                        product.Accumulate || step > 0);
+                }
+            }
+        }
+
+        // Whole rows in turn, so that codes are read as they lie in memory.
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private void RunQuantized(int start, int end, int rows)
+        {
+            using var scratch = pool.Scratch.Rent(4 * Steps);
+            byte* buffer = (byte*)scratch.Pointer;
+            const nint Row = Steps * sizeof(float);
+            for (int i = start; i < end; i += rows)
+            {
+                int present = Math.Min(rows, end - i);
+                for (int step = 0; step < product.K; step += Steps)
+                {
+                    int steps = Math.Min(Steps, product.K - step);
+                    for (int r = 0; r < present; r++)
+                    {
+                        product.A.LoadRow(i + r, step, steps, scratch.Pointer + (r * Steps));
+                    }
+
+                    if (few == 1)
+                    {
+                        Gemv4(buffer, i, present, Row, step, steps, 0, product.Accumulate || step > 0);
+                    }
+                    else
+                    {
+                        Gemm2(buffer, i, present, Row, step, steps, 0, product.Accumulate || step > 0);
+                    }
                 }
             }
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private void Gemv4(int i, int present, nint row, int step, int steps, nint ahead, bool accumulate)
+        private void Gemv4(byte* x, int i, int present, nint row, int step, int steps, nint ahead, bool accumulate)
         {
             if (present == 4)
             {
-                var dots = DotTiles<TSimd, TVector>.FourByOne<TElement>(product.A.At(i, step), row, _rows + step, steps, ahead);
+                var dots = DotTiles<TSimd, TVector>.FourByOne<TElement>(x, row, _rows + step, steps, ahead);
                 Put(product.C + (i * product.RowStride), product.RowStride, dots, 4, accumulate);
                 return;
             }
 
-            for (int r = i; r < i + present; r++)
+            for (int r = 0; r < present; r++)
             {
-                var dots = DotTiles<TSimd, TVector>.FourByOne<TElement>(product.A.At(r, step), 0, _rows + step, steps, ahead);
-                Put(product.C + (r * product.RowStride), product.RowStride, dots, 1, accumulate);
+                var dots = DotTiles<TSimd, TVector>.FourByOne<TElement>(x + (r * row), 0, _rows + step, steps, ahead);
+                Put(product.C + ((i + r) * product.RowStride), product.RowStride, dots, 1, accumulate);
             }
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private void Gemm2(int i, int present, nint row, int step, int steps, nint ahead, bool accumulate)
+        private void Gemm2(byte* x, int i, int present, nint row, int step, int steps, nint ahead, bool accumulate)
         {
-            byte* x = product.A.At(i, step);
             nint second = present == 2 ? row : 0;
             for (int j = 0; j < few; j += 4, ahead = 0)
             {

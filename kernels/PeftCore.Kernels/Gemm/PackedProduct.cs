@@ -20,7 +20,7 @@ internal static unsafe class PackedProduct<TTile>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void Run(in MatrixProduct product, WorkerPool pool)
     {
-        bool direct = !product.B.IsPrepacked && product.M <= MaxDirectRows && !product.B.StepsAdjacent;
+        bool direct = !product.B.IsPrepacked && !product.B.IsQuantized && product.M <= MaxDirectRows && !product.B.StepsAdjacent;
         int steps = Even(product.K, product.M <= FewRows ? MaxStepsOfFewRows : MaxSteps, 4), rows = Even(product.M, MaxRows, TTile.Rows);
         using var packed = pool.Scratch.Rent((long)rows * steps);
         PackedBlock<TTile> block = new(product, packed.Pointer, direct);

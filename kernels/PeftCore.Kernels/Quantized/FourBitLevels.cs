@@ -29,6 +29,9 @@ internal static class FourBitLevels
     /// <summary>The levels of a kind of codes.</summary>
     public static ReadOnlySpan<float> Of(QuantizedKind kind) => kind == QuantizedKind.NF4 ? NF4 : FP4;
 
+    /// <summary>The address of the levels of a kind of codes, for kernels.</summary>
+    public static unsafe float* Address(QuantizedKind kind) => kind == QuantizedKind.NF4 ? Tables.NF4 : Tables.FP4;
+
     /// <summary>The fifteen means of neighbouring levels, ascending, in F32.</summary>
     public static ReadOnlySpan<float> Bounds(QuantizedKind kind) => kind == QuantizedKind.NF4 ? _nf4Bounds : _fp4Bounds;
 
@@ -36,8 +39,10 @@ internal static class FourBitLevels
     /// bitsandbytes' stable sort of the levels has it.</summary>
     public static int CodeAt(QuantizedKind kind, int boundsBelow) => kind == QuantizedKind.NF4 ? boundsBelow : _fp4Order[boundsBelow];
 
-    /// <summary>Codes in the order of their levels, for a table look-up in a vector.</summary>
-    public static ReadOnlySpan<byte> Fp4Order => _fp4Order;
+    private static unsafe class Tables
+    {
+        public static readonly float* NF4 = FixedTable.Of(FourBitLevels.NF4), FP4 = FixedTable.Of(FourBitLevels.FP4);
+    }
 
     private static float[] BoundsOf(QuantizedKind kind)
     {

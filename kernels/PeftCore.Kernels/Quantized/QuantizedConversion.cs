@@ -78,7 +78,8 @@ internal static unsafe class QuantizedConversion
             {
                 long first = (long)piece * Piece;
                 int length = (int)Math.Min(Piece, from.Count - first);
-                QuantizedRun.Load(from, first, length, numbers.Pointer);
+                var matrix = from;
+                QuantizedRun.Load(&matrix, first, length, numbers.Pointer);
                 ElementDispatch.Run(type, new Store(numbers.Pointer, _y + first * Elements.Size(type), length));
             }
         }

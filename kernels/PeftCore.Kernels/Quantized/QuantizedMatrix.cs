@@ -1,8 +1,11 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+
 namespace PeftCore.Kernels;
 
 /// <summary>A quantised row-major matrix by address: its codes, and the scales in F32 or quantised themselves.</summary>
 /// <param name="kind">The codes.</param>
-/// <param name="blockSize">Numbers of a block, which may cross rows; 0 where a block is a row.</param>
+/// <param name="blockSize">Numbers of a block, a power of two, which may cross rows; 0 where a block is a row.</param>
 /// <param name="rows">Rows.</param>
 /// <param name="columns">Columns.</param>
 /// <param name="codes">The codes.</param>
@@ -17,6 +20,9 @@ internal readonly unsafe struct QuantizedMatrix(QuantizedKind kind, int blockSiz
     public QuantizedKind Kind => kind;
 
     public int BlockSize => blockSize;
+
+    /// <summary>log₂ of the block size.</summary>
+    public int BlockShift { get; } = BitOperations.Log2((uint)blockSize);
 
     public int Rows => rows;
 
@@ -41,7 +47,11 @@ internal readonly unsafe struct QuantizedMatrix(QuantizedKind kind, int blockSiz
     /// <summary>The codes of a row of INT8.</summary>
     public sbyte* Row(int row) => (sbyte*)_codes + (long)row * columns;
 
+    /// <summary>Bits of a code.</summary>
+    public int CodeBits => kind == QuantizedKind.Int8 ? 8 : 4;
+
     /// <summary>The scale of a block.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public float ScaleOf(long block) => _scales != null ? _scales[block] : doubled[block];
 }
 
@@ -53,6 +63,8 @@ internal readonly unsafe struct QuantizedMatrix(QuantizedKind kind, int blockSiz
 internal readonly unsafe struct QuantizedScales(byte* codes, float* scales, float* mean, int blockSize)
 {
     private readonly byte* _codes = codes;
+    private static readonly float* _map = FixedTable.Of(DynamicMap.Signed.Values);
+
     private readonly float* _scales = scales, _mean = mean;
 
     public byte* Codes => _codes;
@@ -64,5 +76,9 @@ internal readonly unsafe struct QuantizedScales(byte* codes, float* scales, floa
     public int BlockSize => blockSize;
 
     /// <summary>One scale in F32.</summary>
-    public float this[long block] => DynamicMap.Signed.Values[_codes[block]] * _scales[block / blockSize] + *_mean;
+    public float this[long block]
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => _map[_codes[block]] * _scales[block / blockSize] + *_mean;
+    }
 }

@@ -1,29 +1,50 @@
+using System.Runtime.CompilerServices;
+
 namespace PeftCore.Kernels;
 
 /// <summary>Dequantises a run of adjacent numbers of a quantised matrix.</summary>
 internal static unsafe class QuantizedRun
 {
+    /// <summary>y = <paramref name="count"/> numbers of one row, from a column on; a run may cross blocks.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Load(QuantizedMatrix* matrix, int row, int column, int count, float* y)
+    {
+        long first = (long)row * matrix->Columns + column;
+        if (matrix->Kind == QuantizedKind.Int8)
+        {
+            Int8Run.Decode((sbyte*)matrix->Codes + first, matrix->Scales[row], count, y);
+            return;
+        }
+        LoadFourBits(matrix, first, count, y);
+    }
+
     /// <summary>y = <paramref name="count"/> numbers from <paramref name="first"/> on, in row-major order; a run may cross blocks and
     /// rows.</summary>
-    public static void Load(in QuantizedMatrix matrix, long first, int count, float* y)
+    public static void Load(QuantizedMatrix* matrix, long first, int count, float* y)
     {
-        int block = matrix.BlockSize == 0 ? matrix.Columns : matrix.BlockSize;
-        while (count > 0)
+        if (matrix->Kind != QuantizedKind.Int8)
         {
-            long index = first / block;
-            int length = (int)Math.Min(count, (index + 1) * block - first);
-            float scale = matrix.ScaleOf(index);
-            if (matrix.Kind == QuantizedKind.Int8)
-            {
-                RowCodes.Dequantize(new((sbyte*)matrix.Codes + first, length), scale, new(y, length));
-            }
-            else
-            {
-                FourBitCodes.Dequantize(matrix.Codes, matrix.Kind, scale, first, new(y, length));
-            }
-            first += length;
-            count -= length;
-            y += length;
+            LoadFourBits(matrix, first, count, y);
+            return;
+        }
+        for (int length; count > 0; first += length, count -= length, y += length)
+        {
+            long row = first / matrix->Columns;
+            length = (int)Math.Min(count, (row + 1) * matrix->Columns - first);
+            Int8Run.Decode((sbyte*)matrix->Codes + first, matrix->Scales[row], length, y);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void LoadFourBits(QuantizedMatrix* matrix, long first, int count, float* y)
+    {
+        byte* codes = matrix->Codes;
+        float* levels = FourBitLevels.Address(matrix->Kind);
+        int blockSize = matrix->BlockSize;
+        for (int length; count > 0; first += length, count -= length, y += length)
+        {
+            length = Math.Min(count, blockSize - (int)(first & (blockSize - 1)));
+            FourBitRun.Decode(codes, levels, matrix->ScaleOf(first >> matrix->BlockShift), first, length, y);
         }
     }
 }

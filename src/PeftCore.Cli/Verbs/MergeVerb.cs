@@ -50,7 +50,9 @@ internal sealed class MergeVerb : Verb
         using var session = ModelSession.Open(Devices.Open(call.Device), source, warn: call.Terminal.Warn, rows: call.Value(_rows),
             task: TaskChoice.Of(call.Value(_task), call.Value(_adapter)!), quantization: _quantization.Read(call))
             .WithAdapters(call.Value(_adapter)!, call);
-        var merged = session.Model.MergeAndUnload();
+        var warnings = new List<string>();
+        var merged = session.Model.MergeAndUnload(warnings: warnings);
+        warnings.ForEach(call.Terminal.Warn);
         call.Stop.ThrowIfCancellationRequested();
         long bytes = ModelWriter.Save(merged, output, source);
         call.Say($"{output}: {merged.ModelType}, {session.Model.ParameterCount:N0} parameters, {new ByteSize(bytes)}");

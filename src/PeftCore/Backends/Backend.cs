@@ -58,7 +58,7 @@ public abstract partial class Backend : IDevice, IDisposable
     /// <summary>Copies a tensor of the same dtype and element count.</summary>
     internal abstract void Copy(Tensor from, Tensor to);
 
-    /// <summary>Converts between floating-point dtypes, rounding to nearest, ties to even.</summary>
+    /// <summary>Converts between floating-point dtypes, rounding to nearest, ties to even; or dequantises or quantises.</summary>
     internal abstract void Cast(Tensor from, Tensor to);
 
     /// <summary>Sets every element of an F32 tensor.</summary>

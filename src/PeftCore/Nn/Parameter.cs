@@ -68,6 +68,11 @@ public sealed class Parameter : IDisposable
         return Value;
     }
 
+    /// <summary>Allocates values of the dtype, or format, of a tensor, contents undefined.</summary>
+    internal Tensor MaterializeLike(Tensor value) => value.Format is { } format
+        ? Materialize(value.Backend, format)
+        : Materialize(value.Backend, value.DType);
+
     /// <summary>Makes a tensor the values; the parameter owns it.</summary>
     public void Set(Tensor value)
     {
@@ -101,17 +106,27 @@ public sealed class Parameter : IDisposable
         }
     }
 
+    /// <summary>Throws if the values are quantised, for what needs the weight itself.</summary>
+    /// <param name="what">What it is needed for, as an infinitive.</param>
+    /// <param name="path">The weight's path; empty if unknown.</param>
+    /// <exception cref="BadInputException">The weight is quantised.</exception>
+    internal void RefuseIfQuantized(string what, string path)
+    {
+        if (_value is { Format: { } format })
+        {
+            string name = path.Length == 0 ? $"a weight of shape {Shape}" : $"the weight of \"{path}\"";
+            throw new BadInputException($"{name} is quantised ({format.Name}), so there is nothing to {what}: choose a method that adds "
+                + "parameters beside it, such as LoRA, leave the layer out, or load the model without quantisation");
+        }
+    }
+
     private void ConvertToF32()
     {
         if (Value.DType == DType.F32)
         {
             return;
         }
-        if (Value.DType == DType.Quantized)
-        {
-            throw new BadInputException($"the weight {Value} is quantised and cannot be trained itself: train an adapter beside it, or load "
-                + "the model without quantisation");
-        }
+        RefuseIfQuantized("train", "");
         var wide = Value.NewLike(Shape, kind: MemoryKind.Trainable);
         wide.Backend.Cast(Value, wide);
         Set(wide);

@@ -26,7 +26,21 @@ public sealed partial class CpuBackend
 
     internal override void Copy(Tensor from, Tensor to) => _transfers.Copy(from, to);
 
-    internal override void Cast(Tensor from, Tensor to) => _transfers.Cast(from, to);
+    internal override void Cast(Tensor from, Tensor to)
+    {
+        if (from.Format is not null)
+        {
+            Dequantize(from, to);
+        }
+        else if (to.Format is not null)
+        {
+            Quantize(from, to);
+        }
+        else
+        {
+            _transfers.Cast(from, to);
+        }
+    }
 
     internal override void Fill(Tensor tensor, float value) => _transfers.Fill(tensor, value);
 
@@ -35,8 +49,21 @@ public sealed partial class CpuBackend
     // ---- Matrix products ----
 
     internal override void MatMul(Tensor a, bool transposeA, Tensor b, bool transposeB, Tensor c, float alpha = 1,
-        bool accumulate = false) =>
-        _gemm.MatMul(a, transposeA, b, transposeB, c, alpha, accumulate);
+        bool accumulate = false)
+    {
+        if (b.Format is null)
+        {
+            _gemm.MatMul(a, transposeA, b, transposeB, c, alpha, accumulate);
+            return;
+        }
+        if (transposeA)
+        {
+            throw new NotSupportedException($"matmul: no product of Aᵀ with the quantised {b}");
+        }
+        _quantized.MatMul(a, b, transposeB, c, alpha, accumulate);
+    }
+
+    internal override bool TakesQuantized(Tensor b, int rows, bool transposeB) => true;
 
     internal override void Quantize(Tensor from, Tensor to) => _quantized.Quantize(from, to);
 

@@ -3,7 +3,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Backends;
 
-/// <summary>Quantised weights: conversions, and the product of LLM.int8().</summary>
+/// <summary>Quantised weights: conversions and products.</summary>
 internal sealed unsafe class CpuQuantized(CpuStream stream, PackedWeights? packed) : CpuLauncher(stream, packed)
 {
     public void Quantize(Tensor from, Tensor to) => Launch(LaunchCost.Of("quantize", from, to), (from: In(from), to: Out(to)),
@@ -12,29 +12,27 @@ internal sealed unsafe class CpuQuantized(CpuStream stream, PackedWeights? packe
     public void Dequantize(Tensor from, Tensor to) => Launch(LaunchCost.Of("dequantize", from, to), (from: In(from), to: Out(to)),
         static (c, s) => QuantizedConversion.Dequantize(c.from.Quantized, c.to.Data, c.to.DType.Element, s.Pool));
 
+    /// <summary>C (+)= α·A·op(B) with a quantised B.</summary>
+    public void MatMul(Tensor a, Tensor b, bool transposeB, Tensor c, float alpha, bool accumulate)
+    {
+        string name = Stream.IsProfiling ? $"A·{(transposeB ? "Bᵀ" : "B")} {b.Format!.Name} {c.Shape.Rows}×{c.Shape.Columns}×{a.Shape.Columns}"
+            : "";
+        Launch(LaunchCost.OfFlops(name, 2.0 * c.Count * a.Shape.Columns),
+            (a: In(a), b: In(b), transposeB, y: Out(c), alpha, accumulate),
+            static (c, s) =>
+            {
+                int n = c.y.Columns, k = c.a.Columns;
+                foreach (var part in s.RowPartsOf(c.a.Columns > n ? c.a : c.y))
+                {
+                    Gemm.MultiplyQuantized(part.Count, n, k, c.a.RowsOf(part).Matrix, c.b.Quantized, c.transposeB, c.y.RowsOf(part).F32, n,
+                        c.alpha, c.accumulate, s.Pool);
+                }
+            });
+    }
+
     public void Int8MatMul(Tensor x, Tensor weight, Tensor y, bool accumulate) =>
         Launch(LaunchCost.OfFlops("int8 product", 2.0 * x.Shape.Rows * weight.Shape.Count),
-            (x: In(x), weight: In(weight), y: Out(y), accumulate), static (c, _) => Int8MatMul(c.x, c.weight, c.y, c.accumulate));
-
-    private static void Int8MatMul(CpuTensorView x, CpuTensorView weight, CpuTensorView y, bool accumulate)
-    {
-        var w = weight.Quantized;
-        sbyte[] codes = new sbyte[x.Columns];
-        for (int row = 0; row < x.Rows; row++)
-        {
-            float scale = RowCodes.Quantize(x.F32.Slice(row * x.Columns, x.Columns), codes);
-            var result = y.F32.Slice(row * y.Columns, y.Columns);
-            for (int column = 0; column < y.Columns; column++)
-            {
-                sbyte* other = w.Row(column);
-                int sum = 0;
-                for (int i = 0; i < codes.Length; i++)
-                {
-                    sum += codes[i] * other[i];
-                }
-                float product = sum * (scale * w.Scales[column]) * RowCodes.ProductFactor;
-                result[column] = accumulate ? result[column] + product : product;
-            }
-        }
-    }
+            (x: In(x), weight: In(weight), y: Out(y), accumulate),
+            static (c, s) => Int8Product.Multiply(c.x.Rows, c.x.F32, c.weight.Quantized, c.y.F32, c.weight.Format!.Threshold, c.accumulate,
+                s.Pool));
 }

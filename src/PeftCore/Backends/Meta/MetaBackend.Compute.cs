@@ -88,8 +88,9 @@ public sealed partial class MetaBackend
 
     internal override void Dequantize(Tensor from, Tensor to) { }
 
-    internal override bool TakesQuantized(Tensor b, int rows, bool transposeB) =>
-        _tensorCores && ActivationDType == DType.BF16 && QuantizedProducts.Streams(b, rows, transposeB);
+    // A processor, whose activations are F32, takes all.
+    internal override bool TakesQuantized(Tensor b, int rows, bool transposeB) => ActivationDType == DType.F32
+        || (_tensorCores && QuantizedProducts.Streams(b, rows, transposeB));
 
     internal override void Int8MatMul(Tensor x, Tensor weight, Tensor y, bool accumulate)
     {

@@ -41,7 +41,7 @@ internal static class QuantizedOperands
 
         /// <summary>Whether all F32 scales of a quantised weight are finite: the largest magnitude of a block is not if one of its numbers
         /// is not.</summary>
-        private bool HasFiniteScales()
+        public bool HasFiniteScales()
         {
             using var scope = new TensorScope();
             var parts = weight.Format!.PartsOf(weight.Shape);
@@ -85,6 +85,12 @@ internal static class QuantizedOperands
                 }
                 return;
             }
+            backend.DequantizedProduct(term, c, bias, accumulate);
+        }
+
+        /// <summary>C (+)= op(A)·op(B) + bias with the numbers that a quantised B stands for, INT8 too: A is not rounded.</summary>
+        public void DequantizedProduct(GemmOperands term, Tensor c, Tensor? bias = null, bool accumulate = false)
+        {
             var allocated = term.B.IsQuantized ? new List<Tensor>() : null;
             backend.MatMulSum([allocated is null ? term : term.Prepared(c.Shape.Rows, allocated)], c, bias, accumulate);
             allocated?.ForEach(tensor => tensor.Dispose());

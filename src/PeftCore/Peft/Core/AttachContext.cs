@@ -103,8 +103,12 @@ internal sealed class AttachContext(TransformerModel model, string name, ulong s
     }
 
     /// <summary>Creates an F32 parameter with the values of a base parameter.</summary>
-    public Parameter NewCopy(Parameter original)
+    /// <param name="original">The base's parameter.</param>
+    /// <param name="path">The module's path, for an error.</param>
+    /// <exception cref="BadInputException">The parameter is quantised.</exception>
+    public Parameter NewCopy(Parameter original, string path)
     {
+        original.RefuseIfQuantized("train a copy of", path);
         var copy = NewParameter(original.Shape);
         Backend.Cast(original.Value, copy.Value);
         return copy;

@@ -1,6 +1,7 @@
 using PeftCore.Backends;
 using PeftCore.Models;
 using PeftCore.Nn;
+using PeftCore.Ops;
 using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
@@ -20,9 +21,7 @@ internal sealed class BaseFolding(TransformerModel model, IReadOnlyList<Adapter>
             using var scope = new TensorScope();
             foreach (var (name, value) in MergedOn(module))
             {
-                var rounded = value.NewLike(value.Shape, Original(module, name)!.Value.DType, MemoryKind.Workspace);
-                value.Backend.Cast(value, rounded);
-                if (!MergedWeights.IsFinite(rounded))
+                if (!MergedWeights.IsFinite(Rounded(value, Original(module, name)!.Value)))
                 {
                     var (path, _) = model.NamedModules().First(candidate => candidate.Module == module);
                     throw MergedWeights.NotFinite(adapters.Last(adapter => adapter.Layers.Exists(layer => layer.Path == path)), path);
@@ -30,6 +29,9 @@ internal sealed class BaseFolding(TransformerModel model, IReadOnlyList<Adapter>
             }
         }
     }
+
+    /// <summary>What rounding to quantised weights again changed.</summary>
+    public RequantizationError Requantized { get; } = new();
 
     /// <summary>Replaces every changed weight by its merged values.</summary>
     /// <param name="keepTies">Change a tied weight in both modules if it changes in one; otherwise the tie is removed.</param>
@@ -39,6 +41,18 @@ internal sealed class BaseFolding(TransformerModel model, IReadOnlyList<Adapter>
         {
             Fold([.. modules], keepTies);
         }
+    }
+
+    // A quantised weight is finite where the numbers it is made of are.
+    private static Tensor Rounded(Tensor value, Tensor original)
+    {
+        if (original.IsQuantized)
+        {
+            return value;
+        }
+        var rounded = value.NewLike(value.Shape, original.DType, MemoryKind.Workspace);
+        value.Backend.Cast(value, rounded);
+        return rounded;
     }
 
     /// <summary>All modules that the adapters change.</summary>
@@ -81,7 +95,7 @@ internal sealed class BaseFolding(TransformerModel model, IReadOnlyList<Adapter>
     /// same values.</summary>
     private void Replace(Parameter parameter, List<(Module Module, string Name, Tensor Value)> changes, bool keepTies)
     {
-        var dtype = parameter.Value.DType;
+        var (dtype, format) = (parameter.Value.DType, parameter.Value.Format);
         int sharers = model.NamedModules().Sum(module => module.Module.OwnParameters.Count(own => own.Value == parameter));
         bool shared = keepTies || sharers == 1 ||
             (changes.Count == sharers
@@ -91,7 +105,7 @@ internal sealed class BaseFolding(TransformerModel model, IReadOnlyList<Adapter>
         foreach (var (module, name, value) in changes)
         {
             var target = common ?? new Parameter(value.Shape);
-            Fill(target, value, dtype);
+            Fill(target, value, dtype, format);
             if (target != parameter)
             {
                 module.Exchange(name, target);
@@ -103,7 +117,7 @@ internal sealed class BaseFolding(TransformerModel model, IReadOnlyList<Adapter>
         }
     }
 
-    private static void Fill(Parameter parameter, Tensor value, DType dtype)
+    private void Fill(Parameter parameter, Tensor value, DType dtype, QuantizedFormat? format)
     {
         if (value.DType == dtype)
         {
@@ -111,7 +125,13 @@ internal sealed class BaseFolding(TransformerModel model, IReadOnlyList<Adapter>
             value.Storage.Recategorize(MemoryKind.Frozen);
             return;
         }
-        value.Backend.Cast(value, parameter.IsMaterialized ? parameter.Value : parameter.Materialize(value.Backend, dtype));
+        var stored = parameter.IsMaterialized ? parameter.Value
+            : format is null ? parameter.Materialize(value.Backend, dtype) : parameter.Materialize(value.Backend, format);
+        value.Backend.Cast(value, stored);
+        if (stored.IsQuantized)
+        {
+            Requantized.Add(value, stored);
+        }
         value.Dispose();
     }
 }

@@ -1,5 +1,6 @@
 using PeftCore.Backends;
 using PeftCore.Nn;
+using PeftCore.Ops;
 using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
@@ -55,6 +56,10 @@ internal static class MergedWeights
 
     public static bool IsFinite(Tensor value)
     {
+        if (value.IsQuantized)
+        {
+            return value.HasFiniteScales();
+        }
         if (value.DType == DType.F32)
         {
             return value.Backend.AllFinite(value);

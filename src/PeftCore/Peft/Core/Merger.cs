@@ -74,7 +74,8 @@ internal sealed class Merger(TransformerModel model, AdapterRegistry registry, A
     /// base.</summary>
     /// <param name="safe">Throw, and change nothing, if a merged weight is not finite.</param>
     /// <param name="keepTies">Change a tied weight in both modules if it changes in one.</param>
-    public void MergeForGood(bool safe, bool keepTies)
+    /// <param name="warnings">Receives a sentence about quantised weights; null to ignore it.</param>
+    public void MergeForGood(bool safe, bool keepTies, ICollection<string>? warnings)
     {
         bool merged = set.Merged.Count > 0;
         set.RemoveMerged();
@@ -98,6 +99,10 @@ internal sealed class Merger(TransformerModel model, AdapterRegistry registry, A
             throw;
         }
         folding.Run(keepTies);
+        if (folding.Requantized.Sentence is { } sentence)
+        {
+            warnings?.Add(sentence);
+        }
     }
 
     /// <summary>Attaches a LoRA that is a weighted combination of adapters; it is neither active nor trainable.</summary>
@@ -155,7 +160,7 @@ internal sealed class Merger(TransformerModel model, AdapterRegistry registry, A
             // A tied weight is merged once, in the module of the adapter only.
             var original = module.OwnParameter(name)!;
             var parameter = new Parameter(original.Shape);
-            value.Backend.Cast(value, parameter.Materialize(value.Backend, original.Value.DType));
+            value.Backend.Cast(value, parameter.MaterializeLike(original.Value));
             var swap = new ParameterSwap(module, name, new AdapterParameter(path, "", "", parameter), trainable: false);
             swap.Activate();
             merged.Add(swap);

@@ -250,12 +250,14 @@ public sealed class PeftModel
     /// twice.</param>
     /// <param name="keepTies">If one module of a tied weight changes, change the other too, as in Hugging Face PEFT; the output then
     /// differs from that of base and adapters. Otherwise the tie is removed.</param>
+    /// <param name="warnings">Receives a sentence with the error of rounding if weights are quantised, since a merged weight is quantised
+    /// again; null to ignore it.</param>
     /// <returns>The base, whose output is now that of base and adapters.</returns>
     /// <exception cref="BadInputException">An adapter cannot be merged, or a merged weight is not finite.</exception>
-    public TransformerModel MergeAndUnload(bool safe = true, bool keepTies = false)
+    public TransformerModel MergeAndUnload(bool safe = true, bool keepTies = false, ICollection<string>? warnings = null)
     {
         using var change = Set.BeginChange();
-        _merger.MergeForGood(safe, keepTies);
+        _merger.MergeForGood(safe, keepTies, warnings);
         return Unload();
     }
 

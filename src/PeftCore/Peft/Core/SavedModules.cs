@@ -85,5 +85,5 @@ internal sealed class SavedModules(AttachContext context, IReadOnlyList<string> 
     }
 
     private ParameterSwap Copy(string path, Module module, string name, Parameter original, string memorySuffix, string fileSuffix) =>
-        new(module, name, new AdapterParameter(path, memorySuffix, fileSuffix, context.NewCopy(original)));
+        new(module, name, new AdapterParameter(path, memorySuffix, fileSuffix, context.NewCopy(original, path)));
 }

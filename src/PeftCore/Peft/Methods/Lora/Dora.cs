@@ -108,8 +108,7 @@ internal sealed class Dora(Layer layer, Parameter magnitude)
         var backend = squares.Backend;
         var (a, b) = Joined(updates);
         int r = a.Shape[0];
-        var aw = squares.NewLike([_outputs, r]);
-        backend.MatMul(Weight, _transposed, a, true, aw);
+        var aw = DotsWithWeight(a);
         var gram = squares.NewLike([r, r]);
         backend.MatMul(a, false, a, true, gram);
         backend.Copy(BaseNorms(), squares);
@@ -118,6 +117,22 @@ internal sealed class Dora(Layer layer, Parameter magnitude)
         backend.MatMul(b, false, gram, false, aw, 1, accumulate: true);
         backend.RowDots(b, aw, squares, accumulate: true);
         return squares;
+    }
+
+    /// <summary>W·Aᵀ (out, r). A quantised W is the right factor of A·Wᵀ, since devices read it there.</summary>
+    private Tensor DotsWithWeight(Tensor a)
+    {
+        var weight = Weight;
+        int r = a.Shape[0];
+        if (!weight.IsQuantized)
+        {
+            var aw = a.NewLike([_outputs, r]);
+            a.Backend.MatMul(weight, _transposed, a, true, aw);
+            return aw;
+        }
+        var wa = a.NewLike([r, _outputs]);
+        a.Backend.DequantizedProduct(new GemmOperands(a, false, weight, true), wa);
+        return wa.Transpose();
     }
 
     /// <summary>A (Σr, in) and s·B (out, Σr).</summary>

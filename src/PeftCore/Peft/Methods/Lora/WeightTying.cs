@@ -33,7 +33,7 @@ internal static class WeightTying
         {
             string path = PathOf(model, model.TokenEmbedding);
             owner = new ParameterSwap(model.TokenEmbedding, "weight",
-                new AdapterParameter(path, "modules_to_save.{0}.weight", "weight", context.NewCopy(model.TokenEmbedding.Weight)));
+                new AdapterParameter(path, "modules_to_save.{0}.weight", "weight", context.NewCopy(model.TokenEmbedding.Weight, path)));
             adapter.Swaps.Add(owner);
         }
         if (head is not null)

@@ -18,6 +18,7 @@ internal sealed class BatAdapter : DeltaAdapter
             throw new BadInputException(
                 $"init_weights is bat, which needs weights stored (out, in); \"{path}\" stores (in, out); choose true or mini");
         }
+        layer.Weight.RefuseIfQuantized("multiply with blocks, as init_weights bat does", path);
         _pieces = pieces;
         int r = config.Rank;
         Hyperparameters.Divides("r", r, path, "inputs", layer.Inputs);

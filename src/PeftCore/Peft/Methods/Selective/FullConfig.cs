@@ -21,13 +21,8 @@ public sealed record FullConfig : PeftConfig
         {
             foreach (var (name, original) in module.OwnParameters.Where(own => !own.Value.IsBuffer).ToList())
             {
-                if (original.Value.DType is not (DType.F32 or DType.BF16 or DType.F16))
-                {
-                    throw new BadInputException($"full fine-tuning trains every weight, but \"{path}.{name}\" of the base is " +
-                        $"{original.Value.DType}, quantised; choose a method that adds parameters, such as LoRA, or load the base unquantised");
-                }
                 bool isTied = copies.TryGetValue(original, out var copy);
-                copy ??= copies[original] = context.NewCopy(original);
+                copy ??= copies[original] = context.NewCopy(original, path);
                 // A tied table is trained and saved once, in the module that comes first.
                 adapter.Swaps.Add(new ParameterSwap(module, name,
                     new AdapterParameter(path, isTied ? name : "modules_to_save.{0}." + name, name, copy), trainable: !isTied));

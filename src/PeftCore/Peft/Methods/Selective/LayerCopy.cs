@@ -19,7 +19,9 @@ internal sealed class LayerCopy : LayerAdapter
         _weight = Of("weight")!;
         _bias = Of("bias");
 
-        ParameterCopy? Of(string name) => layer.OwnParameter(name) is { } original ? new(name, original, context.NewCopy(original)) : null;
+        ParameterCopy? Of(string name) => layer.OwnParameter(name) is { } original
+            ? new(name, original, context.NewCopy(original, layer.Name))
+            : null;
     }
 
     public override IEnumerable<AdapterParameter> Parameters =>

@@ -1,6 +1,7 @@
 using System.Numerics.Tensors;
 using PeftCore.Backends;
 using PeftCore.Nn;
+using PeftCore.Ops;
 using PeftCore.Peft.Numerics;
 
 namespace PeftCore.Peft.Lora;
@@ -19,7 +20,8 @@ internal static class BaseWeight
                 "factored; use another initialisation or leave the layer out");
         }
         double[] values = new double[stored.Count];
-        foreach (var (first, chunk) in stored.Chunks())
+        // A quantised weight has no views.
+        foreach (var (first, chunk) in stored.IsQuantized ? [(0L, stored)] : stored.Chunks())
         {
             float[] floats = chunk.ToFloats();
             if (!Array.TrueForAll(floats, float.IsFinite))

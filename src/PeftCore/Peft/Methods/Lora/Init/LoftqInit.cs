@@ -1,5 +1,7 @@
 using PeftCore.Backends;
+using PeftCore.Kernels;
 using PeftCore.Nn;
+using PeftCore.Ops;
 using PeftCore.Peft.Numerics;
 using PeftCore.Tensors;
 
@@ -9,20 +11,13 @@ namespace PeftCore.Peft.Lora;
 /// and factors the error W − Q, which gives A and B. Q replaces W while the adapter is active.</summary>
 internal static class LoftqInit
 {
-    private const int BlockSize = 64;
-
-    /// <summary>The levels of NF4: quantiles of the normal distribution (Dettmers et al. 2023, QLoRA, appendix E).</summary>
-    private static readonly float[] Levels =
-    [
-        -1f, -0.6961928009986877f, -0.5250730514526367f, -0.39491748809814453f, -0.28444138169288635f, -0.18477343022823334f,
-        -0.09105003625154495f, 0f,
-        0.07958029955625534f, 0.16093020141124725f, 0.24611230194568634f, 0.33791524171829224f, 0.44070982933044434f, 0.5626170039176941f,
-        0.7229568362236023f, 1f,
-    ];
+    // 4 bits, as bitsandbytes stores them; Hugging Face PEFT takes its quantiser too.
+    private static readonly QuantizedFormat Format = new(QuantizedKind.NF4);
 
     /// <summary>Fills A and B, and swaps the layer's weight for Q.</summary>
     public static void Fill(AttachContext context, string path, Linear layer, Parameter a, Parameter b, float scale, int iterations)
     {
+        layer.Weight.RefuseIfQuantized("quantise, as LoftQ does", path);
         var quantized = context.NewFrozen(layer.Weight);
         if (!context.Backend.IsMeta)
         {
@@ -46,32 +41,20 @@ internal static class LoftqInit
         LowRankFactors? factors = null;
         for (int i = 0; i < iterations; i++)
         {
-            q = Round(residual);
+            q = Round(residual, layer);
             factors = PissaInit.Solve([.. weight.Zip(q, (w, level) => w - level)], layer, r, scale);
             residual = [.. weight.Zip(factors.Product(), (w, product) => w - scale * product)];
         }
         return (q, factors!);
     }
 
-    /// <summary>Rounds each number to the nearest level, in blocks scaled by their largest magnitude.</summary>
-    private static double[] Round(double[] values)
+    /// <summary>The numbers that codes of NF4 stand for.</summary>
+    private static double[] Round(double[] values, Linear layer)
     {
-        double[] rounded = new double[values.Length];
-        for (int first = 0; first < values.Length; first += BlockSize)
-        {
-            var block = values.AsSpan(first, Math.Min(BlockSize, values.Length - first));
-            float largest = 0;
-            foreach (double value in block)
-            {
-                largest = Math.Max(largest, (float)Math.Abs(value));
-            }
-            for (int i = 0; i < block.Length && largest > 0; i++)
-            {
-                float x = (float)(block[i] / largest);
-                rounded[first + i] = Levels.MinBy(level => Math.Abs(level - x)) * largest;
-            }
-        }
-        return rounded;
+        using var scope = new TensorScope();
+        var backend = layer.Weight.Value.Backend;
+        var wide = backend.From(Array.ConvertAll(values, x => (float)x), [layer.Outputs, layer.Inputs], MemoryKind.Workspace);
+        return wide.Quantized(Format, layer.Name).ToDoubles();
     }
 
     /// <summary>Writes values into a weight, rounded once to its dtype.</summary>
