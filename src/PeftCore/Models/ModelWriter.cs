@@ -34,12 +34,12 @@ public static partial class ModelWriter
         long bytes = 0;
         AtomicDirectory.Update(directory, built =>
         {
-            ModelCompanions.Copy(source, built);
+            ModelCompanions.Copy(from, built);
             var tensors = model.NamedParameters().SelectMany(p => ToFiles(model, p.Path, p.Parameter))
                 .Concat(model.Buffers.Select(buffer => ToFile(buffer.Name, buffer.Value)));
             SafetensorsWriter.Write(Path.Combine(built, weights), tensors, new Dictionary<string, string> { ["format"] = "pt" });
             bytes = new FileInfo(Path.Combine(built, weights)).Length;
-            JsonFile.Write(Path.Combine(built, ConfigName), ConfigOf(model, from.ConfigPath));
+            JsonFile.Write(Path.Combine(built, ConfigName), ConfigOf(model, from));
         }, IsOwn);
         return bytes;
     }
@@ -102,9 +102,9 @@ public static partial class ModelWriter
     }
 
     /// <summary>The source's configuration; a merge may have given a tied head its own table, or the tables more rows.</summary>
-    private static JsonNode ConfigOf(TransformerModel model, string path)
+    private static JsonNode ConfigOf(TransformerModel model, ModelDirectory from)
     {
-        var config = ReadConfig(path);
+        var config = from.CopyConfig();
         SavedQuantization.Write(model, config);
         if (model.ReadsTokens && config["text_config"] is JsonObject text)
         {
@@ -120,7 +120,7 @@ public static partial class ModelWriter
         }
         if (model.HasNewHead)
         {
-            NameHead(model, ConfigChecks.ArchitectureOf(ConfigReader.Open(path)), config);
+            NameHead(model, ConfigChecks.ArchitectureOf(from.OpenConfig()), config);
         }
         return config;
     }
