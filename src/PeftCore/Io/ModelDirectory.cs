@@ -88,6 +88,10 @@ public sealed class ModelDirectory
         return JsonObject.Create(document.RootElement.Clone())!;
     }
 
+    /// <summary>The text of a file; null without it.</summary>
+    internal string? Text(string name) =>
+        IfThere(name) is { } path ? System.Text.Encoding.UTF8.GetString(JsonFile.ReadBytes(path)) : null;
+
     /// <summary>The files of the tokenizer that a GGUF file has instead; none for a directory.</summary>
     internal IReadOnlyDictionary<string, JsonObject> TokenizerFiles => _gguf?.TokenizerFiles() ?? [];
 

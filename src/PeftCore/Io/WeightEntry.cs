@@ -103,6 +103,32 @@ public sealed class WeightEntry
         _ => throw Error($"is {DType}, expected floating-point numbers"),
     };
 
+    /// <summary>Elements of a floating-point tensor as F32, from one of them on.</summary>
+    /// <exception cref="BadInputException">It has another element type.</exception>
+    internal float[] ToFloats(long first, int count)
+    {
+        float[] values = new float[count];
+        switch (ElementType)
+        {
+            case "F32":
+                MemoryMarshal.Cast<byte, float>(Span(first * sizeof(float), count * sizeof(float))).CopyTo(values);
+                return values;
+            case "F16":
+                var halves = MemoryMarshal.Cast<byte, Half>(Span(first * 2, count * 2));
+                System.Numerics.Tensors.TensorPrimitives.ConvertToSingle(halves, values);
+                return values;
+            case "BF16":
+                var bits = MemoryMarshal.Cast<byte, ushort>(Span(first * 2, count * 2));
+                for (int i = 0; i < count; i++)
+                {
+                    values[i] = BitConverter.UInt32BitsToSingle((uint)bits[i] << 16);
+                }
+                return values;
+            default:
+                throw Error($"is {DType}, expected floating-point numbers");
+        }
+    }
+
     /// <summary>Whether two tensors have the same dtype, shape and bytes.</summary>
     internal bool IsCopyOf(WeightEntry other)
     {
