@@ -26,6 +26,12 @@ internal static class GgufModelExport
         var architecture = GgufArchitecture.OfModel(modelType) ?? throw config.Error("model_type",
             $"is \"{modelType}\", which is not written as GGUF; written are {GgufArchitecture.Names}");
         Models.ModelLoader.Declare(config); // What the configuration is refused for.
+        if (config.IntOrNull("sliding_window") is { } window && window < config.Int("max_position_embeddings", int.MaxValue)
+            && (modelType == "mistral" || config.Bool("use_sliding_window", false)))
+        {
+            warnings?.Add(config.Sentence("sliding_window", $"is {window}, which GGUF files of {architecture.Name} do not carry: longer texts " +
+                "have other results in llama.cpp"));
+        }
         using var weights = directory.OpenWeights();
         var heads = HeadsOf(config, architecture);
         var tensors = new List<GgufTensorData>();

@@ -52,7 +52,7 @@ internal static class GgufRope
         return yarn;
     }
 
-    /// <summary>The divisors of Llama 3's scaling, as convert_hf_to_gguf.py computes them.</summary>
+    /// <summary>The divisors of Llama 3's scaling, as convert_hf_to_gguf.py computes them, in F32.</summary>
     /// <param name="theta">The base of the frequencies.</param>
     /// <param name="headDim">Columns of a head.</param>
     /// <param name="factor">Divisor of the lowest frequencies.</param>
@@ -66,8 +66,8 @@ internal static class GgufRope
         {
             float frequency = 1 / MathF.Pow((float)theta, (float)(2 * i) / headDim);
             float wave = (float)(2 * Math.PI) / frequency;
-            double smooth = (length / wave - low) / (high - low);
-            divisors[i] = wave < length / high ? 1 : wave > length / low ? (float)factor : (float)(1 / ((1 - smooth) / factor + smooth));
+            float smooth = ((float)length / wave - (float)low) / (float)(high - low);
+            divisors[i] = wave < length / high ? 1 : wave > length / low ? (float)factor : 1 / ((1 - smooth) / (float)factor + smooth);
         }
         return divisors;
     }
