@@ -9,6 +9,7 @@ namespace PeftCore.Io.Gguf;
 internal static class GgufAdapterExport
 {
     private const string FactorA = ".lora_A.weight", FactorB = ".lora_B.weight", TableA = ".lora_embedding_A", TableB = ".lora_embedding_B";
+    private const string Table = ".base_layer.weight";
     private const uint QuantizationVersion = 2;
 
     /// <summary>Writes a file.</summary>
@@ -33,7 +34,7 @@ internal static class GgufAdapterExport
                 "peftcore convert --rank N --model DIR, or merge it and export the model.");
         }
         Refuse(directory, lora);
-        var layers = LayersOf(source, lora);
+        var layers = LayersOf(source, lora, config.Int("vocab_size", min: 1));
         if (layers.Count == 0)
         {
             throw new BadInputException($"{directory}: the adapter has no factors of a LoRA.");
@@ -69,7 +70,7 @@ internal static class GgufAdapterExport
     }
 
     /// <summary>The layers in the order of their names, as the converter meets them.</summary>
-    private static List<Layer> LayersOf(AdapterWeights source, LoraConfig lora)
+    private static List<Layer> LayersOf(AdapterWeights source, LoraConfig lora, int vocabulary)
     {
         var layers = new List<Layer>();
         var taken = new HashSet<string>(StringComparer.Ordinal);
@@ -92,7 +93,9 @@ internal static class GgufAdapterExport
             layers.Add(new Layer(module, a, source.Get(other), lora.UseRsLora ? alpha * Math.Sqrt(rank) : alpha, isTable));
             taken.UnionWith([name, other]);
         }
-        if (source.Names.FirstOrDefault(name => !taken.Contains(name)) is { } rest)
+        // PEFT saves the base's table beside factors of it; one with other rows would be needed by the adapter.
+        if (source.Names.FirstOrDefault(name => !taken.Contains(name)
+            && !(name.EndsWith(Table, StringComparison.Ordinal) && source.Get(name).Shape[0] == vocabulary)) is { } rest)
         {
             throw source.Get(rest).Error("is no factor of a LoRA, and llama.cpp's adapters have no place for it; merge the adapter and " +
                 "export the model");
