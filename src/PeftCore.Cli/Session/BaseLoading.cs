@@ -1,4 +1,5 @@
 using PeftCore.Backends;
+using PeftCore.Cli.Options;
 using PeftCore.Models;
 using PeftCore.Tensors;
 
@@ -21,4 +22,10 @@ internal static class BaseLoading
             warnings.ForEach(warning => warn?.Invoke(warning));
         }
     }
+
+    /// <summary>The dtype of a base's weights for --dtype; null for that of the files. Weights of a GGUF file in blocks become BF16 unless
+    /// f32 is asked for.</summary>
+    public static DType? StoredAs(TrainOptions options) => options.Dtype == DType.BF16 ? DType.BF16
+        : options.Given.PlaceOf("dtype") is not null && options.Model?.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase) == true
+            ? DType.F32 : null;
 }

@@ -63,7 +63,7 @@ public static partial class ModelWriter
         long bytes = 0;
         AtomicDirectory.Update(directory, built =>
         {
-            ModelCompanions.Copy(source, built);
+            ModelCompanions.Copy(from, built);
             string file = Path.Combine(built, model is UNet ? DiffusionName : WeightsName);
             SafetensorsWriter.Write(file, tensors, new Dictionary<string, string> { ["format"] = "pt" });
             bytes = new FileInfo(file).Length;

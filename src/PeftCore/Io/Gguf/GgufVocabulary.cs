@@ -63,14 +63,14 @@ internal static class GgufVocabulary
         Array.Fill(types, (int)GgufTokenType.Unused);
         foreach (var (token, value) in vocabulary)
         {
-            Put(value!.GetValue<int>(), token, token.Length == 6 && token.StartsWith("<0x", StringComparison.Ordinal) && token[5] == '>'
-                ? GgufTokenType.Byte : GgufTokenType.Normal);
+            Put(value!.GetValue<int>(), token, IsByte(token) ? GgufTokenType.Byte : GgufTokenType.Normal);
         }
         foreach (var added in (tokenizer["added_tokens"] as JsonArray ?? []).OfType<JsonObject>())
         {
             bool special = added["special"]?.GetValue<bool>() == true;
             string content = added["content"]!.GetValue<string>();
-            Put(added["id"]!.GetValue<int>(), content, content == "<unk>" ? GgufTokenType.Unknown
+            Put(added["id"]!.GetValue<int>(), content, IsByte(content) && vocabulary.ContainsKey(content) ? GgufTokenType.Byte
+                : content == "<unk>" ? GgufTokenType.Unknown
                 : special ? GgufTokenType.Control : GgufTokenType.UserDefined);
         }
         return (tokens, types);
@@ -85,6 +85,8 @@ internal static class GgufVocabulary
             (tokens[id], types[id]) = (token, (int)type);
         }
     }
+
+    private static bool IsByte(string token) => token.Length == 6 && token.StartsWith("<0x", StringComparison.Ordinal) && token[5] == '>';
 
     // Older files have "a b", newer ones ["a", "b"].
     private static IEnumerable<string> Merges(JsonObject model) => (model["merges"] as JsonArray ?? []).Select(merge =>

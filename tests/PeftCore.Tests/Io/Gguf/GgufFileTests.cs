@@ -50,7 +50,7 @@ public sealed class GgufFileTests
         Refused(new GgufBytes { Version = 0x03000000 }, "big-endian");
         Refused(new GgufBytes { ValueCount = 1UL << 60 }, "the number of metadata values is 1152921504606846976");
         Refused(new GgufBytes { TensorCount = ulong.MaxValue }, "the number of tensors is 18446744073709551615");
-        Refused(new GgufBytes().Value("k", 13), "unknown type 13");
+        Refused(new GgufBytes().Value("k", 13, []), "unknown type 13");
         Refused(new GgufBytes().Value("k", 9, [9, 0, 0, 0]), "list of lists");
         Refused(new GgufBytes().Value("k", 8, [255, 255, 255, 255, 255, 255, 255, 127, 0]), "the length of the value of \"k\"");
         Refused(new GgufBytes().Value("k", 9, [4, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0]), "the number of elements of \"k\"");

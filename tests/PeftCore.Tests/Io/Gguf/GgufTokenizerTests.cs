@@ -44,7 +44,8 @@ public sealed class GgufTokenizerTests
         {
             int[] ids = own.Encode(text, addSpecialTokens: false).Ids;
             Assert.That(read.Encode(text, addSpecialTokens: false).Ids, Is.EqualTo(ids), text);
-            Assert.That(read.Decode(ids), Is.EqualTo(own.Decode(ids)), text);
+            // This tokenizer.json lists its bytes as special.
+            Assert.That(read.Decode(ids, skipSpecialTokens: false), Is.EqualTo(own.Decode(ids, skipSpecialTokens: false)), text);
         }
     }
 

@@ -5,7 +5,6 @@ using PeftCore.Kernels;
 using PeftCore.Models;
 using PeftCore.Peft;
 using PeftCore.Peft.Lora;
-using PeftCore.Tensors;
 using PeftCore.Tests.Training;
 using PeftCore.Training;
 
@@ -26,7 +25,7 @@ public sealed class GgufTrainingTests
         var model = new PeftModel(ModelLoader.Load(directory["base.gguf"], backend, warnings: warnings));
         Assert.That(warnings, Has.Some.Contains("Q4_K").And.Some.Contains("BF16"));
         model.AddAdapter(new LoraConfig { Rank = 4, Alpha = 8, TargetModules = ModuleSelector.Parse(ModuleSelector.AllLinear) }, seed: 5);
-        var trainable = new TrainableAdapter(model);
+        ITrainable trainable = new TrainableAdapter(model);
         var held = Runs.Loader(16, 2, 8, shuffle: false);
         double before = Evaluation.Run(trainable.Model, held.Epoch()).Loss;
         var result = new Trainer(trainable, new TrainerOptions { LearningRate = 0.02, Epochs = 2 }, Runs.Loader(64, 1, 8), held).Run();
