@@ -2,8 +2,8 @@ using System.Runtime.Intrinsics;
 
 namespace PeftCore.Kernels;
 
-/// <summary>Q3_K: w = d·(s − 32)·(q − 4), 256 weights of 3 bits in 16 groups. 32 bytes of third bits, 64 bytes with the lower two bits as in
-/// Q2_K, 12 bytes of 6-bit scales s, F16 d. Bit k of the third bits' byte i belongs to weight 32k + i.</summary>
+/// <summary>Q3_K: w = d·(s − 32)·(q − 4), 256 weights of 3 bits in 16 groups. 32 bytes of third bits, 64 bytes with the lower two bits as
+/// in Q2_K, 12 bytes of 6-bit scales s, F16 d. Bit k of the third bits' byte i belongs to weight 32k + i.</summary>
 internal readonly struct Q3KBlocks : IBlockFormat
 {
     private const int LowBits = 32, Scales = 96;
@@ -26,7 +26,8 @@ internal readonly struct Q3KBlocks : IBlockFormat
         }
     }
 
-    /// <summary>The scale of a group: its lower four bits are half of byte group mod 8, its upper two are in byte 8 + group mod 4.</summary>
+    /// <summary>The scale of a group: its lower four bits are half of byte group mod 8, its upper two are in byte 8 + group
+    /// mod 4.</summary>
     private static int Scale(ReadOnlySpan<byte> packed, int group) =>
         ((packed[group % 8] >> (group / 8 * 4)) & 15) | (((packed[8 + group % 4] >> (group / 4 * 2)) & 3) << 4);
 }

@@ -2,8 +2,8 @@ using System.Runtime.Intrinsics;
 
 namespace PeftCore.Kernels;
 
-/// <summary>Q5_K: w = d·s·q − dmin·m, 256 weights of 5 bits in 8 groups. F16 d and dmin, scales and minima as in Q4_K, 32 bytes of fifth bits
-/// (bit k of byte i belongs to weight 32k + i), then the lower four bits as in Q4_K.</summary>
+/// <summary>Q5_K: w = d·s·q − dmin·m, 256 weights of 5 bits in 8 groups. F16 d and dmin, scales and minima as in Q4_K, 32 bytes of fifth
+/// bits (bit k of byte i belongs to weight 32k + i), then the lower four bits as in Q4_K.</summary>
 internal readonly struct Q5KBlocks : IBlockFormat
 {
     public static int Elements => 256;

@@ -23,8 +23,8 @@ internal static class BaseLoading
         }
     }
 
-    /// <summary>The dtype of a base's weights for --dtype; null for that of the files. Weights of a GGUF file in blocks become BF16 unless
-    /// f32 is asked for.</summary>
+    /// <summary>The dtype of the frozen weights for --dtype: bf16 converts them; f32 keeps that of the files, which is null here, because
+    /// the computation is in F32 anyway. Weights of a GGUF file in blocks become BF16 unless f32 is given.</summary>
     public static DType? StoredAs(TrainOptions options) => options.Dtype == DType.BF16 ? DType.BF16
         : options.Given.PlaceOf("dtype") is not null && options.Model?.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase) == true
             ? DType.F32 : null;

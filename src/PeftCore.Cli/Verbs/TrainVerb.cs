@@ -46,9 +46,6 @@ internal sealed class TrainVerb : Verb
         }
     }
 
-    /// <summary>The type of the frozen weights: bf16 converts them; f32 keeps the type of the file, because the computation is in F32
-    /// anyway.</summary>
-
     private static VerbResult Report(Invocation call, TrainOptions options, TrainingResult result, TrainingJob job)
     {
         bool wasFinished = options.ResumeFromCheckpoint is not null && job.StepsRun == 0 && !result.Interrupted;

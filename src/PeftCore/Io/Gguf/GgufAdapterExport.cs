@@ -51,7 +51,8 @@ internal static class GgufAdapterExport
         List<GgufTensorData> tensors = [.. layers.SelectMany(layer => Tensors(layer, architecture, heads, alpha, asked))];
         if (layers.Count(layer => layer.FactorOf(alpha) != 1) is > 0 and var scaled)
         {
-            warnings?.Add($"{directory}: the factors α/r differ between layers, and llama.cpp has one α; B of {scaled} layers is multiplied.");
+            warnings?.Add($"{directory}: the factors α/r differ between layers, and llama.cpp has one α; B of {scaled} layers is " +
+                "multiplied.");
         }
         GgufWriter.Write(path, metadata, tensors);
     }
@@ -60,8 +61,8 @@ internal static class GgufAdapterExport
     {
         string? why = lora.UseDora ? "is a DoRA, whose magnitudes llama.cpp does not have; make it a LoRA with peftcore convert --rank N " +
                 "--model DIR, or merge it"
-            : lora.Init.ChangesBase ? $"changed its base when it started ({lora.InitName}), so it fits no other one; make it a plain LoRA " +
-                "with peftcore convert --model DIR"
+            : lora.Init.ChangesBase ? $"changed its base when it started ({lora.InitName}), so it fits no other one; make it a plain " +
+                "LoRA with peftcore convert --model DIR"
             : null;
         if (why is not null)
         {

@@ -17,8 +17,8 @@ internal enum GgufLayout
     Transposed,
 }
 
-/// <summary>An architecture of GGUF files that is read and written: its names of tensors beside Hugging Face's, which are those of gguf-py's
-/// tensor_mapping.py, and the tensors that convert_hf_to_gguf.py stores in another order.</summary>
+/// <summary>An architecture of GGUF files that is read and written: its names of tensors beside Hugging Face's, which are those of
+/// gguf-py's tensor_mapping.py, and the tensors that convert_hf_to_gguf.py stores in another order.</summary>
 /// <param name="Name">The value of general.architecture.</param>
 /// <param name="ModelType">model_type of config.json.</param>
 /// <param name="Class">The class in transformers.</param>
@@ -39,7 +39,10 @@ internal sealed record GgufArchitecture(string Name, string ModelType, string Cl
 
     private static readonly GgufArchitecture[] All =
     [
-        new("llama", "llama", "LlamaForCausalLM", "model.layers.{0}.") { InBlock = LlamaBlock, Outside = LlamaOutside, RotatesPairs = true },
+        new("llama", "llama", "LlamaForCausalLM", "model.layers.{0}.")
+        {
+            InBlock = LlamaBlock, Outside = LlamaOutside, RotatesPairs = true,
+        },
         new("qwen2", "qwen2", "Qwen2ForCausalLM", "model.layers.{0}.") { InBlock = LlamaBlock, Outside = LlamaOutside },
         new("qwen3", "qwen3", "Qwen3ForCausalLM", "model.layers.{0}.") { InBlock = LlamaBlock, Outside = LlamaOutside },
         new("gpt2", "gpt2", "GPT2LMHeadModel", "transformer.h.{0}.")

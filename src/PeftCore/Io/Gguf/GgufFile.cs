@@ -1,7 +1,7 @@
 namespace PeftCore.Io.Gguf;
 
-/// <summary>A GGUF file, memory-mapped, with a validated header (versions 2 and 3, little-endian; the format: ggml's docs/gguf.md). The file
-/// is the magic "GGUF", a version, the numbers of tensors and of metadata values, the values, the tensors' entries, and the tensors'
+/// <summary>A GGUF file, memory-mapped, with a validated header (versions 2 and 3, little-endian; the format: ggml's docs/gguf.md). It is
+/// the magic "GGUF", a version, the numbers of tensors and of metadata values, the values, the tensors' entries, and the tensors'
 /// data, each at a multiple of the alignment.</summary>
 internal sealed class GgufFile : IDisposable
 {
@@ -117,7 +117,8 @@ internal sealed class GgufFile : IDisposable
                 shape[axis] = cursor.Count($"an axis of {what}", long.MaxValue);
             }
             uint id = cursor.UInt32($"the type of {what}");
-            var type = GgufType.Find(id) ?? throw cursor.Bad($"{what} has the unknown type {id}; the file is damaged or of a newer version");
+            var type = GgufType.Find(id)
+                ?? throw cursor.Bad($"{what} has the unknown type {id}; the file is damaged or of a newer version");
             long offset = cursor.Count($"the offset of {what}", long.MaxValue);
             places.Add((place, name, type, shape, offset, LengthOf(cursor, what, place, type, shape)));
         }
@@ -154,7 +155,8 @@ internal sealed class GgufFile : IDisposable
             // A product of two factors below 2⁶³ fits in 127 bits; the file's length bounds the next one.
             if (count / type.Elements > _file.Length)
             {
-                throw cursor.Bad($"{what} has the shape ({string.Join(", ", shape)}), more than the file holds; the file is damaged", place);
+                throw cursor.Bad($"{what} has the shape ({string.Join(", ", shape)}), more than the file holds; it is cut off or damaged",
+                    place);
             }
         }
         return (long)(count / type.Elements) * type.Bytes;

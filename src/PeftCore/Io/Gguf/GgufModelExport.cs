@@ -29,8 +29,8 @@ internal static class GgufModelExport
         if (config.IntOrNull("sliding_window") is { } window && window < config.Int("max_position_embeddings", int.MaxValue)
             && (modelType == "mistral" || config.Bool("use_sliding_window", false)))
         {
-            warnings?.Add(config.Sentence("sliding_window", $"is {window}, which GGUF files of {architecture.Name} do not carry: longer texts " +
-                "have other results in llama.cpp"));
+            warnings?.Add(config.Sentence("sliding_window", $"is {window}, which GGUF files of {architecture.Name} do not carry: longer " +
+                "texts have other results in llama.cpp"));
         }
         using var weights = directory.OpenWeights();
         var heads = HeadsOf(config, architecture);
@@ -101,7 +101,8 @@ internal static class GgufModelExport
         }
     }
 
-    private static ConfigReader? RopeOf(ConfigReader config) => config.ObjectOrNull("rope_parameters") ?? config.ObjectOrNull("rope_scaling");
+    private static ConfigReader? RopeOf(ConfigReader config) =>
+        config.ObjectOrNull("rope_parameters") ?? config.ObjectOrNull("rope_scaling");
 
     private static string? RopeType(ConfigReader rope) => rope.StringOrNull("rope_type") ?? rope.StringOrNull("type");
 

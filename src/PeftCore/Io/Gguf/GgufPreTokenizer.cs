@@ -17,10 +17,16 @@ internal sealed record GgufPreTokenizer(IReadOnlyList<string> Names, string? Pat
     private static readonly GgufPreTokenizer[] All =
     [
         new(["gpt-2", "phi-2", "mpt", "olmo", "jais", "trillion", "modern-bert", "exaone4"], null),
-        new(["llama-bpe", "llama3", "llama-v3", "falcon3", "pixtral"], Words + @"\p{N}{1,3}|" + Rest) { IgnoresMerges = true, AddsBos = true },
+        new(["llama-bpe", "llama3", "llama-v3", "falcon3", "pixtral"], Words + @"\p{N}{1,3}|" + Rest)
+        {
+            IgnoresMerges = true, AddsBos = true,
+        },
         new(["qwen2", "deepseek-r1-qwen"], Words + @"\p{N}|" + Rest) { Normalizes = true },
         new(["smollm", "starcoder", "refact", "command-r", "codeshell", "exaone"], null) { SplitsDigits = true },
-        new(["tekken"], $"{Before}{Upper}*{Lower}+|{Before}{Upper}+{Lower}*|" + @"\p{N}|" + WithSlash) { IgnoresMerges = true, AddsBos = true },
+        new(["tekken"], $"{Before}{Upper}*{Lower}+|{Before}{Upper}+{Lower}*|" + @"\p{N}|" + WithSlash)
+        {
+            IgnoresMerges = true, AddsBos = true,
+        },
         new(["gpt-4o", "llama4"], $"{Before}{Upper}*{Lower}+{Contractions}?|{Before}{Upper}+{Lower}*{Contractions}?|" + @"\p{N}{1,3}|"
             + WithSlash),
     ];

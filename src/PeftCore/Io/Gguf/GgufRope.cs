@@ -2,7 +2,8 @@ using System.Text.Json.Nodes;
 
 namespace PeftCore.Io.Gguf;
 
-/// <summary>Rotary positions in GGUF files. Linear and YaRN scaling are metadata; Llama 3's is a tensor of divisors of the frequencies.</summary>
+/// <summary>Rotary positions in GGUF files. Linear and YaRN scaling are metadata; Llama 3's is a tensor of divisors of the
+/// frequencies.</summary>
 internal static class GgufRope
 {
     /// <summary>The tensor of divisors, one for each pair of a head.</summary>
@@ -40,8 +41,8 @@ internal static class GgufRope
         var yarn = new JsonObject { ["rope_type"] = "yarn", ["factor"] = factor };
         foreach (var (key, field) in new[]
         {
-            ("original_context_length", "original_max_position_embeddings"), ("yarn_beta_fast", "beta_fast"), ("yarn_beta_slow", "beta_slow"),
-            ("yarn_attn_factor", "attention_factor"),
+            ("original_context_length", "original_max_position_embeddings"), ("yarn_beta_fast", "beta_fast"),
+            ("yarn_beta_slow", "beta_slow"), ("yarn_attn_factor", "attention_factor"),
         })
         {
             if (file.Find($"{prefix}rope.scaling.{key}") is { } value)
@@ -102,8 +103,8 @@ internal static class GgufRope
     {
         if (tensor.Type.Name != "F32" || tensor.Count != headDim / 2)
         {
-            throw new BadInputException($"{file.Path}: tensor \"{tensor.Name}\" is {tensor.Type.Name} with {tensor.Count} numbers, expected " +
-                $"F32 and {headDim / 2}, one for each pair of a head.");
+            throw new BadInputException($"{file.Path}: tensor \"{tensor.Name}\" is {tensor.Type.Name} with {tensor.Count} numbers, " +
+                $"expected F32 and {headDim / 2}, one for each pair of a head.");
         }
         var bytes = file.Bytes.Span(tensor.Offset, (int)tensor.Length);
         double[] divisors = new double[tensor.Count];

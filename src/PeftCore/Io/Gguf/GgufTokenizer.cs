@@ -64,8 +64,8 @@ internal sealed class GgufTokenizer
             ["fuse_unk"] = false, ["byte_fallback"] = false, ["ignore_merges"] = pre.IgnoresMerges, ["vocab"] = Vocabulary(),
             ["merges"] = merges,
         };
-        return Whole(pre.Normalizes ? new JsonObject { ["type"] = "NFC" } : null, pre.Json, GgufPreTokenizer.ByteLevel(useRegex: true), model,
-            Flag("add_bos_token", pre.AddsBos));
+        var normalizer = pre.Normalizes ? new JsonObject { ["type"] = "NFC" } : null;
+        return Whole(normalizer, pre.Json, GgufPreTokenizer.ByteLevel(useRegex: true), model, Flag("add_bos_token", pre.AddsBos));
     }
 
     private JsonObject SentencePiece()
@@ -93,12 +93,14 @@ internal sealed class GgufTokenizer
         var model = new JsonObject
         {
             ["type"] = "BPE", ["dropout"] = null, ["unk_token"] = TokenOf("unknown"), ["continuing_subword_prefix"] = null,
-            ["end_of_word_suffix"] = null, ["fuse_unk"] = true, ["byte_fallback"] = Array.Exists(_types, type => type == GgufTokenType.Byte),
+            ["end_of_word_suffix"] = null, ["fuse_unk"] = true,
+            ["byte_fallback"] = Array.Exists(_types, type => type == GgufTokenType.Byte),
             ["ignore_merges"] = false, ["vocab"] = vocabulary,
             ["merges"] = new JsonArray([.. SentencePieceMerges.Of(_tokens, scores, id => _types[id] != GgufTokenType.Unused)
                 .Select(merge => (JsonNode)new JsonArray(merge.Left, merge.Right))]),
         };
-        return Whole(normalizer, null, new JsonObject { ["type"] = "Sequence", ["decoders"] = decoders }, model, Flag("add_bos_token", true));
+        var decoder = new JsonObject { ["type"] = "Sequence", ["decoders"] = decoders };
+        return Whole(normalizer, null, decoder, model, Flag("add_bos_token", true));
     }
 
     private JsonObject Whole(JsonObject? normalizer, JsonObject? preTokenizer, JsonObject decoder, JsonObject model, bool addsBos) => new()

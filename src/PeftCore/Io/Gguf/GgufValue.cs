@@ -47,7 +47,8 @@ internal sealed class GgufValue
         }
         // Every string has a length of eight bytes.
         int size = element == GgufValueType.String ? sizeof(ulong) : SizeOf(element);
-        long count = cursor.Count($"the number of elements of \"{key}\"", Math.Max(0, cursor.Left - sizeof(ulong)) / size), first = cursor.At;
+        long count = cursor.Count($"the number of elements of \"{key}\"", Math.Max(0, cursor.Left - sizeof(ulong)) / size);
+        long first = cursor.At;
         if (element == GgufValueType.String)
         {
             for (long i = 0; i < count; i++)

@@ -144,7 +144,8 @@ internal static class GgufVocabulary
         }
     }
 
-    /// <summary>Whether the template of tokenizer.json puts the begin and the end token around texts; null if it has no such place.</summary>
+    /// <summary>Whether the template of tokenizer.json puts the begin and the end token around texts; null without a place for
+    /// one.</summary>
     private static (bool? Bos, bool? Eos) Around(JsonObject tokenizer, Dictionary<string, string> named)
     {
         var processor = tokenizer["post_processor"] as JsonObject;
@@ -162,7 +163,8 @@ internal static class GgufVocabulary
 
     private static string? ChatTemplateOf(ModelDirectory directory, JsonObject? settings) =>
         directory.Text("chat_template.jinja")
-        ?? (settings?["chat_template"] is JsonValue value && value.GetValueKind() == JsonValueKind.String ? value.GetValue<string>() : null);
+        ?? (settings?["chat_template"] is JsonValue value && value.GetValueKind() == JsonValueKind.String
+            ? value.GetValue<string>() : null);
 
     private static JsonObject? Read(ModelDirectory directory, string name)
     {

@@ -29,8 +29,8 @@ internal sealed class GgufWeights : TensorFile
             long[] shape = layout == GgufLayout.Transposed ? [.. tensor.Shape.Reverse()] : tensor.Shape;
             if (!_stored.TryAdd(name, (tensor, layout)))
             {
-                throw new BadInputException($"{Path}: two tensors are \"{name}\" of the model, one of them \"{tensor.Name}\"; the file is " +
-                    "damaged.");
+                throw new BadInputException($"{Path}: two tensors are \"{name}\" of the model, one of them \"{tensor.Name}\"; the file " +
+                    "is damaged.");
             }
             _entries[name] = new SafetensorsEntry(name, tensor.Type.Name, shape, 0, tensor.Count * SizeOf(tensor.Type));
         }
@@ -117,8 +117,8 @@ internal sealed class GgufWeights : TensorFile
         long rows = tensor.Shape.Length == 0 ? 1 : tensor.Shape[0];
         if (layout is GgufLayout.QueryRows or GgufLayout.KeyRows && rows % (2 * HeadsOf(layout)) != 0)
         {
-            throw new BadInputException($"{Path}: tensor \"{tensor.Name}\" has {rows} rows, which {HeadsOf(layout)} heads of an even size " +
-                "do not divide; the file contradicts its metadata.");
+            throw new BadInputException($"{Path}: tensor \"{tensor.Name}\" has {rows} rows, which {HeadsOf(layout)} heads of an even " +
+                "size do not divide; the file contradicts its metadata.");
         }
         if (layout == GgufLayout.Transposed && tensor.Shape.Length != 2)
         {

@@ -1,7 +1,7 @@
 namespace PeftCore.Io.Gguf;
 
-/// <summary>The merges of SentencePiece's BPE, which its files do not list: every division of a piece into two pieces is a merge, and of two
-/// merges the one with the higher score comes first, as in transformers' conversion of slow tokenizers.</summary>
+/// <summary>The merges of SentencePiece's BPE, which its files do not list: every division of a piece into two pieces is a merge, and of
+/// two merges the one with the higher score comes first, as in transformers' conversion of slow tokenizers.</summary>
 internal static class SentencePieceMerges
 {
     /// <summary>The merges in their order.</summary>

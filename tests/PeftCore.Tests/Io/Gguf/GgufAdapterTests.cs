@@ -38,7 +38,8 @@ public sealed class GgufAdapterTests
             string module = name["base_model.model.".Length..^".lora_A.weight".Length];
             var (written, layout) = GgufArchitecture.OfModel(family)!.ToFile(module)!.Value;
             GgufTensor a = file.Tensors[written + ".weight.lora_a"], b = file.Tensors[written + ".weight.lora_b"];
-            float[] left = stored.Get(name).ToFloats(), right = stored.Get(name.Replace("lora_A", "lora_B", StringComparison.Ordinal)).ToFloats();
+            float[] left = stored.Get(name).ToFloats(),
+                right = stored.Get(name.Replace("lora_A", "lora_B", StringComparison.Ordinal)).ToFloats();
             int rank = (int)a.Shape[0], inputs = (int)a.Shape[1], outputs = (int)b.Shape[0], headDim = family == "gpt2" ? 1 : 8;
             float[] readA = Floats(file, a), readB = Floats(file, b);
             double scale = ScaleOf(config, module, rank);

@@ -61,7 +61,7 @@ public sealed class GgufFileTests
         Refused(new GgufBytes().Tensor("t", 0, [1, 1, 1, 1, 1], four), "has 5 axes");
         Refused(new GgufBytes().Tensor("t", 12, [255], four), "no whole blocks of 256 (Q4_K)");
         Refused(new GgufBytes().Tensor("t", 0, [1L << 62, 1L << 62], four), "more than the file holds");
-        Refused(new GgufBytes().Tensor("t", 0, [100], four), "the file is cut off");
+        Refused(new GgufBytes().Tensor("t", 0, [20], four), "the file is cut off");
         Refused(new GgufBytes().Tensor("t", 0, [1], four, offset: 1), "no multiple of the alignment 32");
         Refused(new GgufBytes().Tensor("t", 0, [1], four, offset: 1UL << 62), "the file is cut off");
         File.WriteAllBytes(_directory["x.gguf"], [.. "GGML"u8, .. new byte[60]]);

@@ -122,14 +122,15 @@ public sealed class GgufModelTests
         Refused(new GgufBytes().Value("split.count", 2), "llama-gguf-split --merge");
         Refused(new GgufBytes().Value("general.architecture", "llama").Value("llama.expert_count", 8), "mixtures of experts");
         File.WriteAllBytes(_directory["b.gguf"], new GgufBytes().ToArray());
-        Assert.That(() => ModelDirectory.Open(_directory.FullPath), Throws.TypeOf<BadInputException>().With.Message.Contains("2 GGUF files"));
+        Assert.That(() => ModelDirectory.Open(_directory.FullPath),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("2 GGUF files"));
     }
 
     private void Refused(GgufBytes file, string sentence)
     {
         File.WriteAllBytes(_directory["a.gguf"], file.ToArray());
-        Assert.That(() => ModelLoader.Load(_directory["a.gguf"], _backend), Throws.TypeOf<BadInputException>().With.Message.Contains("a.gguf")
-            .And.Message.Contains(sentence));
+        Assert.That(() => ModelLoader.Load(_directory["a.gguf"], _backend),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("a.gguf").And.Message.Contains(sentence));
     }
 
     private TransformerModel Load(string path, DType? dtype = null) => ModelLoader.Load(path, _backend, dtype);

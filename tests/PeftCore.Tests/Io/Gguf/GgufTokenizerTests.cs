@@ -9,7 +9,8 @@ public sealed class GgufTokenizerTests
 {
     private static readonly string[] Texts =
     [
-        "Hello world", " two  spaces ", "naïve café — 東京 🙂", "3 apples, 42%", "line\nbreak\ttab", "", "don't WE'LL", "a\u0000b", "Ünïcödé ﬁ",
+        "Hello world", " two  spaces ", "naïve café — 東京 🙂", "3 apples, 42%", "line\nbreak\ttab", "", "don't WE'LL", "a\u0000b",
+        "Ünïcödé ﬁ",
     ];
 
     private TemporaryDirectory _directory;
@@ -60,8 +61,8 @@ public sealed class GgufTokenizerTests
     [Test]
     public void A_tokenizer_that_is_not_read_is_taken_from_beside_the_file_or_refused()
     {
-        File.WriteAllBytes(_directory["m.gguf"], new GgufBytes().Value("tokenizer.ggml.model", "gpt2").Value("tokenizer.ggml.pre", "new-one")
-            .Value("tokenizer.ggml.tokens", 9, [8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).ToArray());
+        File.WriteAllBytes(_directory["m.gguf"], new GgufBytes().Value("tokenizer.ggml.model", "gpt2")
+            .Value("tokenizer.ggml.pre", "new-one").Value("tokenizer.ggml.tokens", 9, [8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).ToArray());
         Assert.That(() => ModelDirectory.OpenTokenizer(_directory["m.gguf"]), Throws.TypeOf<BadInputException>().With.Message.Contains(
             "splits texts as \"new-one\"").And.Message.Contains("tokenizer.json beside the file"));
         File.Copy(TestFiles.Fixture("tokenizers", "byte_bpe", "tokenizer.json"), _directory["tokenizer.json"]);

@@ -2,7 +2,8 @@ using System.Buffers.Binary;
 
 namespace PeftCore.Tests.Kernels.Quantized;
 
-/// <summary>ggml's block formats, one weight at a time: the place of its bits and the formula, each product rounded before the sum.</summary>
+/// <summary>ggml's block formats, one weight at a time: the place of its bits and the formula, each product rounded before the
+/// sum.</summary>
 internal static class BlockReference
 {
     private static readonly int[] Table = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
