@@ -1,3 +1,4 @@
+using PeftCore.Backends;
 using PeftCore.Tensors;
 
 namespace PeftCore.Autograd;
@@ -15,7 +16,14 @@ internal static class Recompute
     /// <summary>As the other overload, for a body with several inputs.</summary>
     /// <param name="body">Computes one tensor from the inputs and from parameters.</param>
     /// <param name="inputs">The inputs, whose gradients are propagated; null for an absent one.</param>
-    public static Tensor Run(Func<Tensor?[], Tensor> body, params Tensor?[] inputs)
+    public static Tensor Run(Func<Tensor?[], Tensor> body, params Tensor?[] inputs) => Run(body, offload: false, inputs);
+
+    /// <summary>As the other overload; the first input may be kept in host memory until backward needs it.</summary>
+    /// <param name="body">Computes one tensor from the inputs and from parameters.</param>
+    /// <param name="offload">Whether to keep a copy of the first input on the host instead of the input, if the device copies beside its
+    /// kernels. The caller disposes the input.</param>
+    /// <param name="inputs">The inputs, whose gradients are propagated; null for an absent one.</param>
+    public static Tensor Run(Func<Tensor?[], Tensor> body, bool offload, params Tensor?[] inputs)
     {
         if (!Tape.IsRecording)
         {
@@ -34,7 +42,7 @@ internal static class Recompute
         }
         if (output.GradFn is RequiresGradProbe)
         {
-            Tape.RecordAlways(() => new Node(body, inputs), inputs, [output]);
+            Tape.RecordAlways(() => new Node(body, offload, inputs), inputs, [output]);
         }
         return output;
     }
@@ -51,17 +59,22 @@ internal static class Recompute
     {
         private readonly Func<Tensor?[], Tensor> _body;
         private readonly Tensor?[] _inputs;
+        private readonly OffloadedCheckpoint? _first;
 
-        public Node(Func<Tensor?[], Tensor> body, Tensor?[] inputs) : base("recompute")
+        public Node(Func<Tensor?[], Tensor> body, bool offload, Tensor?[] inputs) : base("recompute")
         {
             _body = body;
-            _inputs = Array.ConvertAll(inputs, input => input is null ? null : Save("input", input));
+            _first = offload && inputs[0]!.Backend.Copies is { } copies ? OffloadedCheckpoint.Of(inputs[0]!, copies) : null;
+            _inputs = [.. inputs.Select((input, i) => input is null || (i == 0 && _first is not null) ? null : Save("input", input))];
         }
+
+        protected override void OnRelease() => _first?.Dispose();
 
         protected internal override void Backward(BackwardContext context)
         {
             using var tape = new Tape();
             var inputs = Array.ConvertAll(_inputs, input => input?.Detach());
+            inputs[0] ??= _first?.Fetch().Detach();
             for (int i = 0; i < inputs.Length; i++)
             {
                 if (inputs[i] is { } input && context.NeedsInputGrad(i))

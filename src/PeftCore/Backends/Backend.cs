@@ -33,12 +33,44 @@ public abstract partial class Backend : IDevice, IDisposable
     /// <summary>Graph capture of this device; null if it has none.</summary>
     internal virtual IGraphCapture? GraphCapture => null;
 
+    /// <summary>Copies between host memory and this device beside its kernels; null if the device has none.</summary>
+    internal virtual CopyEngine? Copies => null;
+
+    /// <summary>Where the weights of the blocks of models that are loaded on this device are kept; null for all on the device.</summary>
+    internal OffloadPlacement? Offload { get; set; }
+
+    /// <summary>The accounting of the host memory that holds what does not fit on the device; null if the device has no copy
+    /// engine.</summary>
+    public MemoryLedger? HostMemory => Copies?.Host;
+
+    /// <summary>Bytes copied from host memory to the device so far, for weights and checkpoints that are kept on the host.</summary>
+    public long UploadedBytes => Copies?.UploadedBytes ?? 0;
+
+    /// <summary>Measures the link from host memory to the device.</summary>
+    /// <returns>Bytes per second of copies from page-locked memory with nothing else running; 0 on a device without such a link.</returns>
+    public double MeasureUploadRate()
+    {
+        const int Bytes = 32 << 20;
+        if (Copies is not { } copies)
+        {
+            return 0;
+        }
+        using var turn = EnterPass();
+        var to = Allocate(Bytes, MemoryKind.Workspace);
+        var from = copies.Allocate(Bytes, MemoryKind.Workspace);
+        Synchronize();
+        double rate = copies.MeasureUploadRate(from, to.Address);
+        to.Release();
+        copies.Free(from);
+        return rate;
+    }
+
     /// <summary>The lock of a device that runs one pass at a time, because its launches share a stream and workspace; null if threads may
     /// compute at once. A forward pass, and a training step, holds it while it runs.</summary>
     internal virtual FairLock? PassLock => null;
 
     /// <summary>Whether a launch costs more than a small product, so that products of many adapters are computed as one.</summary>
-    internal bool PrefersFewLaunches => PassLock is not null;
+    internal virtual bool PrefersFewLaunches => PassLock is not null;
 
     /// <summary>Bytes that products allocate for themselves once. The ledger counts them; a plan does not.</summary>
     public virtual long OwnBytes => 0;

@@ -7,18 +7,24 @@ namespace PeftCore.Backends;
 internal sealed class KernelProfile
 {
     private readonly Dictionary<string, Line> _lines = [];
+    private readonly Dictionary<string, Line> _copies = [];
 
     /// <summary>Peak floating-point operations per second of the device; 0 if unknown.</summary>
     public double PeakFlops { get; init; }
 
     private readonly record struct Line(int Count, double Milliseconds, Work Work);
 
-    public void Add(string kernel, double milliseconds, Work work = default)
+    public void Add(string kernel, double milliseconds, Work work = default) => Add(_lines, kernel, milliseconds, work);
+
+    /// <summary>Adds a copy between host and device that ran beside kernels, so that its time is no part of theirs.</summary>
+    public void AddCopy(string copy, double milliseconds, long bytes) => Add(_copies, copy, milliseconds, new Work(0, bytes));
+
+    private void Add(Dictionary<string, Line> lines, string name, double milliseconds, Work work)
     {
         lock (_lines)
         {
-            var line = _lines.GetValueOrDefault(kernel);
-            _lines[kernel] = new Line(line.Count + 1, line.Milliseconds + milliseconds, line.Work + work);
+            var line = lines.GetValueOrDefault(name);
+            lines[name] = new Line(line.Count + 1, line.Milliseconds + milliseconds, line.Work + work);
         }
     }
 
@@ -39,7 +45,13 @@ internal sealed class KernelProfile
             text.Append(CultureInfo.InvariantCulture,
                 $"{new Work(flops, 0).RateOver(all)} in all, of {PeakFlops / 1e9:0} GFLOP/s that these cores can do\n");
         }
-        return text.Append(CultureInfo.InvariantCulture, $"{all,9:0.000} ms in all\n").ToString();
+        text.Append(CultureInfo.InvariantCulture, $"{all,9:0.000} ms in all\n");
+        foreach (var (copy, (count, milliseconds, work)) in _copies)
+        {
+            text.Append(CultureInfo.InvariantCulture,
+                $"{milliseconds,9:0.000} ms beside the kernels {count,6} × {work.RateOver(milliseconds),12}  {copy}\n");
+        }
+        return text.ToString();
     }
 
     private string ShareOfPeak(Work work, double milliseconds) => PeakFlops == 0 ? ""

@@ -88,6 +88,12 @@ internal sealed class SafetensorsFile : TensorFile
     /// <inheritdoc/>
     public override byte[] Copy(SafetensorsEntry entry, int length) => _file.Copy(PlaceOf(entry, 0, length), length);
 
+    /// <inheritdoc/>
+    public override nint? AddressOf(SafetensorsEntry entry) => _file.AddressOf(PlaceOf(entry, 0, 0));
+
+    /// <inheritdoc/>
+    public override (nint Address, Action Release) Map(SafetensorsEntry entry) => _file.Map(PlaceOf(entry, 0, 0));
+
     /// <summary>Unmaps the file. Spans taken from it must not be used any more.</summary>
     public override void Dispose() => _file.Dispose();
 

@@ -37,6 +37,13 @@ internal abstract class TensorFile : IDisposable
     /// <summary>Copies a tensor's first bytes. A thread that closes the file meanwhile waits with the unmapping.</summary>
     public abstract byte[] Copy(SafetensorsEntry entry, int length);
 
+    /// <summary>The address of a tensor's first byte; null if the file does not store its elements as they are.</summary>
+    public virtual nint? AddressOf(SafetensorsEntry entry) => null;
+
+    /// <summary>Keeps a tensor mapped, at its <see cref="AddressOf"/>, until <c>Release</c> is called.</summary>
+    public virtual (nint Address, Action Release) Map(SafetensorsEntry entry) =>
+        throw new NotSupportedException($"{Path} does not store the elements of \"{entry.Name}\" as they are");
+
     /// <summary>Copies the bytes of a tensor that begin at <paramref name="offset"/>, as many as the target holds.</summary>
     public void CopyTo(SafetensorsEntry entry, Span<byte> target, long offset = 0) => Span(entry, offset, target.Length).CopyTo(target);
 

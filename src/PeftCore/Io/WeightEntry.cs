@@ -45,6 +45,13 @@ public sealed class WeightEntry
     /// <summary>All its bytes, as a view of the file that is valid until it is closed.</summary>
     internal ReadOnlySpan<byte> View => File.Span(_entry, 0, CheckedLength);
 
+    /// <summary>Whether the elements are at multiples of their size in memory.</summary>
+    internal bool IsAligned => SafetensorsDType.TryGetSize(DType, out int size) && File.AddressOf(_entry) % size == 0;
+
+    /// <summary>The address of the bytes in the file's memory map, which stays mapped until <c>Release</c> is called, even if the
+    /// <see cref="WeightSource"/> is disposed before.</summary>
+    internal (nint Address, Action Release) Map() => File.Map(_entry);
+
     private int CheckedLength => Length <= int.MaxValue ? (int)Length
         : throw Error($"has {Length} bytes, but a tensor of {DType} that is read as a whole may have at most {int.MaxValue}");
 

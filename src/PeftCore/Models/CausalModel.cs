@@ -59,8 +59,7 @@ public abstract class CausalModel : TransformerModel
         x = AddPositions(x, inputs);
         for (int i = 0; i < LayerCount; i++)
         {
-            int layer = i;
-            x = Recomputes(inputs) ? Recompute.Run(h => Block(layer, h, inputs), x) : Block(layer, x, inputs);
+            x = RunsBlocksDirectly(inputs) ? Block(i, x, inputs) : RunBlock(i, x, inputs);
         }
         inputs.Cache?.Advance(inputs.Length + (inputs.Prefix?.Length ?? 0));
         return scope.Return(Finish(x));
@@ -145,6 +144,9 @@ public abstract class CausalModel : TransformerModel
 
     /// <summary>Runs one block.</summary>
     protected abstract Tensor Block(int index, Tensor x, ModelInputs inputs);
+
+    private Tensor RunBlock(int index, Tensor x, ModelInputs inputs) =>
+        RunBlock(index, inputs, given => Block(index, given[0]!, inputs), x);
 
     private Tensor HeadInput(Tensor hidden) => LogitMultiplier == 1 ? hidden : hidden * LogitMultiplier;
 }

@@ -96,8 +96,14 @@ public static class ModelLoader
         var model = Declare(config, weights, warnings, task);
         try
         {
+<<<<<<< HEAD
             new WeightLoading(model, weights, Quantization.Of(config), backend, dtype, quantization).Fill(warnings);
+=======
+            OffloadedBlocks.Attach(model, backend);
+            Fill(model, weights, backend, dtype, warnings);
+>>>>>>> 4232b4be (offload: stream the matrices of blocks that do not fit)
             NewHead.Initialize(model, weights, backend, dtype, task, warnings);
+            model.Streamer?.EndWrite();
             backend.Trim();
         }
         catch
@@ -120,7 +126,11 @@ public static class ModelLoader
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(backend);
+<<<<<<< HEAD
         quantization?.Check();
+=======
+        OffloadedBlocks.Attach(model, backend);
+>>>>>>> 4232b4be (offload: stream the matrices of blocks that do not fit)
         ulong stream = 0;
         using var quantizer = new WeightQuantizer(model, backend, quantization);
         foreach (var (path, parameter) in model.NamedParameters().ToList())
@@ -136,6 +146,7 @@ public static class ModelLoader
             }
             stream += parameter.Shape.Rank > 1 || path.EndsWith("weight", StringComparison.Ordinal) ? 1UL : 0UL;
         }
+        model.Streamer?.EndWrite();
         backend.Trim();
     }
 

@@ -9,7 +9,7 @@ namespace PeftCore.Models;
 
 /// <summary>A transformer with a head for one task: a decoder, an encoder, or both. It reads tokens, pictures, sound, or several of them.
 /// PEFT methods attach to it, trainers train it.</summary>
-public abstract class TransformerModel : Module
+public abstract partial class TransformerModel : Module
 {
     private Backend? _backend;
 
@@ -47,9 +47,6 @@ public abstract class TransformerModel : Module
 
     /// <summary>Maximum sequence length.</summary>
     public abstract int MaxLength { get; }
-
-    /// <summary>Whether backward recomputes each block from its input, which is all it saves.</summary>
-    public bool GradientCheckpointing { get; set; }
 
     /// <summary>The token embedding.</summary>
     /// <exception cref="BadInputException">The model reads no tokens: it reads pictures, or sound.</exception>
@@ -299,9 +296,6 @@ public abstract class TransformerModel : Module
 
     /// <summary>Whether a language model must be told which tokens are padding, although none attends to it.</summary>
     internal virtual bool ReadsPadding => false;
-
-    /// <summary>Whether backward recomputes the blocks.</summary>
-    private protected bool Recomputes(ModelInputs inputs) => GradientCheckpointing && inputs.Cache is null;
 
     /// <summary>The loss plus the penalty, if there is one.</summary>
     private protected Tensor WithPenalty(Tensor loss, Targets targets) =>

@@ -76,7 +76,11 @@ public abstract class Module : IDisposable
         {
             parameter.Dispose();
         }
+        Streamer?.Dispose();
     }
+
+    /// <summary>Streams the matrices of blocks that do not fit on the device; null for none. A model sets it.</summary>
+    internal LayerStreamer? Streamer { get; set; }
 
     /// <summary>The path of an own parameter, from the module's path and the parameter's name.</summary>
     internal virtual string PathOf(string path, string name) => Join(path, name);

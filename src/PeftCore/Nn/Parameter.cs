@@ -20,10 +20,30 @@ public sealed class Parameter : IDisposable
     /// <summary>The values.</summary>
     /// <exception cref="InvalidOperationException">The model has neither been loaded nor initialised.</exception>
     /// <exception cref="ObjectDisposedException">The parameter, its module or its model was disposed.</exception>
-    public Tensor Value => _value ?? throw (_isDisposed
-        ? new ObjectDisposedException(nameof(Parameter), $"this parameter of shape {Shape} was disposed, with its module or alone; use a "
-            + "model before it is disposed, or load it again")
-        : new InvalidOperationException("this model has no weights yet: load or initialise it first"));
+    public Tensor Value
+    {
+        get
+        {
+            var value = _value ?? throw (_isDisposed
+                ? new ObjectDisposedException(nameof(Parameter), $"this parameter of shape {Shape} was disposed, with its module or " +
+                    "alone; use a model before it is disposed, or load it again")
+                : new InvalidOperationException("this model has no weights yet: load or initialise it first"));
+            Offloaded?.EnsureResident();
+            return value;
+        }
+    }
+
+    /// <summary>Keeps the values off the device; null if they are on it.</summary>
+    internal OffloadedParameter? Offloaded { get; set; }
+
+    /// <summary>Whether the values are those of a weight file, byte for byte, at an address that the processor can read in place.</summary>
+    internal bool IsInFile { get; set; }
+
+    /// <summary>Bytes of the values, and whether there are any; reading them does not make an offloaded parameter resident.</summary>
+    internal long ByteCount => _value?.ByteCount ?? 0;
+
+    /// <summary>Whether the values cannot be written: they are kept off the device.</summary>
+    internal bool IsReadOnly => Offloaded is not null;
 
     /// <summary>Whether the values are a constant that is saved with the model and never trained: a buffer, in PyTorch's words.</summary>
     internal bool IsBuffer { get; init; }
@@ -42,6 +62,11 @@ public sealed class Parameter : IDisposable
         {
             if (value && !IsBuffer)
             {
+                if (IsReadOnly)
+                {
+                    throw new BadInputException($"a weight of shape {Shape} is kept off the device, where nothing trains it; load the " +
+                        "model without a memory limit, or train other parameters");
+                }
                 ConvertToF32();
                 Value.Storage.Recategorize(MemoryKind.Trainable);
                 Value.TrackGradient();
@@ -57,7 +82,7 @@ public sealed class Parameter : IDisposable
     /// <summary>Allocates the values, contents undefined.</summary>
     internal Tensor Materialize(Backend backend, DType dtype)
     {
-        Set(backend.NewTensor(Shape, dtype, MemoryKind.Frozen));
+        Set(Offloaded is { } offloaded ? offloaded.NewTensor(backend, Shape, dtype) : backend.NewTensor(Shape, dtype, MemoryKind.Frozen));
         return Value;
     }
 
@@ -84,6 +109,13 @@ public sealed class Parameter : IDisposable
         if (ReferenceEquals(value, _value))
         {
             return;
+        }
+        if (Offloaded is not null && !value.Storage.IsExternal)
+        {
+            var own = Offloaded.NewTensor(value.Backend, value.Shape, value.DType);
+            value.Backend.Copy(value, own);
+            value.Dispose();
+            value = own;
         }
         bool trained = RequiresGrad;
         Dispose();

@@ -1,7 +1,7 @@
 namespace PeftCore.Tensors;
 
 /// <summary>A reference-counted block of device memory, shared by tensors and freed at the last release.</summary>
-internal sealed class Storage
+internal class Storage
 {
     private int _references = 1;
     private int _saved;
@@ -16,6 +16,9 @@ internal sealed class Storage
         Kind = kind;
         device.Memory.Add(reserved, kind);
     }
+
+    /// <summary>Whether another object owns the memory.</summary>
+    internal virtual bool IsExternal => false;
 
     /// <summary>The device.</summary>
     internal IDevice Device { get; }
@@ -52,6 +55,7 @@ internal sealed class Storage
         {
             Device.Memory.Add(-ReservedBytes, Kind);
             Device.Free(this);
+            OnFreed();
         }
     }
 
@@ -70,4 +74,21 @@ internal sealed class Storage
         Device.Memory.Move(ReservedBytes, Kind, kind);
         Kind = kind;
     }
+
+    /// <summary>Called after the last release.</summary>
+    private protected virtual void OnFreed() { }
+}
+
+/// <summary>Memory that another object owns and the ledger does not count: a slice of another storage, or of a file's memory map.</summary>
+/// <param name="device">The device that can read the memory.</param>
+/// <param name="address">Address of the first byte.</param>
+/// <param name="bytes">Bytes.</param>
+/// <param name="kind">The accounting category.</param>
+/// <param name="releaseOwner">Called at the last release, so that the owner may free the memory.</param>
+internal sealed class ExternalStorage(IDevice device, nint address, long bytes, MemoryKind kind, Action releaseOwner)
+    : Storage(device, address, bytes, reserved: 0, kind)
+{
+    internal override bool IsExternal => true;
+
+    private protected override void OnFreed() => releaseOwner();
 }

@@ -1,6 +1,7 @@
 using PeftCore.Backends;
 using PeftCore.Data;
 using PeftCore.Models;
+using PeftCore.Nn;
 using PeftCore.Tensors;
 
 namespace PeftCore.Training;
@@ -15,6 +16,9 @@ internal sealed class CapturedGraph : IDisposable
     private StaticInputs? _inputs;
     private StaticUploads? _uploads;
     private StaticTensor[] _outputs = [];
+
+    // What the slots of streamed weights hold at the beginning and at the end of the pass; null without any.
+    private StreamerState? _streamedBefore, _streamedAfter;
 
     /// <summary>For each parameter: the address of its value, the address of its gradient before the pass (0 without one), and the index in
     /// <see cref="_outputs"/> of the gradient that the pass allocates (−1 if it allocates none).</summary>
@@ -38,7 +42,11 @@ internal sealed class CapturedGraph : IDisposable
         _inputs = readsTokensAlone ? new StaticInputs(inputs, targets, device.Arena) : null;
         _uploads = readsTokensAlone ? null : new StaticUploads(StaticUploads.Of(inputs, targets)!);
         _parameters = [.. trainable.Parameters.Select(p => (p.Parameter.Value.Storage.Address, AddressOf(p.Parameter.Gradient), -1))];
+        var streamer = trainable.Model.Streamer;
+        streamer?.Prepare();
+        _streamedBefore = streamer?.State;
         var graph = device.Capture(() => loss = eager.ForwardBackward(inputs, targets), trainable.Model.Mode.Step);
+        _streamedAfter = streamer?.State;
         _positionTables = trainable.Model.PositionTables(_longest);
         if (!graph.CanReplay)
         {
@@ -90,10 +98,13 @@ internal sealed class CapturedGraph : IDisposable
 
     private Tensor? Replay(ITrainable trainable)
     {
+        var streamer = trainable.Model.Streamer;
+        streamer?.Prepare();
         if (!_graph!.Replay(_outputs, trainable.Model.Mode.Step))
         {
             return null;
         }
+        streamer?.TakeReplayed(_streamedBefore!, _streamedAfter!);
         for (int i = 0; i < _parameters.Length; i++)
         {
             if (_parameters[i].Output >= 0)

@@ -43,7 +43,7 @@ internal sealed class CapturedStep : ITrainingStep
     public Tensor ForwardBackward(Batch batch, int targets)
     {
         using var device = Trainable.Model.Backend.EnterPass(); // No other thread's launches become part of a capture.
-        if (!_device.CanCapture || Trainable.CaptureKey is not { } trainable)
+        if (!_device.CanCapture || Trainable.Model.KeepsCheckpointsOnHost || Trainable.CaptureKey is not { } trainable)
         {
             return _eager.ForwardBackward(batch, targets);
         }

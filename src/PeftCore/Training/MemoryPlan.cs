@@ -9,9 +9,9 @@ namespace PeftCore.Training;
 
 /// <summary>The memory and the FLOPs of a run, measured by running its own code on the meta backend, which has no data: loading the model,
 /// attaching adapters, allocating the optimizer, and a training step.</summary>
-public sealed class MemoryPlan
+public sealed partial class MemoryPlan
 {
-    private const int MostTokens = 1 << 26;
+    private long _nearestLimit;
 
     private MemoryPlan() { }
 
@@ -47,6 +47,31 @@ public sealed class MemoryPlan
     /// <summary>Floating-point operations of the backward passes of a step, recomputation included.</summary>
     public double BackwardFlops { get; private init; }
 
+    /// <summary>The blocks with frozen matrices: module path, bytes of the matrices, and where these are kept. That is "device"; "host" if
+    /// they are copied from host memory to the device ahead of use; or "disk" if they are read in the memory map of the weight file. Empty
+    /// if the plan was not asked to offload any.</summary>
+    public IReadOnlyList<(string Path, long Bytes, string Place)> Blocks { get; private init; } = [];
+
+    /// <summary>Peak bytes of host memory for offloaded weights and checkpoints.</summary>
+    public long HostBytes { get; private init; }
+
+    /// <summary>Bytes copied from the host to the device in a step.</summary>
+    public long StreamedBytes { get; private init; }
+
+    /// <summary>The nearest limit of the device that can be kept, beside its own buffers, if the plan exceeds a limit of the device or of
+    /// the host and blocks may be offloaded; 0 otherwise.</summary>
+    public long NearestLimit => _nearestLimit;
+
+    /// <summary>Has models that are loaded on a device next keep their weights where the plan does.</summary>
+    public void ApplyTo(Backend backend)
+    {
+        ArgumentNullException.ThrowIfNull(backend);
+        backend.Offload = Placement;
+    }
+
+    /// <summary>Where weights are kept; null if the plan was not asked to offload any.</summary>
+    internal OffloadPlacement? Placement { get; private init; }
+
     /// <summary>Elements of all parameters.</summary>
     public long Parameters { get; private init; }
 
@@ -65,22 +90,26 @@ public sealed class MemoryPlan
     /// <param name="chunkBytes">Bytes of a chunk of the device's arena.</param>
     /// <param name="targetLength">Tokens of a target of an encoder-decoder; 0 for <paramref name="length"/>.</param>
     /// <param name="tensorCores">Whether the planned device multiplies BF16 activations on tensor cores.</param>
+    /// <param name="hostLimit">The most bytes of host memory that may hold frozen matrices of blocks, and checkpoints, which do not fit
+    /// within <paramref name="memoryLimit"/>; null to keep all on the device.</param>
+    /// <param name="keepOnDisk">Whether matrices that do not fit stay in the weight file instead, on a device that computes in host
+    /// memory.</param>
     public static MemoryPlan Of(Func<Backend, PeftModel> build, int batchSize, int length, TrainerOptions? options = null,
         DType activations = DType.F32, bool packWeights = false, long memoryLimit = long.MaxValue, long chunkBytes = Arena.DefaultChunk,
-        int targetLength = 0, bool tensorCores = true)
+        int targetLength = 0, bool tensorCores = true, long? hostLimit = null, bool keepOnDisk = false)
     {
         ArgumentNullException.ThrowIfNull(build);
         return Of(backend => new TrainableAdapter(build(backend)), batchSize, length, options, activations, packWeights, memoryLimit,
-            chunkBytes, targetLength, tensorCores);
+            chunkBytes, targetLength, tensorCores, hostLimit, keepOnDisk);
     }
 
     internal static MemoryPlan Of(Func<Backend, ITrainable> build, int batchSize, int length, TrainerOptions? options = null,
         DType activations = DType.F32, bool packWeights = false, long memoryLimit = long.MaxValue, long chunkBytes = Arena.DefaultChunk,
-        int targetLength = 0, bool tensorCores = true) =>
+        int targetLength = 0, bool tensorCores = true, long? hostLimit = null, bool keepOnDisk = false) =>
         // The second micro batch runs while the first one's gradients are live; a third needs no more than the second.
         Of(build, trainable => [.. Enumerable.Repeat(FullBatch(trainable.Model, batchSize, length, targetLength: targetLength),
             Math.Min(2, StepsOf(options)))],
-            options, new PlannedDevice(activations, packWeights, memoryLimit, chunkBytes, tensorCores));
+            options, new PlannedDevice(activations, packWeights, memoryLimit, chunkBytes, tensorCores, hostLimit, keepOnDisk));
 
     private static int StepsOf(TrainerOptions? options)
     {
@@ -97,118 +126,61 @@ public sealed class MemoryPlan
     /// <param name="memoryLimit">The most bytes that the device's arena may reserve; see the other overload.</param>
     /// <param name="chunkBytes">Bytes of a chunk of the device's arena.</param>
     /// <param name="tensorCores">Whether the planned device multiplies BF16 activations on tensor cores.</param>
+    /// <param name="hostLimit">The most bytes of host memory that may hold frozen matrices of blocks, and checkpoints, which do not fit
+    /// within <paramref name="memoryLimit"/>; null to keep all on the device.</param>
+    /// <param name="keepOnDisk">Whether matrices that do not fit stay in the weight file instead, on a device that computes in host
+    /// memory.</param>
     public static MemoryPlan Of(Func<Backend, PeftModel> build, IReadOnlyList<Batch> microBatches, TrainerOptions? options = null,
         DType activations = DType.F32, bool packWeights = false, long memoryLimit = long.MaxValue, long chunkBytes = Arena.DefaultChunk,
-        bool tensorCores = true)
+        bool tensorCores = true, long? hostLimit = null, bool keepOnDisk = false)
     {
         ArgumentNullException.ThrowIfNull(build);
         Given.Items(microBatches);
         return Of(backend => new TrainableAdapter(build(backend)), _ => microBatches,
             (options ?? new()) with { GradientAccumulationSteps = microBatches.Count },
-            new PlannedDevice(activations, packWeights, memoryLimit, chunkBytes, tensorCores));
-    }
-
-    /// <summary>A batch without padding, in which everything has a target that can have one: the worst case of its size. Of masked language
-    /// modelling 15 % of the tokens have one, as in training. Benchmarks run it too.</summary>
-    /// <param name="model">The model.</param>
-    /// <param name="batchSize">Rows.</param>
-    /// <param name="length">Tokens of a row.</param>
-    /// <param name="seed">Seed of the tokens.</param>
-    /// <param name="targetLength">Tokens of a target of an encoder-decoder; 0 for <paramref name="length"/>.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A number is below 1, or the batch has more than 67,108,864 tokens.</exception>
-    public static Batch FullBatch(TransformerModel model, int batchSize, int length, ulong seed = 0, int targetLength = 0)
-    {
-        ArgumentNullException.ThrowIfNull(model);
-        ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
-        ArgumentOutOfRangeException.ThrowIfLessThan(length, 1);
-        ArgumentOutOfRangeException.ThrowIfNegative(targetLength);
-        if ((long)batchSize * ((long)length + targetLength) > MostTokens)
-        {
-            throw new ArgumentOutOfRangeException(nameof(batchSize), batchSize,
-                $"a batch of {batchSize} rows of {length} tokens is more than the {MostTokens} tokens that are planned for");
-        }
-        var rows = new Example[batchSize];
-        var sizes = model.InputsOf(length);
-        int symbols = sizes.Symbols ?? model.VocabularySize;
-        for (int row = 0; row < batchSize; row++)
-        {
-            int[] ids = Tokens(row, 0, sizes.Tokens);
-            if (model.ClassifiedToken is { } end)
-            {
-                ids = [.. ids[1..].Select(id => id == end ? (id + 1) % model.VocabularySize : id), end]; // One in every row.
-            }
-            rows[row] = FullTargets.Of(model, row, ids, () =>
-                Tokens(row, length, sizes.Targets ?? (targetLength > 0 ? targetLength : length))) with
-            {
-                Pixels = model.Task == ModelTask.NoisePrediction ? Noised(row, sizes.Pixels!.Value) : Numbers(row, sizes.Pixels),
-                EncoderStates = Numbers(row, sizes.EncoderStates),
-                Sound = Numbers(row, sizes.Sound),
-                Classes = sizes.Classes is not { } classes ? null : classes.IsNumber ? new DenseValues([0], [1])
-                    : Numbers(row, [classes.Columns]),
-                Boxes = sizes.HasBoxes ? new int[4 * ids.Length] : null,
-            };
-        }
-        // A loader puts similar texts side by side.
-        return rows[0].Positive is null ? new Collator(padId: 0).Collate(rows)
-            : new DataLoader(rows, new LoaderOptions { BatchSize = batchSize, PadId = 0 }).Epoch().First();
-
-        int[] Tokens(int row, int first, int count) => [.. Enumerable.Range(first, count)
-            .Select(i => (int)(Kernels.Philox.Next(seed, (ulong)row, (ulong)i).X % (uint)symbols))];
-
-        NoisedPicture Noised(int row, Shape shape) => new(new DenseValues(Values(row, shape), shape), NoiseSchedule.StableDiffusion);
-
-        DenseValues? Numbers(int row, Shape? shape) => shape is not { } extents ? null : new(Values(row, extents), extents);
-
-        float[] Values(int row, Shape extents) => [.. Enumerable.Range(0, (int)extents.Count)
-            .Select(i => Kernels.Philox.Next(seed, (ulong)row, (ulong)i).X / (float)uint.MaxValue)];
+            new PlannedDevice(activations, packWeights, memoryLimit, chunkBytes, tensorCores, hostLimit, keepOnDisk));
     }
 
     private static MemoryPlan Of(Func<Backend, ITrainable> build, Func<ITrainable, IReadOnlyList<Batch>> microBatches,
         TrainerOptions? options, PlannedDevice device)
     {
         options ??= new TrainerOptions();
-        var plan = Measure(build, microBatches, options, device with { MemoryLimit = long.MaxValue });
-        if (plan.ReservedBytes <= device.MemoryLimit || plan.PeakBytes > device.MemoryLimit)
-        {
-            return plan;
-        }
-        try
-        {
-            return Measure(build, microBatches, options, device);
-        }
-        catch (InsufficientMemoryException)
-        {
-            return plan;
-        }
+        return new OffloadSearch((limited, placement) => Measure(build, microBatches, options, limited, placement), device).Run();
     }
 
     private static MemoryPlan Measure(Func<Backend, ITrainable> build, Func<ITrainable, IReadOnlyList<Batch>> microBatches,
-        TrainerOptions options, PlannedDevice device)
+        TrainerOptions options, PlannedDevice device, OffloadPlacement? placement)
     {
-        using var backend = new MetaBackend(device.Activations, device.PackWeights, device.MemoryLimit, device.ChunkBytes,
-            device.TensorCores);
+        using var backend = device.NewBackend(placement);
         using var scope = new TensorScope();
         var trainable = build(backend);
         using var optimizer = options.NewOptimizer(trainable);
         using var step = new TrainingStep(trainable, optimizer, options.MaxGradNorm);
         var loading = new MemoryPeak(backend.Memory);
-        if (device.PackWeights)
+        if (device.PackWeights || placement is not null)
         {
-            // The first step packs weights while it runs; later ones start with all weights packed.
+            // The first step packs weights and fills slots while it runs; later ones start with all weights packed and the slots filled.
             step.Run(microBatches(trainable), options.LearningRate);
         }
+        var batches = microBatches(trainable);
         backend.Memory.ResetPeak();
         var observer = new StepObserver(backend);
         step.PhaseObserver = observer.Watch;
         backend.Memory.Watcher = observer.Watch;
-        step.Run(microBatches(trainable), options.LearningRate);
+        step.Run(batches, options.LearningRate);
         backend.Memory.Watcher = null;
-        return observer.Plan(trainable, options.GradientAccumulationSteps, loading);
+        placement ??= device.Offloads ? OffloadedBlocks.Of(trainable.Model, device.Place) : null;
+        return observer.Plan(trainable, options.GradientAccumulationSteps, batches.Count, loading, placement);
     }
 
-    /// <summary>What a plan needs to know of the device.</summary>
-    private readonly record struct PlannedDevice(DType Activations, bool PackWeights, long MemoryLimit, long ChunkBytes,
-        bool TensorCores);
+    /// <summary>This plan, of a run that keeps no limit.</summary>
+    /// <param name="nearest">See <see cref="NearestLimit"/>.</param>
+    internal MemoryPlan Exceeding(long nearest)
+    {
+        var copy = (MemoryPlan)MemberwiseClone();
+        copy._nearestLimit = nearest;
+        return copy;
+    }
 
     /// <summary>A peak of memory, by category.</summary>
     private sealed class MemoryPeak(MemoryLedger memory)
@@ -224,6 +196,7 @@ public sealed class MemoryPlan
     {
         private readonly long _standing = backend.Memory.CurrentBytes;
         private readonly double _flopsBefore = backend.Flops;
+        private readonly long _streamedBefore = backend.UploadedBytes;
         private List<LayerPlan>? _layers;
         private string _peakPlace = "";
         private bool _backward;
@@ -252,13 +225,18 @@ public sealed class MemoryPlan
             }
         }
 
-        public MemoryPlan Plan(ITrainable trainable, int batches, MemoryPeak loading)
+        public MemoryPlan Plan(ITrainable trainable, int batches, int run, MemoryPeak loading, OffloadPlacement? placement)
         {
             var trains = trainable.Parameters.Select(p => p.Parameter).ToHashSet();
             var step = new MemoryPeak(backend.Memory);
             var larger = loading.Bytes > step.Bytes ? loading : step;
+            long streamed = (backend.UploadedBytes - _streamedBefore) / run * batches;
             return new MemoryPlan
             {
+                Placement = placement,
+                Blocks = PlacesOf(placement),
+                HostBytes = backend.Copies.Host.PeakBytes,
+                StreamedBytes = streamed,
                 PeakBytes = larger.Bytes,
                 LoadingPeakBytes = loading.Bytes,
                 ReservedBytes = backend.PeakReservedBytes,

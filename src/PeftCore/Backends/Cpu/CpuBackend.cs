@@ -15,6 +15,8 @@ public sealed partial class CpuBackend : Backend, IGraphCapture
     private readonly CpuStream _stream;
     private readonly PackedWeights? _packed;
     private readonly bool _poison, _captureGraphs;
+    private readonly FairLock _passLock = new();
+    private CopyEngine? _copies;
 
     /// <summary>Opens the processor as a device.</summary>
     /// <param name="threads">Number of threads to compute with; 0 for one per core.</param>
@@ -72,6 +74,9 @@ public sealed partial class CpuBackend : Backend, IGraphCapture
     /// <summary>See <see cref="CpuStream.MaxSpanBytes"/>; tests lower it, so that small weights are split as large ones are.</summary>
     internal long MaxSpanBytes { init => _stream.MaxSpanBytes = value; }
 
+    /// <summary>Whether the backend has a copy engine, which tests of streaming use without a card.</summary>
+    internal bool CopiesAsCard { init => _copies = value && _packed is null ? new CpuCopyEngine(_stream) : null; }
+
     internal override Storage Allocate(long bytes, MemoryKind kind)
     {
         nint address = _arena.Allocate(bytes);
@@ -86,12 +91,23 @@ public sealed partial class CpuBackend : Backend, IGraphCapture
     internal override void Free(Storage storage)
     {
         _packed?.Release(storage);
-        _arena.Free(storage.Address);
+        if (!storage.IsExternal)
+        {
+            _arena.Free(storage.Address);
+        }
     }
 
     internal override void Trim() => _arena.Trim();
 
     internal override IKernelProfiler Profiler => _stream;
+
+    /// <summary>Copies of a processor that plays the part of a card in tests: its own memory is the device's, another part of it the
+    /// host's. Passes then take turns, as on a card.</summary>
+    internal override CopyEngine? Copies => _copies;
+
+    internal override FairLock? PassLock => _copies is null ? null : _passLock;
+
+    internal override bool PrefersFewLaunches => false;
 
     internal override IGraphCapture GraphCapture => this;
 
@@ -125,6 +141,7 @@ public sealed partial class CpuBackend : Backend, IGraphCapture
         _stream.Close();
         _pool.Dispose();
         _arena.Dispose();
+        _copies?.Dispose();
     }
 
     private static unsafe void Poison(Storage storage) => NativeMemory.Fill((void*)storage.Address, (nuint)storage.ReservedBytes, 0xFF);

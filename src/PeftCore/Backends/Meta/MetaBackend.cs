@@ -30,6 +30,8 @@ public sealed partial class MetaBackend : Backend
 
     internal override bool IsMeta => true;
 
+    internal override CopyEngine Copies { get; } = new MetaCopyEngine();
+
     internal override Arena Arena => _arena;
 
     /// <summary>Floating-point operations of all matrix products and attention calls so far; a multiply-add counts two.</summary>
@@ -47,7 +49,10 @@ public sealed partial class MetaBackend : Backend
         {
             copy.Release();
         }
-        _arena.Free(storage.Address);
+        if (!storage.IsExternal)
+        {
+            _arena.Free(storage.Address);
+        }
     }
 
     internal override void Download(Tensor from, Span<byte> to) => to.Clear();

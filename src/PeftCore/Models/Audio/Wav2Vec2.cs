@@ -1,4 +1,3 @@
-using PeftCore.Autograd;
 using PeftCore.Nn;
 using PeftCore.Ops;
 using PeftCore.Tensors;
@@ -126,9 +125,10 @@ internal sealed class Wav2Vec2 : TransformerModel
         x = x + _positions.Forward(x);
         x = _config.NormFirst ? x : _norm.Forward(x);
         x = x.Dropout(LayerDropout.OfBase(Mode, _config.Dropout, -1, EmbeddingSite).Now);
-        foreach (var block in _blocks)
+        for (int i = 0; i < _blocks.Length; i++)
         {
-            x = Recomputes(inputs) ? Recompute.Run(h => block.Forward(h, inputs), x) : block.Forward(x, inputs);
+            var block = _blocks[i];
+            x = RunBlock(i, inputs, given => block.Forward(given[0]!, inputs), x);
         }
         return scope.Return(_config.NormFirst ? _norm.Forward(x) : x);
     }

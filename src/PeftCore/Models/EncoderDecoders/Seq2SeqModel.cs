@@ -1,4 +1,3 @@
-using PeftCore.Autograd;
 using PeftCore.Nn;
 using PeftCore.Ops;
 using PeftCore.Tensors;
@@ -230,8 +229,7 @@ internal abstract class Seq2SeqModel(TaskSpec? task) : TransformerModel
         for (int i = 0; i < LayerCount; i++)
         {
             int layer = i;
-            x = Recomputes(inputs) ? Recompute.Run(given => EncoderBlock(layer, given[0]!, given[1], inputs), x, bias)
-                : EncoderBlock(layer, x, bias, inputs);
+            x = RunBlock(i, inputs, given => EncoderBlock(layer, given[0]!, given[1], inputs), x, bias);
         }
         return (scope.Return(FinishEncoder(x)), inputs);
     }
@@ -253,9 +251,7 @@ internal abstract class Seq2SeqModel(TaskSpec? task) : TransformerModel
         for (int i = 0; i < DecoderLayerCount; i++)
         {
             int layer = i;
-            x = Recomputes(inputs)
-                ? Recompute.Run(given => DecoderBlock(layer, given[0]!, given[1], given[2], inputs), x, states, bias)
-                : DecoderBlock(layer, x, states, bias, inputs);
+            x = RunBlock(LayerCount + i, inputs, given => DecoderBlock(layer, given[0]!, given[1], given[2], inputs), x, states, bias);
         }
         inputs.Cache?.Advance(inputs.Length + (inputs.Prefix?.Length ?? 0));
         return scope.Return(FinishDecoder(x));

@@ -1,4 +1,3 @@
-using PeftCore.Autograd;
 using PeftCore.Nn;
 using PeftCore.Tensors;
 
@@ -210,7 +209,7 @@ internal abstract class EncoderModel : TransformerModel
         for (int i = 0; i < LayerCount; i++)
         {
             int layer = i;
-            x = Recomputes(inputs) ? Recompute.Run(Run, x) : Run(x);
+            x = RunBlock(i, inputs, given => Run(given[0]!), x);
 
             Tensor Run(Tensor h) =>
                 (firstAlone && layer == LayerCount - 1 ? FirstOfBlock(layer, h, inputs) : null) ?? Block(layer, h, inputs);

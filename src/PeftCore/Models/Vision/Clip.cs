@@ -54,6 +54,8 @@ internal sealed class Clip : TransformerModel
 
     internal override int HiddenSizeOf(int block) => block < LayerCount ? HiddenSize : _spec.Vision.Blocks.HiddenSize;
 
+    internal override bool StreamsBlocks => false;
+
     internal override BlockResiduals ResidualsOf(int block) =>
         (block < LayerCount ? _text.Blocks[block] : _vision.Blocks[block - LayerCount]).Residuals;
 

@@ -26,6 +26,8 @@ internal sealed class ClipClassifier : PictureModel
 
     internal override Linear? OutputLayer => _classifier;
 
+    internal override bool StreamsBlocks => false;
+
     internal override BlockResiduals ResidualsOf(int block) => _tower.Blocks[block].Residuals;
 
     internal override long PositionTables(int length) => _tower.Positions.Version;

@@ -38,6 +38,8 @@ internal sealed class ClipTextModel : TransformerModel
 
     internal override IReadOnlyList<Module> FinalNorms => [_tower.Norm];
 
+    internal override bool StreamsBlocks => false;
+
     internal override BlockResiduals ResidualsOf(int block) => _tower.Blocks[block].Residuals;
 
     internal override bool IsBuffer(string name) => name.EndsWith("embeddings.position_ids", StringComparison.Ordinal);

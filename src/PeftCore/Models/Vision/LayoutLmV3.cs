@@ -1,4 +1,3 @@
-using PeftCore.Autograd;
 using PeftCore.Nn;
 using PeftCore.Ops;
 using PeftCore.Tensors;
@@ -144,8 +143,7 @@ internal sealed class LayoutLmV3 : EncoderModel
         for (int i = 0; i < LayerCount; i++)
         {
             int layer = i;
-            x = Recomputes(inputs) ? Recompute.Run(given => _blocks[layer].Forward(layer, given[0]!, joined, given[1]), x, bias)
-                : _blocks[layer].Forward(layer, x, joined, bias);
+            x = RunBlock(i, inputs, given => _blocks[layer].Forward(layer, given[0]!, joined, given[1]), x, bias);
         }
         return scope.Return(x);
     }

@@ -1,4 +1,3 @@
-using PeftCore.Autograd;
 using PeftCore.Io;
 using PeftCore.Nn;
 using PeftCore.Tensors;
@@ -72,9 +71,10 @@ internal sealed class Siglip : PictureModel
         using var pass = BeginPass();
         using var scope = new TensorScope(Tower);
         var x = _tokens.Forward(inputs);
-        foreach (var block in _blocks)
+        for (int i = 0; i < _blocks.Length; i++)
         {
-            x = Recomputes(inputs) ? Recompute.Run(h => block.Forward(h, inputs), x) : block.Forward(x, inputs);
+            var block = _blocks[i];
+            x = RunBlock(i, inputs, given => block.Forward(given[0]!, inputs), x);
         }
         return scope.Return(_norm.Forward(x));
     }

@@ -1,4 +1,3 @@
-using PeftCore.Autograd;
 using PeftCore.Nn;
 using PeftCore.Ops;
 using PeftCore.Tensors;
@@ -100,10 +99,11 @@ internal sealed class VisionTransformer : PictureModel
         using var scope = new TensorScope();
         var x = _tokens.Forward(inputs);
         x = x.Dropout(LayerDropout.OfBase(Mode, _spec.Blocks.Dropout, block: -1, site: 0).Now);
-        foreach (var block in _blocks)
+        for (int i = 0; i < _blocks.Length; i++)
         {
+            var block = _blocks[i];
             var ranges = firstAlone && block == _blocks[^1] ? inputs.FirstRanges() : null;
-            x = Recomputes(inputs) ? Recompute.Run(Run, x) : Run(x);
+            x = RunBlock(i, inputs, given => Run(given[0]!), x);
 
             Tensor Run(Tensor h) => ranges is null ? block.Forward(h, inputs) : block.ForwardFirst(h, ranges);
         }

@@ -74,9 +74,19 @@ internal sealed class Merger(TransformerModel model, AdapterRegistry registry, A
     /// base.</summary>
     /// <param name="safe">Throw, and change nothing, if a merged weight is not finite.</param>
     /// <param name="keepTies">Change a tied weight in both modules if it changes in one.</param>
+<<<<<<< HEAD
     /// <param name="warnings">Receives a sentence about quantised weights; null to ignore it.</param>
     public void MergeForGood(bool safe, bool keepTies, ICollection<string>? warnings)
+=======
+    /// <exception cref="BadInputException">Weights of the base are kept off the device.</exception>
+    public void MergeForGood(bool safe, bool keepTies)
+>>>>>>> 4232b4be (offload: stream the matrices of blocks that do not fit)
     {
+        if (model.NamedParameters().Any(p => p.Parameter.IsReadOnly))
+        {
+            throw new BadInputException("weights of this model are kept off the device, where they cannot be changed; load the model " +
+                "without a memory limit to merge into it");
+        }
         bool merged = set.Merged.Count > 0;
         set.RemoveMerged();
         bool disabled = set.SetDisabled(false);
