@@ -53,6 +53,8 @@ internal sealed partial class IlgpuBackend : Backend, IGraphCapture, IKernelProf
 
     internal override Arena Arena => _arena;
 
+    internal override CopyEngine Copies => _device.Copies;
+
     public override long OwnBytes => _options.ComputeDType == DType.BF16 ? _gemm.PartialBytes : 0;
 
     internal override Storage Allocate(long bytes, MemoryKind kind)
@@ -69,7 +71,10 @@ internal sealed partial class IlgpuBackend : Backend, IGraphCapture, IKernelProf
     internal override void Free(Storage storage)
     {
         _gpu.Bf16Weights.Forget(storage);
-        _arena.Free(storage.Address); // Queued work that still reads it comes before any later use in the stream.
+        if (!storage.IsExternal)
+        {
+            _arena.Free(storage.Address); // Queued work that still reads it comes before any later use in the stream.
+        }
     }
 
     internal override void Upload(ReadOnlySpan<byte> from, Tensor to)

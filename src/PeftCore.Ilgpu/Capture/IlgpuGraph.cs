@@ -28,9 +28,8 @@ internal sealed class IlgpuGraph(IlgpuBackend backend, IStreamCapture capture, B
         {
             if (_open)
             {
-                _open = false;
-                _captured = capture.End();
-                Dispose();
+                CanReplay = false;
+                Close();
             }
             throw;
         }
@@ -84,6 +83,7 @@ internal sealed class IlgpuGraph(IlgpuBackend backend, IStreamCapture capture, B
         if (_open)
         {
             _open = false;
+            backend.Copies.Join(); // A stream that took part in a capture must have been waited for at its end.
             _captured = capture.End();
             if (!CanReplay)
             {

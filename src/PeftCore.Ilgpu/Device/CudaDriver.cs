@@ -36,6 +36,10 @@ internal static class CudaDriver
     public static unsafe void RecordEvent(nint event_, nint stream) =>
         Check(((delegate* unmanaged<nint, nint, int>)Export("cuEventRecord"))(event_, stream), "to record an event");
 
+    /// <summary>Queues a wait: work that is queued in the stream from now on begins after the event.</summary>
+    public static unsafe void WaitEvent(nint stream, nint event_) =>
+        Check(((delegate* unmanaged<nint, nint, uint, int>)Export("cuStreamWaitEvent"))(stream, event_, 0), "to wait for an event");
+
     /// <summary>Milliseconds between two completed events.</summary>
     public static unsafe float Elapsed(nint start, nint end)
     {

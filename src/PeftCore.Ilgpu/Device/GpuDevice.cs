@@ -34,6 +34,7 @@ internal sealed class GpuDevice : IDisposable
         var cuda = Stream as CudaStream; // null on ILGPU's CPU accelerator
         Capture = cuda is null ? _launches : new StreamCapture(cuda.StreamPtr);
         Memory = cuda is null ? new HostDeviceMemory(Accelerator, _launches, memoryLimit) : new CudaMemory(Accelerator, cuda, memoryLimit);
+        Copies = cuda is null ? new HostCopyEngine(Accelerator, _launches) : new CudaCopyEngine(this, cuda);
         Space = new AddressSpace(Accelerator);
         HasWgmma = IsHopper && !asAmpere;
         HasMma = !HasWgmma && IsAmpereOrLater;
@@ -53,6 +54,9 @@ internal sealed class GpuDevice : IDisposable
     public IDeviceMemory Memory { get; }
 
     public AddressSpace Space { get; }
+
+    /// <summary>Copies beside the kernels.</summary>
+    public CopyEngine Copies { get; }
 
     /// <summary>Whether Hopper's tensor cores are used (wgmma and the copy engine).</summary>
     public bool HasWgmma { get; }
@@ -136,6 +140,7 @@ internal sealed class GpuDevice : IDisposable
     public void Dispose()
     {
         Accelerator.Synchronize();
+        Copies.Dispose();
         Memory.Dispose();
         Ptx?.Dispose();
         Stream.Dispose();

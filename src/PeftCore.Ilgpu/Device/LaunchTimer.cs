@@ -13,8 +13,9 @@ internal sealed class LaunchTimer(Accelerator accelerator, AcceleratorStream str
     private readonly Stack<nint> _spare = [];
     private readonly KernelProfile _profile = new();
     private readonly CudaStream? _stream = stream as CudaStream;
+    private readonly List<(string Copy, long Bytes, nint Start, nint End)> _copies = [];
     private long _clock;
-    private nint _start;
+    private nint _start, _copyStart;
 
     public void Start()
     {
@@ -38,6 +39,12 @@ internal sealed class LaunchTimer(Accelerator accelerator, AcceleratorStream str
         _events.Add((kernel, work, _start, Record(_stream)));
     }
 
+    /// <summary>Begins to time a copy in a stream of copies.</summary>
+    public void StartCopy(CudaStream copies) => _copyStart = Record(copies);
+
+    /// <summary>Ends the timing of a copy, which runs beside kernels and is listed apart from them.</summary>
+    public void StopCopy(string copy, long bytes, CudaStream copies) => _copies.Add((copy, bytes, _copyStart, Record(copies)));
+
     /// <summary>Waits for all work and adds up the times.</summary>
     public KernelProfile Finish()
     {
@@ -48,6 +55,13 @@ internal sealed class LaunchTimer(Accelerator accelerator, AcceleratorStream str
             _spare.Push(start);
             _spare.Push(end);
         }
+        foreach (var (copy, bytes, start, end) in _copies)
+        {
+            _profile.AddCopy(copy, CudaDriver.Elapsed(start, end), bytes);
+            _spare.Push(start);
+            _spare.Push(end);
+        }
+        _copies.Clear();
         _events.Clear();
         return _profile;
     }
