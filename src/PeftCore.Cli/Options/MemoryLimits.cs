@@ -3,8 +3,8 @@ using PeftCore.Cli.Output;
 
 namespace PeftCore.Cli.Options;
 
-/// <summary>The value of --max-memory: one limit, or limits by device as Hugging Face's <c>max_memory={0: "6GiB", "cpu": "30GiB"}</c>. Only
-/// that of the device of the run has an effect, because a run keeps all of its tensors on one device.</summary>
+/// <summary>The value of --max-memory: one limit, or limits by device as Hugging Face's <c>max_memory={0: "6GiB", "cpu": "30GiB"}</c>. The
+/// limit of the device of the run has an effect, and beside a card's that of the CPU, whose memory holds what does not fit.</summary>
 /// <param name="Text">"6442450944", or "cuda=6442450944,cpu=32212254720": sizes in bytes, so that equal limits are equal texts.</param>
 internal sealed record MemoryLimits(string Text)
 {
@@ -57,11 +57,17 @@ internal sealed record MemoryLimits(string Text)
         return null;
     }
 
+    /// <summary>The most bytes of host memory for what does not fit on a device; null if nothing is kept there, because the device has no
+    /// limit or computes in host memory itself.</summary>
+    public long? HostFor(string device) => device == "cpu" || For(device) is null ? null
+        : All.Where(limit => limit.Device == "cpu").Select(limit => limit.Bytes).DefaultIfEmpty(long.MaxValue).First();
+
     /// <summary>The end of the sentence "--max-memory has no effect …" about limits of other devices; null if there are none.</summary>
     /// <param name="device">The device of the run.</param>
     public string? Idle(string device)
     {
-        string[] others = [.. All.Select(limit => limit.Device).Where(name => name != AnyDevice && name != device)];
+        string[] others = [.. All.Select(limit => limit.Device).Where(name => name != AnyDevice && name != device
+            && !(name == "cpu" && HostFor(device) is not null))];
         return others.Length == 0 ? null
             : $"for {string.Join(" and ", others)}: a run with --device {device} keeps all of its tensors on that device"
                 + (For(device) is null ? ", which has no limit then" : "");

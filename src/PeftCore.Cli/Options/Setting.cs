@@ -61,6 +61,9 @@ internal sealed record Setting<T>(string Name, SettingKind Kind, string Help, Fu
     /// <summary>Whether true and false are valid texts.</summary>
     public bool TakesBooleans { get; init; }
 
+    /// <summary>Whether the flag may omit its value, which then is true.</summary>
+    public bool MayOmitValue { get; init; }
+
     /// <summary>Whether a name with dashes is the name or an alias of this setting.</summary>
     public bool IsCalled(string name) => name == Name || Aliases.Contains(name);
 
@@ -94,7 +97,7 @@ internal sealed record Setting<T>(string Name, SettingKind Kind, string Help, Fu
         {
             Description = description, HelpName = Value ?? (Choices is not null ? string.Join('|', Choices)
                 : Kind == SettingKind.Text ? "TEXT" : "N"),
-            Arity = ArgumentArity.OneOrMore
+            Arity = MayOmitValue ? ArgumentArity.ZeroOrMore : ArgumentArity.OneOrMore
         };
         if (Suggestions is { } suggestions)
         {

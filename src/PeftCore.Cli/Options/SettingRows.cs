@@ -35,11 +35,11 @@ internal sealed class SettingRows<T>(Func<T> create)
 
     public SettingRows<T> Text(string name, Func<T, string?> get, Func<T, string, T> set, string help, string? value = null,
         IReadOnlyList<string>? choices = null, string[]? aliases = null, string? fallback = null, bool isList = false,
-        bool takesBooleans = false, Func<IEnumerable<string>>? suggestions = null, bool joins = false) =>
+        bool takesBooleans = false, Func<IEnumerable<string>>? suggestions = null, bool joins = false, bool mayOmitValue = false) =>
         Add(new(name, SettingKind.Text, help, get, set)
         {
             Value = value, Choices = choices, Aliases = aliases ?? [], Fallback = fallback, IsList = isList, TakesBooleans = takesBooleans,
-            Suggestions = suggestions, Joins = joins,
+            Suggestions = suggestions, Joins = joins, MayOmitValue = mayOmitValue,
         });
 
     public SettingRows<T> Bool(string name, Func<T, bool?> get, Func<T, bool, T> set, string help) => Add(new(name, SettingKind.Boolean,

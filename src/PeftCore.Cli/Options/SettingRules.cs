@@ -45,6 +45,8 @@ internal static class SettingRules
         }),
         new(["adam-epsilon"], options => options.Optimizer is OptimizerKind.AdamW or OptimizerKind.AdamW8Bit ? null
             : $"with --optim {options.Optimizer.ToString().ToLowerInvariant()}, which divides by no root of a second moment with it"),
+        new(["gradient-checkpointing"], options => options is { OffloadCheckpoints: true, Device: "cpu" }
+            ? "on where checkpoints are kept, because the CPU's memory is the host's; they are recomputed from" : null, Wholly: false),
     ];
 
     public static NoEffect<TrainOptions>[] Train { get; } =

@@ -113,8 +113,10 @@ internal sealed partial record TrainOptions
         .Number("shift", o => o.Shift, (o, v) => o with { Shift = v }, "seconds of silence before each training recording, at most",
             min: 0, max: 60)
         .Group(HelpGroups.Device)
-        .Bool("gradient-checkpointing", o => o.GradientCheckpointing, (o, v) => o with { GradientCheckpointing = v },
-            "keep less for the backward pass and compute it again")
+        .Text("gradient-checkpointing", o => o.OffloadCheckpoints ? "offload" : o.GradientCheckpointing ? "true" : "false",
+            (o, v) => o with { GradientCheckpointing = v != "false", OffloadCheckpoints = v == "offload" },
+            "keep less for the backward pass and compute it again; offload keeps what is kept in host memory",
+            choices: ["true", "false", "offload"], takesBooleans: true, mayOmitValue: true)
         .Group(HelpGroups.Training)
         .Number("weight-decay", o => o.WeightDecay, (o, v) => o with { WeightDecay = v },
             "weight decay, apart from the gradient's moments but for sgd", min: 0)
@@ -154,7 +156,8 @@ internal sealed partial record TrainOptions
             "go on from a checkpoint as if it had never stopped", value: "DIR")
         .Group(HelpGroups.Device)
         .Choice("dtype", o => o.Dtype, (o, v) => o with { Dtype = v }, "in what to compute", values: [DType.F32, DType.BF16])
-        .Limits("max-memory", o => o.Limits, (o, v) => o with { Limits = v }, "refuse to start if the plan needs more memory")
+        .Limits("max-memory", o => o.Limits, (o, v) => o with { Limits = v },
+            "the most memory of each device; weights of blocks that do not fit are kept on the host, or on disk")
         .Bool("no-replay", o => o.NoReplay, (o, v) => o with { NoReplay = v },
             "run every training pass anew instead of replaying a captured one")
         .Bool("pack-weights", o => o.PackWeights, (o, v) => o with { PackWeights = v },

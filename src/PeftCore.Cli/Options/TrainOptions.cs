@@ -142,6 +142,9 @@ internal sealed partial record TrainOptions : SequenceOptions, ISettings<TrainOp
 
     public double AdamEpsilon { get; init; } = (double)(decimal)Trainer.Epsilon;
 
+    /// <summary>Whether the inputs of recomputed blocks are kept in host memory.</summary>
+    public bool OffloadCheckpoints { get; init; }
+
     public double WeightDecay { get; init; } = Trainer.WeightDecay;
 
     public double MaxGradNorm { get; init; } = Trainer.MaxGradNorm;
@@ -174,6 +177,15 @@ internal sealed partial record TrainOptions : SequenceOptions, ISettings<TrainOp
 
     /// <summary>The limit of the device.</summary>
     public ByteSize? MaxMemory => Limits?.For(Device);
+
+    /// <summary>The most host memory for what does not fit on the device; null if nothing is kept there.</summary>
+    public long? HostLimit => Limits?.HostFor(Device);
+
+    /// <summary>Whether weights that do not fit stay in their file.</summary>
+    public bool KeepOnDisk => Limits is not null && Device == "cpu";
+
+    /// <summary>Whether the inputs of recomputed blocks leave the device, which the CPU's cannot.</summary>
+    public bool UseHostCheckpoints => OffloadCheckpoints && Device != "cpu";
 
     public bool NoReplay { get; init; }
 

@@ -2,6 +2,7 @@ using PeftCore.Backends;
 using PeftCore.Cli.Options;
 using PeftCore.Peft;
 using PeftCore.Tensors;
+using PeftCore.Training;
 
 namespace PeftCore.Cli.Session;
 
@@ -25,6 +26,12 @@ internal sealed record DecodingSource(DecodingOptions Options)
             "tokens" : "")} " +
             $"make {length} tokens, but the model's context holds {peft.Base.MaxLength}; lower one of them.");
     }
+
+    /// <summary>Keeps the weights of blocks that do not fit within --max-memory off the device.</summary>
+    /// <returns>The plan; null without a limit.</returns>
+    /// <exception cref="BadInputException">The run does not fit.</exception>
+    public MemoryPlan? Within(Backend backend) => new PassPlan(Options.Limits, Options.Device, Options.ForTraining.UsePackedWeights)
+        .Apply(backend, on => Build(on), (model, on) => TimedDecoding.Run(model.Base, on, Options.Shape), refuses: true);
 
     /// <summary>The planned peak memory of decoding in bytes, from a run on the meta backend.</summary>
     public long PlannedPeak()

@@ -1,3 +1,4 @@
+using PeftCore.Cli.Options;
 using PeftCore.Cli.Output;
 using PeftCore.Training;
 
@@ -6,20 +7,39 @@ namespace PeftCore.Cli.Session;
 /// <summary>Compares a memory plan with --max-memory.</summary>
 internal static class MemoryRefusal
 {
-    /// <summary>The sentence that refuses a run which takes more than the limit; null if it fits.</summary>
-    /// <param name="plan">The plan, made for the limit.</param>
-    /// <param name="limit">--max-memory; null for no limit.</param>
+    private const long Mebibyte = 1 << 20;
+
+    /// <summary>The sentence that refuses a run which takes more than the limits; null if it fits.</summary>
+    /// <param name="plan">The plan, made for the limits.</param>
+    /// <param name="options">The settings with the limits.</param>
     /// <param name="ownBytes">What the device takes beside its arena.</param>
-    public static string? Of(MemoryPlan plan, ByteSize? limit, long ownBytes = 0)
+    public static string? Of(MemoryPlan plan, TrainOptions options, long ownBytes = 0)
     {
-        if (limit is not { } most || plan.ReservedBytes + ownBytes <= most.Bytes)
+        if (options.MaxMemory is not { } most)
         {
             return null;
         }
+        long taken = plan.ReservedBytes + ownBytes;
+        if (taken <= most.Bytes && plan.HostBytes <= (options.HostLimit ?? long.MaxValue))
+        {
+            return null;
+        }
+        // The nearest limit is rounded up to a size that can be given.
+        string nearest = plan.NearestLimit == 0 ? ""
+            : $"{options.Device}={(plan.NearestLimit + ownBytes + Mebibyte - 1) / Mebibyte}MiB";
+        if (taken <= most.Bytes)
+        {
+            return $"a run within {most} of {options.Device} keeps {new ByteSize(plan.HostBytes)} of weights and checkpoints on the " +
+                $"host, but --max-memory for cpu is {new ByteSize(options.HostLimit!.Value)}; with that, the nearest limit that " +
+                $"can be kept is {nearest}";
+        }
         bool loading = plan.LoadingPeakBytes == plan.PeakBytes;
-        return $"the run takes {new ByteSize(plan.ReservedBytes + ownBytes)} of memory, {new ByteSize(plan.PeakBytes)} of it for tensors " +
+        string places = plan.Blocks.Any(block => block.Place == "host") ? " with weights kept on the host"
+            : plan.Blocks.Any(block => block.Place == "disk") ? " with weights left on disk" : "";
+        return $"the run takes {new ByteSize(taken)} of memory{places}, {new ByteSize(plan.PeakBytes)} of it for tensors " +
             $"at the peak of {(loading ? "loading" : "a step")}, but --max-memory is {most}; " +
             (loading ? "a smaller model or --dtype bf16 needs less"
-                : "a smaller batch, shorter sequences or --gradient-checkpointing need less");
+                : "a smaller batch, shorter sequences or --gradient-checkpointing need less")
+            + (nearest.Length > 0 ? $", and the nearest limit that can be kept is {nearest}" : "");
     }
 }

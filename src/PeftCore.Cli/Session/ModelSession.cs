@@ -18,7 +18,7 @@ internal sealed class ModelSession : IDisposable
     private readonly List<string> _warningsOfPictures = [];
     private bool _toldOfTokenizer;
 
-    private readonly Func<PeftModel> _load;
+    private readonly Func<Backend, PeftModel> _load;
     private PeftModel? _model;
 
     private ModelSession(Backend backend, string directory, DType? dtype, Action<string>? warn, int? rows, TaskOptions? task,
@@ -27,9 +27,9 @@ internal sealed class ModelSession : IDisposable
         (Backend, Directory, Task) = (backend, directory, task);
         Declared = Declare();
         Rows = rows ?? Declared.VocabularySize;
-        _load = () =>
+        _load = on =>
         {
-            var model = new PeftModel(BaseLoading.Load(directory, backend, dtype, warn, Task, quantization));
+            var model = new PeftModel(BaseLoading.Load(directory, on, dtype, on == backend ? warn : null, Task, quantization));
             if (rows is { } count)
             {
                 model.ResizeTokenEmbeddings(count);
@@ -53,7 +53,7 @@ internal sealed class ModelSession : IDisposable
         && ModelLoader.Declare(ModelDirectory.Open(Directory).OpenConfig()).Task != task && Declared.Labels.Count > 1;
 
     /// <summary>The model; its weights are loaded at the first use.</summary>
-    public PeftModel Model => _model ??= _load();
+    public PeftModel Model => _model ??= _load(Backend);
 
     public Tokenizer Tokenizer => field ??= TokenizerOf(Directory, Rows);
 
@@ -198,6 +198,30 @@ internal sealed class ModelSession : IDisposable
             : Declared.Task == ModelTask.NoisePrediction ? "expected --output-dir DIR, where the pictures go that the model draws."
             : $"{Directory}: this {Declared.ModelType} model is for {TaskNames.Of(Declared.Task)} and writes no " +
             "text; measure it with peftcore eval, or choose a decoder or an encoder-decoder.");
+    }
+
+    /// <summary>Keeps the weights of blocks that do not fit within --max-memory off the device, before the weights are loaded.</summary>
+    /// <param name="plan">The limits.</param>
+    /// <param name="adapters">The adapters of the run.</param>
+    /// <param name="passes">Runs the largest passes.</param>
+    /// <param name="refuses">Whether a run that does not fit is refused.</param>
+    public ModelSession Within(PassPlan plan, IReadOnlyList<string> adapters, Action<PeftModel, Backend> passes, bool refuses)
+    {
+        try
+        {
+            plan.Apply(Backend, on =>
+            {
+                var model = _load(on);
+                model.LoadAll(adapters, null);
+                return model;
+            }, passes, refuses);
+            return this;
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
 
     /// <summary>Attaches saved adapters; all of them are active.</summary>

@@ -33,6 +33,7 @@ internal sealed record ModelSource(TrainOptions Options, string? Config, PeftCon
         var peft = new PeftModel(model);
         peft.AddPlannedAdapter(Adapted ?? AdapterSetup.ConfigOf(Options), Options.Seed);
         model.GradientCheckpointing = Options.GradientCheckpointing;
+        model.OffloadCheckpoints = Options.UseHostCheckpoints;
         return peft;
     }
 
@@ -60,13 +61,15 @@ internal sealed record ModelSource(TrainOptions Options, string? Config, PeftCon
     }
 
     /// <summary>Plans a step without allocating weights.</summary>
+    /// <param name="ownBytes">What the device takes beside its arena.</param>
     /// <exception cref="BadInputException">The batch is too large to be made: a plan holds the tokens of its batch.</exception>
-    public MemoryPlan Plan()
+    public MemoryPlan Plan(long ownBytes = 0)
     {
         int length = Length();
         return (long)Options.BatchSize * length <= MostTokens
             ? MemoryPlan.Of(Build, Options.BatchSize, length, Trainer(), Options.Activations, Options.UsePackedWeights,
-                Options.MaxMemory?.Bytes ?? long.MaxValue, Options.ChunkBytes, TargetLength(), Options.TensorCores)
+                Options.MaxMemory is { } limit ? Math.Max(0, limit.Bytes - ownBytes) : long.MaxValue, Options.ChunkBytes, TargetLength(),
+                Options.TensorCores, Options.HostLimit, Options.KeepOnDisk)
             : throw new BadInputException($"--batch-size {Options.BatchSize} with sequences of {length} tokens makes a batch of more " +
                 $"than {MostTokens} tokens; choose a smaller one.");
     }

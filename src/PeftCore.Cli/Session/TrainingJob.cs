@@ -46,6 +46,7 @@ internal sealed class TrainingJob
         Train = Setup.Loader(train, train: true);
         Held = held is null ? null : Setup.Loader(held, train: false);
         Plan = Planned(session.Backend.OwnBytes); // Before the weights are loaded, so that a refused run takes no memory.
+        Plan.ApplyTo(session.Backend);
         var config = WeightSelection.Prepare(session.Model.Base, chosen, Train.Epoch().Take(UsualBatches.OfSelection), call.Stop);
         Attach(session.Model, config);
         if (_calibrated is not null)
@@ -53,6 +54,7 @@ internal sealed class TrainingJob
             Plan = Planned(session.Backend.OwnBytes); // The data have distributed the ranks.
         }
         session.Model.Base.GradientCheckpointing = options.GradientCheckpointing;
+        session.Model.Base.OffloadCheckpoints = options.UseHostCheckpoints;
         _trainer = new Trainer(session.Model, ToTrainer(options, Train.BatchesPerEpoch), Train, Held);
         _trainer.StepDone += _ => StepsRun++;
         _trainer.StepDone += Show;
@@ -120,8 +122,8 @@ internal sealed class TrainingJob
             [.. Enumerable.Repeat(largest, Math.Min(2, _options.GradientAccumulationSteps))],
             ToTrainer(_options, Train.BatchesPerEpoch), _options.Activations, _options.UsePackedWeights,
             _options.MaxMemory is { } limit ? Math.Max(0, limit.Bytes - ownBytes) : long.MaxValue, _options.ChunkBytes,
-            _options.TensorCores);
-        return MemoryRefusal.Of(plan, _options.MaxMemory, ownBytes) is { } refusal ? throw new BadInputException(refusal + ".") : plan;
+            _options.TensorCores, _options.HostLimit, _options.KeepOnDisk);
+        return MemoryRefusal.Of(plan, _options, ownBytes) is { } refusal ? throw new BadInputException(refusal + ".") : plan;
     }
 
     public TrainingResult Run()

@@ -23,7 +23,7 @@ internal sealed class BenchGenerateVerb : Verb
         using var scope = new TensorScope();
         using var backend = Devices.Open(options.Device, options.Threads, options.MaxMemory, options.Dtype,
             packWeights: options.PackWeights);
-        planned += backend.OwnBytes;
+        planned = (source.Within(backend)?.PeakBytes ?? planned) + backend.OwnBytes;
         var model = source.Build(backend, call.Terminal.Warn);
         if (options.LoraAdapters > 0)
         {

@@ -39,7 +39,6 @@ internal sealed class BenchStepVerb : Verb
     {
         var options = _settings.Read(call);
         var source = new ModelSource(options, call.Value(_config), Warn: call.Terminal.Warn);
-        long planned = source.Plan().PeakBytes;
         if (source.Unknown is { } unknown)
         {
             call.Say(unknown);
@@ -47,7 +46,13 @@ internal sealed class BenchStepVerb : Verb
         using var scope = new TensorScope();
         using var backend = Devices.Open(options.Device, options.Threads, options.MaxMemory, options.Dtype, !options.NoReplay,
             options.PackWeights);
-        planned += backend.OwnBytes;
+        var plan = source.Plan(backend.OwnBytes);
+        if (MemoryRefusal.Of(plan, options, backend.OwnBytes) is { } refusal)
+        {
+            throw new BadInputException(refusal + ".");
+        }
+        plan.ApplyTo(backend);
+        long planned = plan.PeakBytes + backend.OwnBytes;
         var model = source.Build(backend);
         var trainer = new TrainerOptions
         {
@@ -57,19 +62,25 @@ internal sealed class BenchStepVerb : Verb
         using var step = new AdapterStep(model, trainer);
         var batch = MemoryPlan.FullBatch(model.Base, options.BatchSize, source.Length(), options.Seed, source.TargetLength());
         List<Data.Batch> batches = [.. Enumerable.Repeat(batch, options.GradientAccumulationSteps)];
-        var times = Time(step, batches, options, call);
+        var (times, streamed) = Time(step, batches, options, call, backend);
         double median = times.Order().ElementAt(times.Count / 2), best = times.Min();
         double rate = (double)batch.Tokens * batches.Count / (median / 1000);
         double samples = (double)batch.BatchSize * batches.Count / (median / 1000);
         var report = new JsonReport().Add("tok_s", rate).Add("samples_s", samples).Add("ms_median", median).Add("ms_min", best)
             .Add("peak_bytes", backend.Memory.PeakBytes).Add("planned_bytes", planned)
             .Add("parameters", model.ParameterCount).Add("trainable", model.TrainableCount)
+            .Add("streamed_bytes", streamed).Add("planned_streamed_bytes", plan.StreamedBytes)
+            .Add("host_bytes", backend.HostMemory?.PeakBytes ?? 0).Add("planned_host_bytes", plan.HostBytes)
             .Add("device", backend.Name).Add("dtype", options.Dtype.ToString().ToLowerInvariant());
         string speed = batch.Tokens > 0 ? string.Create(CultureInfo.InvariantCulture, $"{rate:N0} tok/s")
             : string.Create(CultureInfo.InvariantCulture, $"{samples:N1} {SamplesOf(model.Base.Task)}/s");
         call.Say(string.Create(CultureInfo.InvariantCulture,
             $"{speed}, {median:0.0} ms a step (best {best:0.0}), peak {new ByteSize(backend.Memory.PeakBytes)}, planned " +
             $"{new ByteSize(planned)}"));
+        if (streamed > 0)
+        {
+            TellOfLink(call, report, backend, streamed, median);
+        }
         if (call.Value(_profile) && backend.Profile(() => step.Run(batches, options.LearningRate, times.Count, (ulong)times.Count)) is { } table)
         {
             call.Say(table);
@@ -79,6 +90,19 @@ internal sealed class BenchStepVerb : Verb
         return VerbResult.Done(report);
     }
 
+    /// <summary>Says what a step copies to the device, and how long the link from host memory takes for as many bytes with nothing else
+    /// running.</summary>
+    private static void TellOfLink(Invocation call, JsonReport report, Backend backend, long streamed, double milliseconds)
+    {
+        double rate = backend.MeasureUploadRate();
+        report.Add("link_bytes_s", rate);
+        string time = rate == 0 ? "" : string.Create(CultureInfo.InvariantCulture,
+            $"; the link copies {rate / 1e9:0.0} GB/s alone, {1e3 * streamed / rate:0.0} ms for as many bytes, " +
+            $"{milliseconds / (1e3 * streamed / rate):0.00} of which a step takes");
+        call.Say($"{new ByteSize(streamed)} copied to the device a step, {new ByteSize(backend.HostMemory?.PeakBytes ?? 0)} kept on the " +
+            $"host{time}");
+    }
+
     private static string SamplesOf(ModelTask task) => task switch
     {
         ModelTask.ImageClassification or ModelTask.NoisePrediction => "pictures",
@@ -86,18 +110,22 @@ internal sealed class BenchStepVerb : Verb
         _ => "samples",
     };
 
-    private List<double> Time(AdapterStep step, List<Data.Batch> batches, TrainOptions options, Invocation call)
+    /// <summary>The milliseconds of each step, and the bytes that the last one copied to the device.</summary>
+    private (List<double> Times, long Streamed) Time(AdapterStep step, List<Data.Batch> batches, TrainOptions options, Invocation call,
+        Backend backend)
     {
         int index = 0;
         WarmUp.Run(call.Value(_warmup), Step);
         var times = new List<double>();
+        long streamed = 0;
         for (int i = call.Value(_steps); i > 0; i--)
         {
-            long start = Stopwatch.GetTimestamp();
+            long start = Stopwatch.GetTimestamp(), before = backend.UploadedBytes;
             Step();
             times.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+            streamed = backend.UploadedBytes - before;
         }
-        return times;
+        return (times, streamed);
 
         void Step()
         {

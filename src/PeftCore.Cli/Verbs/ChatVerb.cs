@@ -13,6 +13,9 @@ internal sealed class ChatVerb : Verb
 
     public ChatVerb() : base("chat", "Talk with a model; an empty line or end of input ends it.") => _settings.AddTo(this);
 
+    /// <summary>Tokens of a conversation that the memory of a limited device is planned for, and as many of answers.</summary>
+    private const int UsualPrompt = 512;
+
     public override VerbResult Run(Invocation call)
     {
         var options = _settings.Read(call);
@@ -24,7 +27,8 @@ internal sealed class ChatVerb : Verb
         using var session = ModelSession.OpenUnloaded(Devices.Open(options.Device, limit: options.Limits?.For(options.Device),
             compute: options.Dtype), options.Model, warn: call.Terminal.Warn, rows: options.ResizeTokenEmbeddings,
             task: TaskChoice.Of(null, options.Adapters), quantization: options.Quantization.ToOptions())
-            .RequireText().WithAdapters(options.Adapters, call);
+            .RequireText().Within(new PassPlan(options.Limits, options.Device), options.Adapters,
+                PassPlan.Decoding(UsualPrompt, 2 * UsualPrompt, batch: 1), refuses: false).WithAdapters(options.Adapters, call);
         session.TellOfTokenizer(call, generates: true);
         call.Note(session.TaskNote(options));
         var template = TemplateOf(session, options);

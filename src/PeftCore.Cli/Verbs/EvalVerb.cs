@@ -109,9 +109,14 @@ internal sealed class EvalVerb : Verb
         call.Note(limits?.Idle(call.Device) is { } idle ? $"--max-memory has no effect {idle}." : null);
         var quantization = _quantization.Read(call);
         var backend = Devices.Open(call.Device, limit: limits?.For(call.Device), compute: dtype);
-        using var session = ModelSession.Open(backend, call.Value(_model), warn: call.Terminal.Warn, rows: call.Value(_rows),
-            task: TaskChoice.Of(call.Value(_task), call.Value(_adapter) ?? [], call.Value(_pooling)), quantization: quantization)
-            .WithAdapters(call.Value(_adapter) ?? [], call);
+        using var session = ModelSession.OpenUnloaded(backend, call.Value(_model), warn: call.Terminal.Warn, rows: call.Value(_rows),
+            task: TaskChoice.Of(call.Value(_task), call.Value(_adapter) ?? [], call.Value(_pooling)), quantization: quantization);
+        if (limits is not null)
+        {
+            session.Within(new PassPlan(limits, call.Device), call.Value(_adapter) ?? [], PassPlan.Reading(call.Value(_batchSize),
+                DataSetup.LengthOf(session.Declared, call.Value(_length))), refuses: false);
+        }
+        session.WithAdapters(call.Value(_adapter) ?? [], call);
         var options = new SequenceOptions
         {
             BatchSize = call.Value(_batchSize),

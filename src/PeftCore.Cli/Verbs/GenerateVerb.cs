@@ -39,11 +39,17 @@ internal sealed class GenerateVerb : Verb
         using var session = ModelSession.OpenUnloaded(Devices.Open(options.Device, limit: options.Limits?.For(options.Device),
             compute: options.Dtype), options.Model, warn: call.Terminal.Warn, rows: options.ResizeTokenEmbeddings,
             task: TaskChoice.Of(null, options.Adapters), quantization: options.Quantization.ToOptions())
-            .RequireText().WithAdapters(options.Adapters, call);
-        session.TellOfTokenizer(call, generates: true);
+            .RequireText();
+        var chosen = options.ToGeneration(session.Directory, call.Terminal.Note);
+        if (options.Limits is not null)
+        {
+            int tokens = session.Tokenizer.Encode(prompt).Ids.Count();
+            session.Within(new PassPlan(options.Limits, options.Device), options.Adapters,
+                PassPlan.Decoding(tokens, tokens + chosen.MaxNewTokens, chosen.NumBeams, chosen.KvCacheDType), refuses: true);
+        }
+        session.WithAdapters(options.Adapters, call).TellOfTokenizer(call, generates: true);
         call.Note(session.TaskNote(options));
         var generation = new TextGeneration(session, options.TaskId);
-        var chosen = options.ToGeneration(session.Directory, call.Terminal.Note);
         var clock = Stopwatch.StartNew();
         var people = call.Terminal.Json ? call.Terminal.Error : call.Terminal.Output;
         // A decoder's text goes on from the prompt; that of an encoder-decoder is a text of its own.

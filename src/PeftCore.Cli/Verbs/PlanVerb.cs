@@ -53,6 +53,7 @@ internal sealed class PlanVerb : Verb
         call.Table([["kept for backward", "bytes"], .. Blocks(plan).Select(block => new[] { block.Path, $"{new ByteSize(block.Bytes)}" }),
             ["all", $"{new ByteSize(plan.SavedBytes)}"]], hasHeader: true, 1);
         call.Say();
+        SayPlaces(call, plan);
         call.Say(string.Create(CultureInfo.InvariantCulture,
             $"{flops / 1e9:N1} GFLOP a step: {plan.ForwardFlops / 1e9:N1} forward, {plan.BackwardFlops / 1e9:N1} backward"));
         var report = Report(plan, options, length);
@@ -60,12 +61,27 @@ internal sealed class PlanVerb : Verb
         {
             report.Add("max_target_length", targets);
         }
-        if (MemoryRefusal.Of(plan, options.MaxMemory) is { } refusal)
+        if (MemoryRefusal.Of(plan, options) is { } refusal)
         {
             call.Say($"this does not fit: {refusal}");
             return VerbResult.Failed(report);
         }
         return VerbResult.Done(report);
+    }
+
+    /// <summary>Says where the weights of each block are kept, if not all are on the device, and what a step copies.</summary>
+    private static void SayPlaces(Invocation call, MemoryPlan plan)
+    {
+        if (plan.Blocks.Any(block => block.Place != "device"))
+        {
+            call.Table([["frozen weights of", "bytes", "kept on"],
+                .. plan.Blocks.Select(block => new[] { block.Path, $"{new ByteSize(block.Bytes)}", block.Place })], hasHeader: true, 1);
+        }
+        if (plan.HostBytes > 0)
+        {
+            call.Say($"{new ByteSize(plan.HostBytes)} of host memory; {new ByteSize(plan.StreamedBytes)} copied to the device a step");
+            call.Say();
+        }
     }
 
     /// <summary>The saved bytes of each block: the sum over its modules.</summary>
@@ -92,6 +108,9 @@ internal sealed class PlanVerb : Verb
             .Add("standing_bytes", plan.StandingBytes)
             .Add("saved_bytes", plan.SavedBytes).Add("at_peak", kinds).Add("peak_place", plan.PeakPlace)
             .Add("layers", Blocks(plan).Select(block => new JsonReport().Add("path", block.Path).Add("saved_bytes", block.Bytes)))
+            .Add("host_bytes", plan.HostBytes).Add("streamed_bytes", plan.StreamedBytes)
+            .Add("blocks", plan.Blocks.Select(block => new JsonReport().Add("path", block.Path).Add("weight_bytes", block.Bytes)
+                .Add("place", block.Place)))
             .Add("forward_flops", plan.ForwardFlops).Add("backward_flops", plan.BackwardFlops)
             .Add("parameters", plan.Parameters).Add("trainable", plan.TrainableParameters).Add("batch_size", options.BatchSize)
             .Add("max_seq_length", length);

@@ -116,6 +116,22 @@ internal sealed unsafe class MappedFile : IDisposable
         }
     }
 
+    /// <summary>The address of a byte of the file.</summary>
+    public nint AddressOf(long offset)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return (nint)(_file + offset);
+    }
+
+    /// <summary>Keeps the file mapped until <c>Release</c> is called.</summary>
+    public (nint Address, Action Release) Map(long offset)
+    {
+        nint address = AddressOf(offset);
+        bool isHeld = false;
+        _view.SafeMemoryMappedViewHandle.DangerousAddRef(ref isHeld);
+        return (address, _view.SafeMemoryMappedViewHandle.DangerousRelease);
+    }
+
     /// <summary>Unmaps the file. Spans taken from it must not be used any more.</summary>
     public void Dispose()
     {

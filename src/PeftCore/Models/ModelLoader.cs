@@ -96,12 +96,8 @@ public static class ModelLoader
         var model = Declare(config, weights, warnings, task);
         try
         {
-<<<<<<< HEAD
-            new WeightLoading(model, weights, Quantization.Of(config), backend, dtype, quantization).Fill(warnings);
-=======
             OffloadedBlocks.Attach(model, backend);
-            Fill(model, weights, backend, dtype, warnings);
->>>>>>> 4232b4be (offload: stream the matrices of blocks that do not fit)
+            new WeightLoading(model, weights, Quantization.Of(config), backend, dtype, quantization).Fill(warnings);
             NewHead.Initialize(model, weights, backend, dtype, task, warnings);
             model.Streamer?.EndWrite();
             backend.Trim();
@@ -126,11 +122,8 @@ public static class ModelLoader
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(backend);
-<<<<<<< HEAD
         quantization?.Check();
-=======
         OffloadedBlocks.Attach(model, backend);
->>>>>>> 4232b4be (offload: stream the matrices of blocks that do not fit)
         ulong stream = 0;
         using var quantizer = new WeightQuantizer(model, backend, quantization);
         foreach (var (path, parameter) in model.NamedParameters().ToList())

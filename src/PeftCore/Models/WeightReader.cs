@@ -34,17 +34,14 @@ internal static class WeightReader
     public static void Read(WeightEntry entry, Parameter parameter, Backend backend, DType? dtype)
     {
         Check(entry, parameter.Shape);
-<<<<<<< HEAD
-        Read(entry, parameter.Materialize(backend, dtype ?? DefaultDType(entry)));
-=======
-        parameter.IsInFile = (dtype ?? DTypeOf(entry)) == DTypeOf(entry) && entry.IsAligned;
+        var wanted = dtype ?? DefaultDType(entry);
+        parameter.IsInFile = wanted == DTypeOf(entry) && entry.IsAligned;
         if (parameter.Offloaded is MappedParameter && parameter.IsInFile)
         {
             OffloadedBlocks.Map(entry, parameter, backend);
             return;
         }
-        Read(entry, parameter.Materialize(backend, dtype ?? DTypeOf(entry)));
->>>>>>> 4232b4be (offload: stream the matrices of blocks that do not fit)
+        Read(entry, parameter.Materialize(backend, wanted));
     }
 
     /// <summary>Checks shape and dtype and copies the values into a tensor of any float dtype, in pieces: the memory beside the tensor is

@@ -38,21 +38,31 @@ public sealed class MemoryLimitsTests
         Assert.That(run.Error, Does.Contain("--max-memory has no effect for cuda: a run with --device cpu keeps all of its tensors on that "
             + "device, which has no limit then."));
         Assert.That(MemoryLimits.Parse("", "cpu=1GiB").Idle("cpu"), Is.Null);
+        Assert.That(MemoryLimits.Parse("", "cuda=6GiB,cpu=1GiB").Idle("cuda"), Is.Null);
+        Assert.That(MemoryLimits.Parse("", "cpu=1GiB").Idle("cuda"), Does.Contain("for cpu"));
     }
 
+    [TestCase("cuda=6GiB,cpu=1GiB", "cuda", 1L << 30)]
+    [TestCase("cuda=6GiB", "cuda", long.MaxValue)]
+    [TestCase("6GiB", "ilgpu-cpu", long.MaxValue)]
+    [TestCase("cpu=1GiB", "cuda", null)]
+    [TestCase("6GiB", "cpu", null)]
+    public void The_host_holds_what_does_not_fit_on_a_card_with_a_limit(string limits, string device, long? bytes) =>
+        Assert.That(MemoryLimits.Parse("", limits).HostFor(device), Is.EqualTo(bytes));
+
     [Test]
-    public void Generation_and_evaluation_end_where_they_would_take_more()
+    public void Evaluation_ends_where_it_would_take_more_and_generation_is_refused()
     {
         using var directory = new TemporaryDirectory();
         string data = directory.Write("a.jsonl", "{\"text\": \"a\", \"label\": \"b\"}\n");
-        foreach (var run in new[]
+        var generated = ToolRun.Of("generate", "--model", Bundled.BaseT5, "--prompt", "x", "--max-memory", "cpu=100KiB");
+        var evaluated = ToolRun.Of("eval", "--model", Bundled.BaseT5, "--data", data, "--max-memory", "100KiB");
+        using (Assert.EnterMultipleScope())
         {
-            ToolRun.Of("generate", "--model", Bundled.BaseT5, "--prompt", "x", "--max-memory", "cpu=100KiB"),
-            ToolRun.Of("eval", "--model", Bundled.BaseT5, "--data", data, "--max-memory", "100KiB"),
-        })
-        {
-            Assert.That(run.ExitCode, Is.EqualTo(1));
-            Assert.That(run.Error, Does.Contain("peftcore: not enough memory: ").And.Not.Contain("should not happen"));
+            Assert.That(generated.ExitCode, Is.EqualTo(2));
+            Assert.That(generated.Error, Does.Contain("the nearest limit that can be kept is cpu="));
+            Assert.That(evaluated.ExitCode, Is.EqualTo(1));
+            Assert.That(evaluated.Error, Does.Contain("peftcore: not enough memory: ").And.Not.Contain("should not happen"));
         }
     }
 }

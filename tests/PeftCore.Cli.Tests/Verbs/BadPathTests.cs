@@ -101,7 +101,8 @@ public sealed class BadPathTests
         {
             var run = Run($"{verb} --model {Bundled.BaseLlama} {flag} {value} {output} --max-memory {limit}");
             Assert.That(run.Error, Does.Contain("memory").And.Not.Contain("should not happen"));
-            Assert.That(run.ExitCode, Is.EqualTo(verb == "train" ? 2 : 1), run.Error);
+            // Evaluation and chat do not know the longest text before the weights are loaded.
+            Assert.That(run.ExitCode, Is.EqualTo(verb is "eval" or "chat" ? 1 : 2), run.Error);
         }
     }
 

@@ -74,13 +74,9 @@ internal sealed class Merger(TransformerModel model, AdapterRegistry registry, A
     /// base.</summary>
     /// <param name="safe">Throw, and change nothing, if a merged weight is not finite.</param>
     /// <param name="keepTies">Change a tied weight in both modules if it changes in one.</param>
-<<<<<<< HEAD
     /// <param name="warnings">Receives a sentence about quantised weights; null to ignore it.</param>
-    public void MergeForGood(bool safe, bool keepTies, ICollection<string>? warnings)
-=======
     /// <exception cref="BadInputException">Weights of the base are kept off the device.</exception>
-    public void MergeForGood(bool safe, bool keepTies)
->>>>>>> 4232b4be (offload: stream the matrices of blocks that do not fit)
+    public void MergeForGood(bool safe, bool keepTies, ICollection<string>? warnings)
     {
         if (model.NamedParameters().Any(p => p.Parameter.IsReadOnly))
         {
