@@ -47,7 +47,8 @@ public abstract partial class Backend : IDevice, IDisposable
     public long UploadedBytes => Copies?.UploadedBytes ?? 0;
 
     /// <summary>Measures the link from host memory to the device.</summary>
-    /// <returns>Bytes per second of copies from page-locked memory with nothing else running; 0 on a device without such a link.</returns>
+    /// <returns>Bytes per second of copies from page-locked memory with nothing else running; 0 on a device without such a link, or without
+    /// 32 MiB of free memory.</returns>
     public double MeasureUploadRate()
     {
         const int Bytes = 32 << 20;
@@ -56,13 +57,20 @@ public abstract partial class Backend : IDevice, IDisposable
             return 0;
         }
         using var turn = EnterPass();
-        var to = Allocate(Bytes, MemoryKind.Workspace);
-        var from = copies.Allocate(Bytes, MemoryKind.Workspace);
-        Synchronize();
-        double rate = copies.MeasureUploadRate(from, to.Address);
-        to.Release();
-        copies.Free(from);
-        return rate;
+        try
+        {
+            var to = Allocate(Bytes, MemoryKind.Workspace);
+            var from = copies.Allocate(Bytes, MemoryKind.Workspace);
+            Synchronize();
+            double rate = copies.MeasureUploadRate(from, to.Address);
+            copies.Free(from);
+            to.Release();
+            return rate;
+        }
+        catch (InsufficientMemoryException)
+        {
+            return 0;
+        }
     }
 
     /// <summary>The lock of a device that runs one pass at a time, because its launches share a stream and workspace; null if threads may
