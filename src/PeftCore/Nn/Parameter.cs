@@ -89,7 +89,7 @@ public sealed class Parameter : IDisposable
     /// <summary>Allocates a quantised weight, contents undefined.</summary>
     internal Tensor Materialize(Backend backend, QuantizedFormat format)
     {
-        Set(backend.NewTensor(Shape, format));
+        Set(Offloaded is { } offloaded ? offloaded.NewTensor(backend, Shape, format) : backend.NewTensor(Shape, format));
         return Value;
     }
 
@@ -112,7 +112,8 @@ public sealed class Parameter : IDisposable
         }
         if (Offloaded is not null && !value.Storage.IsExternal)
         {
-            var own = Offloaded.NewTensor(value.Backend, value.Shape, value.DType);
+            var own = value.Format is { } format ? Offloaded.NewTensor(value.Backend, value.Shape, format)
+                : Offloaded.NewTensor(value.Backend, value.Shape, value.DType);
             value.Backend.Copy(value, own);
             value.Dispose();
             value = own;

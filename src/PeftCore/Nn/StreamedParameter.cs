@@ -13,6 +13,10 @@ internal abstract class OffloadedParameter
     /// <summary>A tensor for the values, contents undefined; the caller writes it before anything else is read.</summary>
     /// <exception cref="InvalidOperationException">It has another size than was planned.</exception>
     public abstract Tensor NewTensor(Backend backend, Shape shape, DType dtype);
+
+    /// <summary>A quantised tensor for the values, contents undefined; the caller writes it before anything else is read.</summary>
+    /// <exception cref="InvalidOperationException">It has another size than was planned.</exception>
+    public abstract Tensor NewTensor(Backend backend, Shape shape, QuantizedFormat format);
 }
 
 /// <summary>A parameter of a block whose matrices are in host memory and are copied to a slot on the device ahead of use.</summary>
@@ -26,10 +30,7 @@ internal sealed class StreamedParameter(LayerStreamer streamer, StreamedBlock bl
 
     public override Tensor NewTensor(Backend backend, Shape shape, DType dtype)
     {
-        if (shape.Count * dtype.Size != bytes)
-        {
-            throw new InvalidOperationException($"a parameter of {shape.Count * dtype.Size} bytes was planned with {bytes}");
-        }
+        CheckSize(shape.Count * dtype.Size);
         if (dtype == DType.F32 && backend.ActivationDType == DType.BF16)
         {
             throw new BadInputException("weights that are kept on the host must be BF16 if activations are: convert them while loading, " +
@@ -37,5 +38,20 @@ internal sealed class StreamedParameter(LayerStreamer streamer, StreamedBlock bl
         }
         streamer.BeginWrite(block);
         return Tensor.Owning(streamer.Slice(block, offset, bytes), shape, dtype);
+    }
+
+    public override Tensor NewTensor(Backend backend, Shape shape, QuantizedFormat format)
+    {
+        CheckSize(format.PartsOf(shape).Bytes);
+        streamer.BeginWrite(block);
+        return Tensor.Owning(streamer.Slice(block, offset, bytes), shape, format);
+    }
+
+    private void CheckSize(long needed)
+    {
+        if (needed != bytes)
+        {
+            throw new InvalidOperationException($"a parameter of {needed} bytes was planned with {bytes}");
+        }
     }
 }
