@@ -130,12 +130,12 @@ public sealed class PtxTests
             .. from fourBits in flags
                from doubled in flags
                select new DequantizePtx(new DequantizeShape(fourBits, fourBits && doubled)).Expand(dequantize),
-            .. from tiles in new[] { 1, 2 }
-               from few in flags
+            .. from many in flags
+               from rowTiles in new[] { 1, 2 }
                from doubled in flags
                from bf16 in flags
                from early in flags
-               select new StreamPtx(new StreamShape(tiles, few, doubled, bf16, early)).Expand(stream),
+               select new StreamPtx(new StreamShape(many, rowTiles, doubled, bf16, early)).Expand(stream),
         ];
 
         Assert.That(texts, Has.None.Contains(".local").And.None.Contains("peft."));

@@ -16,56 +16,58 @@ internal struct StreamArgs
     public long X, Y, Bias;
     public int M, N, K;
 
-    /// <summary>Groups of 16 rows of x.</summary>
+    /// <summary>Groups of rows of x.</summary>
     public int RowGroups;
 
-    /// <summary>Columns of the result that a thread block computes.</summary>
-    public int Columns;
+    /// <summary>Rows and columns of the result that a thread block computes.</summary>
+    public int Rows, Columns;
     public int Accumulate, Bf16Bias, ElementBytes;
     public float Alpha;
 }
 
-/// <summary>y (+)= α·x·Wᵀ + bias for a few rows x and a W of four-bit codes, which are read once for 16 rows: the product is bound by the
-/// half byte a number. A thread block computes 8 or 16 columns of y; its warps take turns along K. A lane reads eight bytes of codes of a
-/// block of one row of W, looks up two BF16 levels for each byte, and m16n8k16 products multiply them with x; the block's scale is applied
-/// to the sums in F32. So W is level·scale with the level rounded to BF16, where dequantising first rounds the product. The readable twin
-/// is <see cref="Portable.Quantized.FourBitDequantize{TElement}"/> followed by a product; tests compare them.</summary>
+/// <summary>y (+)= α·x·Wᵀ + bias for a few rows x and a W of four-bit codes, which are read once for 8 or 16 rows: the product is bound
+/// by the half byte a number. A thread block computes 8 or 16 columns of y; its warps take turns along K. A lane reads eight bytes of codes
+/// of a block of a row of W and looks up two BF16 levels for each byte: fragments of W in m16n8k16 products with x, whose sums are then
+/// scaled in F32 by the block's scale. So W is level·scale with the level rounded to BF16, where dequantising first rounds the product. The
+/// readable twin is <see cref="Portable.Quantized.FourBitDequantize{TElement}"/> followed by a product; tests compare them.</summary>
 internal readonly struct StreamKernel : IKernel<StreamArgs>
 {
     public static void Run(StreamArgs args)
     {
         int warp = Group.IdxX / 32, lane = Group.IdxX % 32, down = lane / 4, across = lane % 4;
-        int column = Grid.IdxX / args.RowGroups * args.Columns, row = Grid.IdxX % args.RowGroups * StreamShape.Rows;
+        int column = Grid.IdxX / args.RowGroups * args.Columns, row = Grid.IdxX % args.RowGroups * args.Rows;
         CudaAsm.Emit("peft.begin %0, %1, %2;", args.Levels, args.Map, args.Mean);
         Group.Barrier();
         CudaAsm.Emit("peft.griddep_wait;");
 
-        // Rows of W beyond the last one repeat it; their sums are not written.
-        int n0 = column + down < args.N ? column + down : args.N - 1, n1 = column + 8 + down < args.N ? column + 8 + down : args.N - 1;
-        int rowsLeft = args.M - row - down;
+        // Rows of W and x beyond the last one repeat it; their sums are not written.
+        int n0 = Smaller(column + down, args.N - 1), n1 = Smaller(column + 8 + down, args.N - 1);
+        long m0 = Smaller(row + down, args.M - 1), m1 = Smaller(row + StreamShape.Tile + down, args.M - 1);
         long pitch = args.K / 2, blocks = args.K / StreamShape.Block;
         long codes0 = args.Codes + (n0 * pitch) + (8 * across), codes1 = args.Codes + (n1 * pitch) + (8 * across);
         long block0 = (n0 * blocks) + across, block1 = (n1 * blocks) + across;
-        long x = args.X + (((((long)row + down) * args.K) + (16 * across)) * 2), below = 16L * args.K;
+        long x0 = args.X + (((m0 * args.K) + (16 * across)) * 2), x1 = args.X + (((m1 * args.K) + (16 * across)) * 2);
         for (int k = warp * StreamShape.Step; k < args.K; k += StreamShape.Warps * StreamShape.Step)
         {
             int left = args.K - k, step = k / StreamShape.Block;
             CudaAsm.Emit("peft.codes %0, %1, %2;", codes0 + (k / 2), codes1 + (k / 2), left);
             CudaAsm.Emit("peft.scales %0, %1, %2, %3, %4;", block0 + step, block1 + step, args.Scales, args.ScaleScales,
                 left - (across * StreamShape.Block));
-            CudaAsm.Emit("peft.multiply %0, %1, %2, %3;", x + (2L * k), below, rowsLeft, left);
+            CudaAsm.Emit("peft.multiply %0, %1, %2;", x0 + (2L * k), x1 + (2L * k), left);
         }
 
         CudaAsm.Emit("peft.stage;");
         Group.Barrier();
         // Element e of the tiles: c of the four sums of a lane.
-        int e = Group.IdxX, tile = e / 128, of = e % 128 / 4, c = e % 4;
-        int i = row + (of / 4) + (c / 2 * 8), j = column + (8 * tile) + (of % 4 * 2) + (c % 2);
-        if (e < args.Columns * StreamShape.Rows && i < args.M && j < args.N)
+        int e = Group.IdxX, of = e % 128 / 4, c = e % 4;
+        int i = row + (e / 128 * StreamShape.Tile) + (of % 4 * 2) + (c % 2), n = (of / 4) + (c / 2 * 8), j = column + n;
+        if (e < 16 * args.Rows && n < args.Columns && i < args.M && j < args.N)
         {
             long bias = args.Bias == 0 ? 0 : args.Bias + ((long)j * (args.Bf16Bias != 0 ? 2 : 4));
             CudaAsm.Emit("peft.result %0, %1, %2, %3, %4;", args.Y + ((((long)i * args.N) + j) * args.ElementBytes), args.Alpha, bias,
                 args.Bf16Bias, args.Accumulate);
         }
     }
+
+    private static int Smaller(int a, int b) => a < b ? a : b;
 }

@@ -3,15 +3,16 @@ using System.Text;
 
 namespace PeftCore.Kernels.Ilgpu.Ampere.Quantized;
 
-/// <summary>Writes the macros of <see cref="StreamKernel"/> as PTX. In an m16n8k16 product lane l holds row l/4 of x and of W, and in each
-/// of four products four of the sixteen columns 16·(l mod 4) … of a block: any order of the summed index is right if both operands have
-/// it. Only the tables are read by ld.global.nc: a kernel that starts before the preceding one has ended must not take what that one writes
-/// for constant.</summary>
+/// <summary>Writes the macros of <see cref="StreamKernel"/> as PTX. In an m16n8k16 product lane l has rows l/4 and l/4 + 8 of W, row l/4 of x,
+/// and in each of four products four of the sixteen columns 16·(l mod 4) … of a block: any order of the summed index is right if both
+/// operands have it. Only the tables are read by ld.global.nc: a kernel that starts before the preceding one has ended must not take what
+/// that one writes for constant.</summary>
 internal sealed class StreamPtx(StreamShape shape)
 {
     private const int Blocks = StreamShape.Blocks, Products = 4;
 
-    private int Tiles => shape.Tiles;
+    // Rows of W of a lane.
+    private int Lines => shape.ManyColumns ? 2 : 1;
 
     /// <summary>Expands the macros in ILGPU's PTX.</summary>
     public string Expand(string ptx) => PtxMacros.Expand(ptx, Write, target: shape.StartsEarly ? "sm_90a" : "sm_80");
@@ -36,8 +37,8 @@ internal sealed class StreamPtx(StreamShape shape)
     // pairs, 32 copies, from another bank on than its neighbours.
     private void Begin(StringBuilder text, string[] a)
     {
-        Add(text, $".reg .u32 sbase, table, sumsAt;\n.reg .b32 codes<{2 * Blocks * Tiles}>, sources<{Blocks}>, nextSources<{Blocks}>;\n");
-        Add(text, $".reg .f32 acc<{4 * Tiles}>, scale<{Tiles}>, zero;\n");
+        Add(text, $".reg .u32 sbase, table, sumsAt;\n.reg .b32 codes<{2 * Blocks * Lines}>, none;\n.reg .u32 quad;\n");
+        Add(text, $".reg .f32 acc<{4 * shape.RowTiles}>, scale<{Lines}>, zero;\n");
         Add(text, $"mov.u32 sbase, {PtxMacros.Shared};\nadd.u32 sbase, sbase, 1023;\nand.b32 sbase, sbase, 0xFFFFFC00;\n");
         text.Append(shape.StartsEarly ? "griddepcontrol.launch_dependents;\n" : "");
         text.Append("{\n.reg .u32 t, entry, to, code, lane;\n.reg .u64 at;\n.reg .f32 low, high;\n.reg .b32 pair;\n" +
@@ -58,14 +59,8 @@ internal sealed class StreamPtx(StreamShape shape)
         text.Append("and.b32 lane, t, 31;\nmad.lo.u32 table, lane, 4, sbase;\n");
         Add(text, $"shr.u32 to, t, 5;\nmad.lo.u32 sumsAt, to, {shape.WarpBytes}, sbase;\n");
         Add(text, $"mad.lo.u32 sumsAt, lane, 16, sumsAt;\nadd.u32 sumsAt, sumsAt, {StreamShape.SumsAt};\n");
-        // A lane's sums are of columns 2·(l mod 4) and the next, whose scales of block u are in lanes 4·column + u.
-        text.Append("and.b32 lane, lane, 3;\nshl.b32 lane, lane, 3;\n");
-        for (int u = 0; u < Blocks; u++)
-        {
-            Add(text, $"add.u32 sources{u}, lane, {u};\nadd.u32 nextSources{u}, lane, {4 + u};\n");
-        }
-        text.Append("}\nmov.f32 zero, 0f00000000;\n");
-        for (int i = 0; i < 4 * Tiles; i++)
+        text.Append("and.b32 quad, lane, 28;\n}\nmov.f32 zero, 0f00000000;\nmov.b32 none, 0;\n");
+        for (int i = 0; i < 4 * shape.RowTiles; i++)
         {
             Add(text, $"mov.f32 acc{i}, 0f00000000;\n");
         }
@@ -76,24 +71,23 @@ internal sealed class StreamPtx(StreamShape shape)
         }
     }
 
-    // Arguments: addresses of the lane's codes in both tiles, columns left.
+    // Arguments: addresses of the lane's codes in both rows, columns left.
     private void Codes(StringBuilder text, string[] a)
     {
         text.Append("{\n.reg .pred in;\n");
         for (int u = 0; u < Blocks; u++)
         {
             Add(text, $"setp.gt.s32 in, {a[2]}, {StreamShape.Block * u};\n");
-            for (int t = 0; t < Tiles; t++)
+            for (int line = 0; line < Lines; line++)
             {
-                int first = 2 * ((u * Tiles) + t);
-                Add(text, $"mov.b32 codes{first}, 0;\nmov.b32 codes{first + 1}, 0;\n");
-                Add(text, $"@in ld.global.L1::no_allocate.v2.b32 {{codes{first}, codes{first + 1}}}, [{a[t]}+{32 * u}];\n");
+                int first = 2 * ((u * Lines) + line);
+                Add(text, $"@in ld.global.L1::no_allocate.v2.b32 {{codes{first}, codes{first + 1}}}, [{a[line]}+{32 * u}];\n");
             }
         }
         text.Append("}\n");
     }
 
-    // Arguments: the lane's block in both tiles, addresses of the scales and of their scales, columns left from the lane's block on.
+    // Arguments: the lane's block in both rows, addresses of the scales and of their scales, columns left from the lane's block on.
     private void Scales(StringBuilder text, string[] a)
     {
         text.Append("{\n.reg .pred in;\n.reg .u64 at;\n.reg .u32 code;\n.reg .f32 outer;\n");
@@ -102,7 +96,7 @@ internal sealed class StreamPtx(StreamShape shape)
         {
             text.Append("mov.f32 mean, 0f00000000;\n@in ld.global.f32 mean, [meanAt];\n");
         }
-        for (int t = 0; t < Tiles; t++)
+        for (int t = 0; t < Lines; t++)
         {
             Add(text, $"mov.f32 scale{t}, 0f00000000;\n");
             if (shape.DoubleQuantized)
@@ -120,62 +114,60 @@ internal sealed class StreamPtx(StreamShape shape)
         text.Append("}\n");
     }
 
-    // Arguments: address of the lane's columns in its row of x, bytes to the row eight below, rows left from its row on, columns left.
+    // Arguments: addresses of the lane's columns in its rows of x, columns left.
     private void Multiply(StringBuilder text, string[] a)
     {
-        text.Append("{\n.reg .pred here, there, in;\n.reg .u64 next;\n.reg .b32 x<16>, b<2>;\n.reg .u32 at;\n");
-        Add(text, $".reg .f32 sum<{4 * Tiles}>, s<2>;\nadd.u64 next, {a[0]}, {a[1]};\n");
+        Add(text, $"{{\n.reg .pred out;\n.reg .b32 x<{8 * shape.RowTiles}>, w<4>;\n.reg .u32 at;\n");
+        Add(text, $".reg .f32 sum<{4 * shape.RowTiles}>, s<2>;\n");
         for (int u = 0; u < Blocks; u++)
         {
-            Add(text, $"setp.gt.s32 in, {a[3]}, {StreamShape.Block * u};\nsetp.gt.and.s32 here, {a[2]}, 0, in;\n");
-            Add(text, $"setp.gt.and.s32 there, {a[2]}, 8, in;\n");
-            for (int i = 0; i < 16; i++)
+            Add(text, $"setp.le.s32 out, {a[2]}, {StreamShape.Block * u};\n@out bra END;\n");
+            for (int i = 0; i < 2 * shape.RowTiles; i++)
             {
-                Add(text, $"mov.b32 x{i}, 0;\n");
+                int x = 4 * i, offset = (2 * StreamShape.Block * u) + (16 * (i % 2));
+                Add(text, $"ld.global.v4.b32 {{x{x}, x{x + 1}, x{x + 2}, x{x + 3}}}, [{a[i / 2]}+{offset}];\n");
             }
-            for (int half = 0; half < 2; half++)
+            for (int j = 0; j < Products; j++)
             {
-                int x = 4 * half, offset = (2 * StreamShape.Block * u) + (16 * half);
-                Add(text, $"@here ld.global.v4.b32 {{x{x}, x{x + 1}, x{x + 2}, x{x + 3}}}, [{a[0]}+{offset}];\n");
-                if (!shape.FewRows)
-                {
-                    Add(text, $"@there ld.global.v4.b32 {{x{x + 8}, x{x + 9}, x{x + 10}, x{x + 11}}}, [next+{offset}];\n");
-                }
+                Product(text, u, j);
             }
-            for (int t = 0; t < Tiles; t++)
+            Add(text, $"add.u32 at, quad, {u};\n");
+            for (int line = 0; line < Lines; line++)
             {
-                for (int j = 0; j < Products; j++)
-                {
-                    Product(text, u, t, j);
-                }
-                Add(text, $"shfl.sync.idx.b32 s0, scale{t}, sources{u}, 31, 0xFFFFFFFF;\n");
-                Add(text, $"shfl.sync.idx.b32 s1, scale{t}, nextSources{u}, 31, 0xFFFFFFFF;\n");
-                for (int c = 0; c < 4; c++)
-                {
-                    Add(text, $"fma.rn.f32 acc{(4 * t) + c}, sum{(4 * t) + c}, s{c % 2}, acc{(4 * t) + c};\n");
-                }
+                Add(text, $"shfl.sync.idx.b32 s{line}, scale{line}, at, 31, 0xFFFFFFFF;\n");
+            }
+            for (int c = 0; c < 4 * shape.RowTiles; c++)
+            {
+                int line = c % 4 / 2;
+                text.Append(line < Lines ? string.Create(CultureInfo.InvariantCulture, $"fma.rn.f32 acc{c}, sum{c}, s{line}, acc{c};\n") : "");
             }
         }
-        text.Append("}\n");
+        text.Append("END:\n}\n");
     }
 
-    // Four codes of the lane: bytes 2j and 2j + 1 of its eight.
-    private void Product(StringBuilder text, int u, int t, int j)
+    // Four codes of each of the lane's rows: bytes 2j and 2j + 1 of its eight.
+    private void Product(StringBuilder text, int u, int j)
     {
-        for (int i = 0; i < 2; i++)
+        for (int line = 0; line < Lines; line++)
         {
-            int of = (2 * ((u * Tiles) + t)) + (j / 2), index = (2 * (j % 2)) + i;
-            Add(text, $"bfe.u32 at, codes{of}, {8 * index}, 8;\nmad.lo.u32 at, at, 128, table;\nld.shared.b32 b{i}, [at];\n");
+            for (int i = 0; i < 2; i++)
+            {
+                int of = (2 * ((u * Lines) + line)) + (j / 2), index = (2 * (j % 2)) + i;
+                Add(text, $"bfe.u32 at, codes{of}, {8 * index}, 8;\nmad.lo.u32 at, at, 128, table;\nld.shared.b32 w{(2 * i) + line}, [at];\n");
+            }
         }
-        string sums = $"{{sum{4 * t}, sum{(4 * t) + 1}, sum{(4 * t) + 2}, sum{(4 * t) + 3}}}";
-        string x = $"{{x{2 * j}, x{(2 * j) + 8}, x{(2 * j) + 1}, x{(2 * j) + 9}}}";
-        string before = j == 0 ? "{zero, zero, zero, zero}" : sums;
-        Add(text, $"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {sums}, {x}, {{b0, b1}}, {before};\n");
+        string w = Lines == 2 ? "{w0, w1, w2, w3}" : "{w0, none, w2, none}";
+        for (int t = 0; t < shape.RowTiles; t++)
+        {
+            int x = (8 * t) + (2 * j), c = 4 * t;
+            string sums = $"{{sum{c}, sum{c + 1}, sum{c + 2}, sum{c + 3}}}", before = j == 0 ? "{zero, zero, zero, zero}" : sums;
+            Add(text, $"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {sums}, {w}, {{x{x}, x{x + 1}}}, {before};\n");
+        }
     }
 
     private void Stage(StringBuilder text)
     {
-        for (int t = 0; t < Tiles; t++)
+        for (int t = 0; t < shape.RowTiles; t++)
         {
             int c = 4 * t;
             Add(text, $"st.shared.v4.f32 [sumsAt+{512 * t}], {{acc{c}, acc{c + 1}, acc{c + 2}, acc{c + 3}}};\n");

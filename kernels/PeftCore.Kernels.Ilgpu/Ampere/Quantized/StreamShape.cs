@@ -3,21 +3,21 @@ using System.Globalization;
 namespace PeftCore.Kernels.Ilgpu.Ampere.Quantized;
 
 /// <summary>The constants that <see cref="StreamPtx"/> writes into the kernel of a product of few rows with four-bit codes.</summary>
-/// <param name="Tiles">Tiles of eight columns of the result that a warp computes: 1 or 2.</param>
-/// <param name="FewRows">At most eight rows of x.</param>
+/// <param name="ManyColumns">A thread block computes sixteen columns of the result, otherwise eight.</param>
+/// <param name="RowTiles">Tiles of eight rows of x that are multiplied at a time: 1 or 2.</param>
 /// <param name="DoubleQuantized">The scales are quantised.</param>
 /// <param name="Bf16Result">The result is BF16 rather than F32.</param>
 /// <param name="StartsEarly">The thread blocks start before the preceding kernel has ended, and wait for it (compute capability
 /// 9.0).</param>
-internal readonly record struct StreamShape(int Tiles, bool FewRows, bool DoubleQuantized, bool Bf16Result, bool StartsEarly)
+internal readonly record struct StreamShape(bool ManyColumns, int RowTiles, bool DoubleQuantized, bool Bf16Result, bool StartsEarly)
 {
     public const int Warps = 8, Threads = 32 * Warps;
 
     /// <summary>Thread blocks resident on a multiprocessor.</summary>
     public const int BlocksPerProcessor = 3;
 
-    /// <summary>Rows of x that are multiplied at a time: those of an m16n8k16 product.</summary>
-    public const int Rows = 16;
+    /// <summary>Rows of a tile of x.</summary>
+    public const int Tile = 8;
 
     /// <summary>Numbers of a block, which share a scale; and blocks of a step of a warp.</summary>
     public const int Block = 64, Blocks = 4;
@@ -31,12 +31,18 @@ internal readonly record struct StreamShape(int Tiles, bool FewRows, bool Double
     /// <summary>Offset of the dynamic map in shared memory, and of the partial sums.</summary>
     public const int MapAt = TableBytes, SumsAt = MapAt + 1024;
 
+    /// <summary>Columns of the result that a thread block computes.</summary>
+    public int Columns => ManyColumns ? 16 : 8;
+
+    /// <summary>Rows of x that are multiplied at a time.</summary>
+    public int Rows => Tile * RowTiles;
+
     /// <summary>Bytes of the partial sums of a warp.</summary>
-    public int WarpBytes => Tiles * 512;
+    public int WarpBytes => RowTiles * 512;
 
     /// <summary>Dynamic shared memory of a thread block.</summary>
     public int SharedBytes => 1024 + SumsAt + (Warps * WarpBytes);
 
     /// <summary>The name in a profile.</summary>
-    public string Name => string.Create(CultureInfo.InvariantCulture, $"streamed four-bit product, {Tiles * 8} columns a block");
+    public string Name => string.Create(CultureInfo.InvariantCulture, $"streamed four-bit product, {Columns} columns a block, {Rows} rows");
 }

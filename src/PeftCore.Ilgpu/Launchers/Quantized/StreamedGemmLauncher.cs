@@ -10,8 +10,6 @@ namespace PeftCore.Ilgpu;
 /// results to the products with the dequantised weight.</summary>
 internal sealed class StreamedGemmLauncher(LaunchContext gpu, QuantizedTables tables, QuantizedKernels kernels)
 {
-    private const int TileColumns = 8;
-
     /// <summary>Whether a product is one for this kernel.</summary>
     public bool Takes(Tensor weight, int rows, bool transposeB) => gpu.ComputeDType == DType.BF16
         && QuantizedProducts.Streams(weight, rows, transposeB) && Address(weight) % 16 == 0;
@@ -30,9 +28,9 @@ internal sealed class StreamedGemmLauncher(LaunchContext gpu, QuantizedTables ta
             return;
         }
         var weight = new QuantizedView(gpu, term.B);
-        // Small results: one tile of columns a thread block, so that there are as many blocks as multiprocessors hold.
-        int tiles = n <= 2 * TileColumns * gpu.Device.Processors ? 1 : 2;
-        var shape = new StreamShape(tiles, m <= 8, weight.Format.DoubleQuantized, c.DType == DType.BF16, gpu.Device.HasWgmma);
+        // Narrow results: eight columns a thread block, so that there are enough blocks for all multiprocessors.
+        bool many = n > 16 * gpu.Device.Processors;
+        var shape = new StreamShape(many, m <= StreamShape.Tile ? 1 : 2, weight.Format.DoubleQuantized, c.DType == DType.BF16, gpu.Device.HasWgmma);
         var args = new StreamArgs
         {
             Codes = weight.CodeAddress,
@@ -47,8 +45,9 @@ internal sealed class StreamedGemmLauncher(LaunchContext gpu, QuantizedTables ta
             M = m,
             N = n,
             K = k,
-            RowGroups = SplitKSchedule.Count(m, StreamShape.Rows),
-            Columns = TileColumns * tiles,
+            RowGroups = SplitKSchedule.Count(m, shape.Rows),
+            Rows = shape.Rows,
+            Columns = shape.Columns,
             Accumulate = Flag(accumulate),
             Bf16Bias = Flag(bias?.DType == DType.BF16),
             ElementBytes = c.DType.Size,
