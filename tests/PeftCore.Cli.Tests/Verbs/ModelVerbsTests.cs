@@ -82,6 +82,18 @@ public sealed class ModelVerbsTests
         Assert.That(gemm.GetProperty("ms_min").GetDouble(), Is.LessThanOrEqualTo(gemm.GetProperty("ms_median").GetDouble()));
     }
 
+    [TestCase("nf4")]
+    [TestCase("fp4-double")]
+    [TestCase("int8")]
+    public void Products_with_quantised_weights_can_be_timed(string format)
+    {
+        var gemm = ToolRun.Of("bench", "gemm", "--json", "--m", "3", "--n", "33", "--k", "65", "--quantized", format).Json;
+
+        Assert.That(gemm.GetProperty("gflops").GetDouble(), Is.GreaterThan(0));
+        Assert.That(gemm.GetProperty("dequantize_ms_min").GetDouble(),
+            Is.LessThanOrEqualTo(gemm.GetProperty("dequantize_ms_median").GetDouble()));
+    }
+
     [Test]
     public void Attention_can_be_timed_both_ways()
     {
