@@ -40,11 +40,12 @@ internal readonly struct FourBitQuantize<TElement> : IKernel<FourBitQuantizeArgs
             float scale = Scale(args.Numbers, first, count), least = scale < LeastScale ? LeastScale : scale, inverse = 1 / least;
             // bitsandbytes multiplies whole blocks by 1/scale and divides the shorter rest.
             bool whole = count == args.BlockSize;
+            int zero = Code(table, 0); // Of the half byte after an odd number of numbers.
             args.Scales[block] = whole ? scale : least;
             for (int i = 0; i < count; i += 2)
             {
                 float x = TElement.ToFloat(args.Numbers[first + i]);
-                int upper = Code(table, whole ? x * inverse : x / least), lower = Code(table, 0);
+                int upper = Code(table, whole ? x * inverse : x / least), lower = zero;
                 if (i + 1 < count)
                 {
                     float next = TElement.ToFloat(args.Numbers[first + i + 1]);

@@ -44,7 +44,7 @@ internal readonly struct RowQuantize<TElement> : IKernel<RowQuantizeArgs<TElemen
         }
 
         scale = Threads.Max(shared, scale) + Threads.Sum(shared, notFinite);
-        float factor = Largest / scale;
+        float factor = 1 / scale * Largest;
         for (int c = Group.IdxX; c < args.Columns; c += Group.DimX)
         {
             bool apart = scale == 0 || (args.Outliers.Length > 0 && args.Outliers[c] != 0);
