@@ -3,8 +3,8 @@ using System.Text;
 
 namespace PeftCore.Kernels.Ilgpu.Ampere.Quantized;
 
-/// <summary>Writes the macros of <see cref="StreamKernel"/> as PTX. In an m16n8k16 product lane l has rows l/4 and l/4 + 8 of W, row l/4 of x,
-/// and in each of four products four of the sixteen columns 16·(l mod 4) … of a block: any order of the summed index is right if both
+/// <summary>Writes the macros of <see cref="StreamKernel"/> as PTX. In an m16n8k16 product lane l has rows l/4 and l/4 + 8 of W, row l/4 of
+/// x, and in each of four products four of the sixteen columns 16·(l mod 4) … of a block: any order of the summed index is right if both
 /// operands have it. Only the tables are read by ld.global.nc: a kernel that starts before the preceding one has ended must not take what
 /// that one writes for constant.</summary>
 internal sealed class StreamPtx(StreamShape shape)
@@ -139,7 +139,10 @@ internal sealed class StreamPtx(StreamShape shape)
             for (int c = 0; c < 4 * shape.RowTiles; c++)
             {
                 int line = c % 4 / 2;
-                text.Append(line < Lines ? string.Create(CultureInfo.InvariantCulture, $"fma.rn.f32 acc{c}, sum{c}, s{line}, acc{c};\n") : "");
+                if (line < Lines)
+                {
+                    Add(text, $"fma.rn.f32 acc{c}, sum{c}, s{line}, acc{c};\n");
+                }
             }
         }
         text.Append("END:\n}\n");
@@ -153,7 +156,8 @@ internal sealed class StreamPtx(StreamShape shape)
             for (int i = 0; i < 2; i++)
             {
                 int of = (2 * ((u * Lines) + line)) + (j / 2), index = (2 * (j % 2)) + i;
-                Add(text, $"bfe.u32 at, codes{of}, {8 * index}, 8;\nmad.lo.u32 at, at, 128, table;\nld.shared.b32 w{(2 * i) + line}, [at];\n");
+                Add(text, $"bfe.u32 at, codes{of}, {8 * index}, 8;\nmad.lo.u32 at, at, 128, table;\n");
+                Add(text, $"ld.shared.b32 w{(2 * i) + line}, [at];\n");
             }
         }
         string w = Lines == 2 ? "{w0, w1, w2, w3}" : "{w0, none, w2, none}";

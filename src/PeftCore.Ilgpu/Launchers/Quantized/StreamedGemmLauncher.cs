@@ -30,7 +30,8 @@ internal sealed class StreamedGemmLauncher(LaunchContext gpu, QuantizedTables ta
         var weight = new QuantizedView(gpu, term.B);
         // Narrow results: eight columns a thread block, so that there are enough blocks for all multiprocessors.
         bool many = n > 16 * gpu.Device.Processors;
-        var shape = new StreamShape(many, m <= StreamShape.Tile ? 1 : 2, weight.Format.DoubleQuantized, c.DType == DType.BF16, gpu.Device.HasWgmma);
+        var shape = new StreamShape(many, m <= StreamShape.Tile ? 1 : 2, weight.Format.DoubleQuantized, c.DType == DType.BF16,
+            gpu.Device.HasWgmma);
         var args = new StreamArgs
         {
             Codes = weight.CodeAddress,
