@@ -85,7 +85,7 @@ public abstract class StreamedWeightsTests(string device)
         var peft = new PeftModel(model);
         peft.AddAdapter(new LoraConfig { Rank = 8, Alpha = 16, TargetModules = ModuleSelector.Matching("all-linear") }, seed: 5);
         ITrainable trainable = new TrainableAdapter(peft);
-        using var optimizer = new AdamW(trainable.Parameters, new AdamWOptions());
+        using var optimizer = new AdamW(trainable.Parameters);
         ITrainingStep eager = new TrainingStep(trainable, optimizer, 1);
         using var step = setup.CaptureGraphs ? CapturedStep.Wrap(eager) : eager;
         var values = new List<double>();

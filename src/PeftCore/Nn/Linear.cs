@@ -113,7 +113,7 @@ public sealed class Linear : MatrixLayer
     // A new parameter, so that tied layers keep the weight they have.
     private void DeclareQuantized()
     {
-        Redeclare("weight", new Parameter([Outputs, Inputs]));
+        Redeclare("weight", new Parameter([Outputs, Inputs]) { Offloaded = Weight.Offloaded });
         Transposed = false;
     }
 

@@ -241,7 +241,7 @@ public sealed class OffloadTests
         var values = new List<double>();
         long streamed = 0;
         long peak = 0;
-        using (var optimizer = new AdamW(trainable.Parameters, new AdamWOptions()))
+        using (var optimizer = new AdamW(trainable.Parameters))
         using (var step = CapturedStep.Wrap(new TrainingStep(trainable, optimizer, 1)))
         {
             for (int i = 0; i < Steps; i++)
