@@ -59,11 +59,12 @@ internal readonly unsafe struct QuantizedMatrix(QuantizedKind kind, int blockSiz
 /// <param name="codes">A byte for each scale.</param>
 /// <param name="scales">The scales of blocks of scales.</param>
 /// <param name="mean">The mean.</param>
-/// <param name="blockSize">Scales of a block.</param>
+/// <param name="blockSize">Scales of a block, a power of two.</param>
 internal readonly unsafe struct QuantizedScales(byte* codes, float* scales, float* mean, int blockSize)
 {
     private readonly byte* _codes = codes;
     private static readonly float* _map = FixedTable.Of(DynamicMap.Signed.Values);
+    private readonly int _shift = BitOperations.Log2((uint)blockSize);
 
     private readonly float* _scales = scales, _mean = mean;
 
@@ -79,6 +80,6 @@ internal readonly unsafe struct QuantizedScales(byte* codes, float* scales, floa
     public float this[long block]
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => _map[_codes[block]] * _scales[block / blockSize] + *_mean;
+        get => _map[_codes[block]] * _scales[block >> _shift] + *_mean;
     }
 }

@@ -133,7 +133,7 @@ public sealed class QuantizedReferenceTests
 
     private static float[] Train(PeftModel model, WeightSource expected)
     {
-        using var optimizer = new AdamW(model.Parameters, new AdamWOptions(WeightDecay: 0.01f));
+        using var optimizer = new AdamW(model.Parameters, weightDecay: 0.01f);
         float[] losses = new float[5];
         for (int i = 0; i < losses.Length; i++)
         {
