@@ -22,7 +22,7 @@ internal interface IKernelVisitor
 }
 
 /// <summary>Every kernel, in the variants that a backend launches.</summary>
-internal static class KernelCatalog
+internal static partial class KernelCatalog
 {
     /// <summary>Visits all kernels for thread blocks of one shape, except those of Hopper and Ampere.</summary>
     public static void Visit<TBlock>(IKernelVisitor visitor) where TBlock : struct, IBlockShape
@@ -41,6 +41,7 @@ internal static class KernelCatalog
         Formula<Log>(visitor);
         Formula<Softplus>(visitor);
         Plain(visitor);
+        Quantized(visitor);
         Experts<TBlock>(visitor);
         LinearAttention(visitor);
         Vision(visitor);

@@ -49,6 +49,7 @@ internal static class Tool
             new InspectVerb(),
             new MergeVerb(),
             new ConvertVerb(),
+            new ExportVerb(),
             new InitVerb(),
         ]),
         ("Check and time",

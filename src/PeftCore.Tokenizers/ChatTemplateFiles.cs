@@ -45,9 +45,10 @@ internal static class ChatTemplateFiles
     private static Dictionary<string, string> ReadTemplateFiles(TokenizerFiles files)
     {
         var templates = new Dictionary<string, string>(StringComparer.Ordinal);
-        if (files.Find(FileName) is { } file)
+        if (files.Content(FileName) is { } content)
         {
-            templates[Default] = ReadText(file);
+            using var reader = new StreamReader(new MemoryStream(content));
+            templates[Default] = reader.ReadToEnd();
         }
 
         string folder = Path.Combine(files.Directory, FolderName);

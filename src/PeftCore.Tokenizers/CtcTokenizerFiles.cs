@@ -16,12 +16,13 @@ internal static class CtcTokenizerFiles
     /// <exception cref="BadInputException">A field is not supported, or the vocabulary has several languages.</exception>
     public static Tokenizer? Find(TokenizerFiles files)
     {
-        if (files.Find(VocabularyName) is not { } path || files.Find("merges.txt") is not null)
+        if (files.Content(VocabularyName) is not { } content || files.Content("merges.txt") is not null)
         {
             return null;
         }
         var fields = files.Read(ConfigName, Fields) ?? new(UsualDelimiter, UsualPad, UsualUnknown);
-        byte[] json = JsonField.ReadFile(path, vocabulary => Write(vocabulary, fields));
+        string path = files.PathOf(VocabularyName);
+        byte[] json = JsonField.ReadBytes(path, content, vocabulary => Write(vocabulary, fields));
         var config = TokenizerConfig.Read(files);
         var roles = new Dictionary<string, string>(config.SpecialTokens);
         roles.TryAdd("pad_token", fields.Pad);

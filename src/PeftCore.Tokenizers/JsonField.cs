@@ -15,19 +15,19 @@ internal readonly struct JsonField(string file, string path, JsonElement element
     public bool IsNull => element.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined;
 
     /// <summary>Reads a whole JSON file and hands its root to <paramref name="read"/>.</summary>
-    public static T ReadFile<T>(string file, Func<JsonField, T> read)
+    public static T ReadFile<T>(string file, Func<JsonField, T> read) => ReadBytes(file, Content(file), read);
+
+    /// <summary>The bytes of a file.</summary>
+    public static byte[] Content(string file)
     {
-        byte[] bytes;
         try
         {
-            bytes = System.IO.File.ReadAllBytes(file);
+            return System.IO.File.ReadAllBytes(file);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new BadInputException($"{file} cannot be read ({e.Message}); give the path of a readable file.", e);
         }
-
-        return ReadBytes(file, bytes, read);
     }
 
     /// <summary>Reads JSON from memory; error messages call it <paramref name="file"/>.</summary>

@@ -93,16 +93,19 @@ public sealed class Tokenizer
     /// <summary>Reads the tokenizer of a model directory: tokenizer.json, and where they are there tokenizer_config.json,
     /// special_tokens_map.json and the chat template.</summary>
     /// <param name="directory">The directory.</param>
-    /// <param name="find">Returns the path to read for a path in the directory, or null if there is no such file; null for the files that
-    /// exist. A program that replaces files in steps can name the new one here before it is in place.</param>
+    /// <param name="read">Returns the content of a file for its path in the directory, or null if there is no such file; null to read the
+    /// files that exist. A program that replaces files in steps, or has them in another form, can give their content here.</param>
     /// <exception cref="BadInputException">A file is missing, cannot be read, or has a part that is not supported.</exception>
-    public static Tokenizer FromDirectory(string directory, Func<string, string?>? find = null)
+    public static Tokenizer FromDirectory(string directory, Func<string, byte[]?>? read = null)
     {
-        var files = new TokenizerFiles(directory, find ?? (path => File.Exists(path) ? path : null));
-        return files.Find("tokenizer.json") is { } path
-            ? TokenizerReader.ReadFile(path, TokenizerConfig.Read(files))
-            : CtcTokenizerFiles.Find(files) ?? throw new BadInputException($"{directory} has no tokenizer.json; save the model's fast tokenizer there, or name a directory "
-                + "that has one.");
+        var files = new TokenizerFiles(directory, read ?? (path => File.Exists(path) ? JsonField.Content(path) : null));
+        if (files.Content("tokenizer.json") is { } content)
+        {
+            var config = TokenizerConfig.Read(files);
+            return JsonField.ReadBytes(files.PathOf("tokenizer.json"), content, root => TokenizerReader.Read(root, config));
+        }
+        return CtcTokenizerFiles.Find(files) ?? throw new BadInputException($"{directory} has no tokenizer.json; save the model's fast " +
+            "tokenizer there, or name a directory that has one.");
     }
 
     /// <summary>Encodes a text.</summary>

@@ -4,6 +4,7 @@ using ILGPU.Backends.PTX;
 using ILGPU.Runtime.Cuda;
 using PeftCore.Kernels.Ilgpu;
 using PeftCore.Kernels.Ilgpu.Ampere;
+using PeftCore.Kernels.Ilgpu.Ampere.Quantized;
 using PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 using PeftCore.Kernels.Ilgpu.Hopper.SkinnyGemm;
 
@@ -99,6 +100,47 @@ public sealed class PtxTests
             ".maxntid 128"));
         Assert.That(texts, Has.None.Contains(".local").And.None.Contains("peft.").And.None.Contains("wgmma"));
         Assert.That(texts.SelectMany(LostCopies.In), Is.Empty);
+    }
+
+    [Test]
+    public void An_int8_product_compiles_to_ptx_without_local_memory()
+    {
+        using var context = GpuDevice.NewContext(cuda: false);
+        using var backend = PtxLoader.NewBackend(context);
+        var shapes = from bf16Result in new[] { false, true }
+                     from store in new[] { ResultStore.Pairs, ResultStore.Singles }
+                     select new MmaShape(false, false, bf16Result, store, Int8: true);
+
+        string[] texts = [.. shapes.Select(shape => new MmaPtx(shape).Expand(MmaGemmKernels.Compile(backend, shape)))];
+
+        Assert.That(texts, Has.All.Contains("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32").And.All.Contains("cvt.rn.f32.s32"));
+        Assert.That(texts, Has.None.Contains(".local").And.None.Contains("peft.").And.None.Contains("bf16.bf16"));
+    }
+
+    [Test]
+    public void Kernels_of_quantised_weights_compile_to_ptx_without_local_memory_in_every_shape()
+    {
+        using var context = GpuDevice.NewContext(cuda: false);
+        using var backend = PtxLoader.NewBackend(context);
+        string dequantize = PtxLoader.Compile<DequantizeKernel, DequantizeArgs>(backend, DequantizeShape.Threads, 1);
+        string stream = PtxLoader.Compile<StreamKernel, StreamArgs>(backend, StreamShape.Threads, StreamShape.BlocksPerProcessor);
+        bool[] flags = [false, true];
+        string[] texts =
+        [
+            .. from fourBits in flags
+               from doubled in flags
+               select new DequantizePtx(new DequantizeShape(fourBits, fourBits && doubled)).Expand(dequantize),
+            .. from tiles in new[] { 1, 2 }
+               from few in flags
+               from doubled in flags
+               from bf16 in flags
+               from early in flags
+               select new StreamPtx(new StreamShape(tiles, few, doubled, bf16, early)).Expand(stream),
+        ];
+
+        Assert.That(texts, Has.None.Contains(".local").And.None.Contains("peft."));
+        Assert.That(texts[4..], Has.All.Contains("mma.sync.aligned.m16n8k16"));
+        Assert.That((string[])[.. LostCopies.In(dequantize), .. LostCopies.In(stream)], Is.Empty);
     }
 
     [Test]

@@ -33,7 +33,8 @@ internal struct AdafactorFactors
     }
 
     /// <summary>The new moment of a mean of squared gradients, which are not scaled yet.</summary>
-    public readonly float Moment(float moment, float meanSquare) => (moment * Decay) + (Blend * ((meanSquare * Gradient * Gradient) + Epsilon));
+    public readonly float Moment(float moment, float meanSquare) =>
+        (moment * Decay) + (Blend * ((meanSquare * Gradient * Gradient) + Epsilon));
 
     /// <summary>The factor of all updates of a parameter, from the sum of their squares.</summary>
     public readonly float StepSize(float sumOfSquares, float count)

@@ -81,7 +81,8 @@ internal sealed class DynamicMap
         {
             float zeroTail = BitConverter.UInt32BitsToSingle(i << BucketShift),
                 oneTail = BitConverter.UInt32BitsToSingle((i << BucketShift) | 0xFFFF);
-            buckets[i] = Encode(Math.Min(zeroTail, oneTail)); // Of negative numbers the tail of ones is the smaller.
+            // Of negative numbers the tail of ones is the smaller; behind infinity it is NaN.
+            buckets[i] = Encode(oneTail < zeroTail ? oneTail : zeroTail);
         }
         return buckets;
     }
@@ -107,8 +108,8 @@ internal sealed class DynamicMap
         return [.. values];
     }
 
-    /// <summary>The bounds of <paramref name="count"/> equal parts of [0.1, 1], in the arithmetic of torch.linspace: counted from the nearer
-    /// end, with a fused multiply-add.</summary>
+    /// <summary>The bounds of <paramref name="count"/> equal parts of [0.1, 1], in the arithmetic of torch.linspace on an x86 processor:
+    /// counted from the nearer end, with a fused multiply-add.</summary>
     private static float[] Bounds(int count)
     {
         const float Start = 0.1f, End = 1;

@@ -92,7 +92,8 @@ internal sealed class SettingRows<T>(Func<T> create)
     /// <param name="nameOf">The name of a value; null for lower case with underscores.</param>
     /// <param name="otherNames">Other names of values that are read too, with the name that is written.</param>
     public SettingRows<T> Choice<TEnum>(string name, Func<T, TEnum> get, Func<T, TEnum, T> set, string help, TEnum[]? values = null,
-        string[]? aliases = null, string? fallback = null, Func<TEnum, string>? nameOf = null, Dictionary<string, string>? otherNames = null)
+        string[]? aliases = null, string? fallback = null, Func<TEnum, string>? nameOf = null,
+        Dictionary<string, string>? otherNames = null)
         where TEnum : struct, Enum
     {
         values ??= Enum.GetValues<TEnum>();

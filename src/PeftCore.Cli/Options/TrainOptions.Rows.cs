@@ -116,7 +116,7 @@ internal sealed partial record TrainOptions
         .Bool("gradient-checkpointing", o => o.GradientCheckpointing, (o, v) => o with { GradientCheckpointing = v },
             "keep less for the backward pass and compute it again")
         .Group(HelpGroups.Training)
-        .Number("weight-decay", o => o.WeightDecay, (o, v) => o with { WeightDecay = v }, 
+        .Number("weight-decay", o => o.WeightDecay, (o, v) => o with { WeightDecay = v },
             "weight decay, apart from the gradient's moments but for sgd", min: 0)
         .Number("max-grad-norm", o => o.MaxGradNorm, (o, v) => o with { MaxGradNorm = v },
             "longest gradient; longer ones are scaled down, 0 leaves them", min: 0)
@@ -138,8 +138,7 @@ internal sealed partial record TrainOptions
         .Group(HelpGroups.Training)
         .Choice("optimizer", o => o.Optimizer, (o, v) => o with { Optimizer = v }, "which optimizer trains", aliases: ["optim"],
             nameOf: kind => kind.ToString().Replace("8Bit", "_8bit", StringComparison.Ordinal).ToLowerInvariant(),
-            otherNames: new() { ["adam_w"] = "adamw", ["adamw_torch"] = "adamw", ["adamw_torch_fused"] = "adamw",
-                ["adamw_bnb_8bit"] = "adamw_8bit", ["lion_32bit"] = "lion" })
+            otherNames: OtherOptimizerNames)
         .Number("adam-beta1", o => o.AdamBeta1, (o, v) => o with { AdamBeta1 = v },
             "decay of the first moment of adamw and adamw_8bit; for lion the moment's part in a step", min: 0, max: 1)
         .Number("adam-beta2", o => o.AdamBeta2, (o, v) => o with { AdamBeta2 = v },

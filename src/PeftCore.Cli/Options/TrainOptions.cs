@@ -15,6 +15,13 @@ internal sealed partial record TrainOptions : SequenceOptions, ISettings<TrainOp
     private static readonly LoraConfig Lora = new();
     private static readonly TrainerOptions Trainer = new();
 
+    /// <summary>Names of optimizers in Hugging Face's Trainer and, adam_w, in settings files of earlier versions.</summary>
+    private static Dictionary<string, string> OtherOptimizerNames => new()
+    {
+        ["adam_w"] = "adamw", ["adamw_torch"] = "adamw", ["adamw_torch_fused"] = "adamw", ["adamw_bnb_8bit"] = "adamw_8bit",
+        ["lion_32bit"] = "lion",
+    };
+
     public string? Data { get; init; }
 
     public string? OutputDir { get; init; }

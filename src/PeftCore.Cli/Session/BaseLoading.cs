@@ -1,4 +1,5 @@
 using PeftCore.Backends;
+using PeftCore.Cli.Options;
 using PeftCore.Models;
 using PeftCore.Tensors;
 
@@ -21,4 +22,10 @@ internal static class BaseLoading
             warnings.ForEach(warning => warn?.Invoke(warning));
         }
     }
+
+    /// <summary>The dtype of the frozen weights for --dtype: bf16 converts them; f32 keeps that of the files, which is null here, because
+    /// the computation is in F32 anyway. Weights of a GGUF file in blocks become BF16 unless f32 is given.</summary>
+    public static DType? StoredAs(TrainOptions options) => options.Dtype == DType.BF16 ? DType.BF16
+        : options.Given.PlaceOf("dtype") is not null && options.Model?.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase) == true
+            ? DType.F32 : null;
 }

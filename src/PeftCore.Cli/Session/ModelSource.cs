@@ -43,8 +43,7 @@ internal sealed record ModelSource(TrainOptions Options, string? Config, PeftCon
         TransformerModel model;
         if (config is null)
         {
-            model = BaseLoading.Load(options.Model!, backend, options.Dtype == DType.BF16 ? DType.BF16 : null, warn, task,
-                options.Quantization.ToOptions());
+            model = BaseLoading.Load(options.Model!, backend, BaseLoading.StoredAs(options), warn, task, options.Quantization.ToOptions());
         }
         else
         {

@@ -27,9 +27,14 @@ internal sealed class BenchGemmVerb : Verb
         DefaultValueFactory = _ => "nt",
     }.AcceptOnlyFromAmong("nn", "nt", "tn", "tt");
 
+    private readonly Option<string?> _quantized = new Option<string?>("--quantized")
+    {
+        Description = "the second operand is quantised: its product, with dequantising it where that comes first, and dequantising alone",
+    }.AcceptOnlyFromAmong("nf4", "nf4-double", "fp4", "fp4-double", "int8");
+
     public BenchGemmVerb() : base("gemm", "Time a matrix product.")
     {
-        foreach (var option in (Option[])[_m, _n, _k, _dtype, _layout])
+        foreach (var option in (Option[])[_m, _n, _k, _dtype, _layout, _quantized])
         {
             Add(option);
         }
@@ -44,12 +49,21 @@ internal sealed class BenchGemmVerb : Verb
         bool transposeA = call.Value(_layout) is "tn" or "tt", transposeB = call.Value(_layout) is "nt" or "tt";
         var dtype = call.Value(_dtype) == "bf16" ? DType.BF16 : DType.F32;
         using var backend = Devices.Open(call.Device, compute: dtype);
-        double[] times = KernelBenchmarks.Gemm(backend, m, n, k, dtype, transposeA, transposeB);
+        var (times, dequantize) = KernelBenchmarks.Gemm(backend, m, n, k, dtype, transposeA, transposeB, call.Value(_quantized));
         double median = times[times.Length / 2];
         double gflops = 2.0 * m * n * k / (median * 1e6);
         call.Say(string.Create(CultureInfo.InvariantCulture,
             $"{Stored(m, k, transposeA)}·{Stored(k, n, transposeB)}: {gflops:N0} GFLOP/s, {median:0.0000} ms (best {times[0]:0.0000})"));
-        return VerbResult.Done(new JsonReport().Add("gflops", gflops).Add("ms_median", median).Add("ms_min", times[0]));
+        var report = new JsonReport().Add("gflops", gflops).Add("ms_median", median).Add("ms_min", times[0]);
+        if (dequantize.Length > 0)
+        {
+            double ms = dequantize[dequantize.Length / 2];
+            double written = (double)n * k * (backend.ActivationDType == DType.BF16 && dtype == DType.BF16 ? 2 : 4) / (ms * 1e6);
+            call.Say(string.Create(CultureInfo.InvariantCulture,
+                $"dequantising {Stored(k, n, transposeB)}: {written:N0} GB/s written, {ms:0.0000} ms (best {dequantize[0]:0.0000})"));
+            report.Add("dequantize_ms_median", ms).Add("dequantize_ms_min", dequantize[0]);
+        }
+        return VerbResult.Done(report);
     }
 
     private static string Stored(int rows, int columns, bool transposed) =>

@@ -36,7 +36,7 @@ internal sealed class InspectVerb : Verb
     private static readonly string[] Silent = ["peft_type", "peft_version", "inference_mode", "megatron_core", "qalora_group_size",
         "auto_mapping"];
 
-    private readonly Argument<string> _directory = new("DIR") { Description = "a model directory or an adapter directory" };
+    private readonly Argument<string> _directory = new("DIR") { Description = "a model directory, a GGUF file or an adapter directory" };
 
     public InspectVerb() : base("inspect", "Show what a model or adapter directory holds.") => Add(_directory);
 
@@ -45,6 +45,10 @@ internal sealed class InspectVerb : Verb
     public override VerbResult Run(Invocation call)
     {
         string path = call.Value(_directory);
+        if (File.Exists(path))
+        {
+            return Model(call, path);
+        }
         AtomicDirectory.Recover(path);
         string? adapterConfig = AtomicDirectory.Find(Path.Combine(path, "adapter_config.json"));
         return adapterConfig is not null && AtomicDirectory.Find(Path.Combine(path, "config.json")) is null
@@ -81,7 +85,7 @@ internal sealed class InspectVerb : Verb
         {
             rows.Add(["head", shared ? "shares the embedding's table" : "has a table of its own"]);
         }
-        rows.Add(["tokenizer", directory.TokenizerPath is null ? "none (no tokenizer.json)" : "tokenizer.json"]);
+        rows.Add(["tokenizer", directory.TokenizerPath is { } tokenizer ? Path.GetFileName(tokenizer) : "none (no tokenizer.json)"]);
         var report = new JsonReport().Add("kind", "model").Add("path", path).Add("architecture", architecture)
             .Add("tokenizer", directory.TokenizerPath is not null);
         // Codes and scales are no parameters of the model.

@@ -21,7 +21,7 @@ internal sealed class TrainVerb : Verb
         Resumption.CheckOutput(output, options, call);
         var backend = Devices.Open(options.Device, options.Threads, options.MaxMemory, options.Dtype, !options.NoReplay,
             options.PackWeights);
-        using var session = ModelSession.OpenUnloaded(backend, options.Model, StoredAs(options), call.Terminal.Warn,
+        using var session = ModelSession.OpenUnloaded(backend, options.Model, BaseLoading.StoredAs(options), call.Terminal.Warn,
             options.ResizeTokenEmbeddings, TaskChoice.Of(options), options.Quantization.ToOptions());
         var job = new TrainingJob(session, options, call);
         var plan = job.Plan;
@@ -45,10 +45,6 @@ internal sealed class TrainVerb : Verb
             return VerbResult.Failed(new JsonReport().Add("error", e.Message).Add("output_dir", options.OutputDir));
         }
     }
-
-    /// <summary>The type of the frozen weights: bf16 converts them; f32 keeps the type of the file, because the computation is in F32
-    /// anyway.</summary>
-    private static Tensors.DType? StoredAs(TrainOptions options) => options.Dtype == Tensors.DType.BF16 ? Tensors.DType.BF16 : null;
 
     private static VerbResult Report(Invocation call, TrainOptions options, TrainingResult result, TrainingJob job)
     {

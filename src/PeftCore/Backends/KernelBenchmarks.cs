@@ -19,8 +19,13 @@ public static class KernelBenchmarks
     /// <param name="dtype">The dtype of B. A and C have it too if it is the device's dtype of activations.</param>
     /// <param name="transposeA">A is stored (k, m).</param>
     /// <param name="transposeB">B is stored (n, k), as the weight of a linear layer.</param>
-    /// <returns>The times of single runs in milliseconds, sorted.</returns>
-    public static double[] Gemm(Backend backend, int m, int n, int k, DType dtype, bool transposeA, bool transposeB)
+    /// <param name="quantization">The format of a quantised B: nf4, fp4, nf4-double or fp4-double (with quantised scales), or int8; null
+    /// for none. The product includes dequantising it, or is that of LLM.int8().</param>
+    /// <returns>The times of single runs in milliseconds, sorted: of the product, and of dequantising B alone, if it is
+    /// quantised.</returns>
+    /// <exception cref="ArgumentException">The format is not known.</exception>
+    public static (double[] Product, double[] Dequantize) Gemm(Backend backend, int m, int n, int k, DType dtype, bool transposeA,
+        bool transposeB, string? quantization = null)
     {
         ArgumentNullException.ThrowIfNull(backend);
         using var scope = new TensorScope();
@@ -28,8 +33,43 @@ public static class KernelBenchmarks
         var a = Normal(backend, transposeA ? [k, m] : [m, k], activations, 0);
         var b = Normal(backend, transposeB ? [n, k] : [k, n], dtype, 1);
         var c = backend.NewTensor([m, n], activations);
-        return Milliseconds(backend, () => backend.MatMul(a, transposeA, b, transposeB, c));
+        if (quantization is null)
+        {
+            return (Milliseconds(backend, () => backend.MatMul(a, transposeA, b, transposeB, c)), []);
+        }
+        var weight = backend.NewTensor(b.Shape, FormatOf(quantization));
+        backend.Quantize(b, weight);
+        double[] dequantize = Milliseconds(backend, () => backend.Dequantize(weight, b));
+        return (Milliseconds(backend, Product), dequantize);
+
+        void Product()
+        {
+            if (weight.Format is { QuantizesRows: true } && transposeB && !transposeA)
+            {
+                backend.Int8MatMul(a, weight, c, false);
+            }
+            else if (backend.TakesQuantized(weight, m, transposeB))
+            {
+                backend.MatMul(a, transposeA, weight, transposeB, c);
+            }
+            else
+            {
+                backend.Dequantize(weight, b);
+                backend.MatMul(a, transposeA, b, transposeB, c);
+            }
+        }
     }
+
+    private static QuantizedFormat FormatOf(string name) => name switch
+    {
+        "nf4" => new QuantizedFormat(QuantizedKind.NF4),
+        "nf4-double" => new QuantizedFormat(QuantizedKind.NF4, DoubleQuantized: true),
+        "fp4" => new QuantizedFormat(QuantizedKind.FP4),
+        "fp4-double" => new QuantizedFormat(QuantizedKind.FP4, DoubleQuantized: true),
+        "int8" => new QuantizedFormat(QuantizedKind.Int8, BlockSize: 0),
+        _ => throw new ArgumentException($"{name} is not a format of quantised weights: nf4, nf4-double, fp4, fp4-double or int8",
+            nameof(name)),
+    };
 
     /// <summary>Times causal attention and its gradients.</summary>
     /// <param name="backend">The device.</param>

@@ -20,8 +20,8 @@ internal static class QuantizedProducts
         && weight.Format is { Kind: not QuantizedKind.Int8, BlockSize: StreamedBlock } && weight.Shape.Columns % StreamedBlock == 0
         && weight.Count > 0;
 
-    /// <summary>Where the parts of the workspace of an INT8 product begin, in bytes: the codes of x (rows, columns), their scales, and with a
-    /// threshold a flag for each column and the list of outlier columns after their number.</summary>
+    /// <summary>Where the parts of the workspace of an INT8 product begin, in bytes: the codes of x (rows, columns), their scales, and with
+    /// a threshold a flag for each column and the list of outlier columns after their number.</summary>
     public static (long Scales, long Flags, long Outliers, long Bytes) Int8Workspace(int rows, int columns, float threshold)
     {
         long scales = Aligned((long)rows * columns), flags = Aligned(scales + (long)rows * sizeof(float));

@@ -11,6 +11,12 @@ public sealed record Example(int[] Ids, int[] Labels)
     /// <summary>The label of a token that is not learned.</summary>
     public const int Masked = CrossEntropyOp.Ignore;
 
+    /// <summary>(T): the token ids.</summary>
+    public int[] Ids { get; init => field = Given.Value(value); } = Given.Value(Ids);
+
+    /// <summary>(T): the token ids, or <see cref="Masked"/> where nothing is learned.</summary>
+    public int[] Labels { get; init => field = Given.Value(value); } = Given.Value(Labels);
+
     /// <summary>The class of the text, −1 if the sample is not for classification.</summary>
     internal int ClassLabel { get; init; } = -1;
 

@@ -25,6 +25,9 @@ public sealed class ConfigReader
     /// <summary>Reads an object from text; error messages name <paramref name="source"/> instead of a file.</summary>
     internal static ConfigReader Parse(string json, string source) => From(Encoding.UTF8.GetBytes(json), source);
 
+    /// <summary>Reads an object that was made from a file's metadata.</summary>
+    internal static ConfigReader Of(System.Text.Json.Nodes.JsonObject config, string source) => From(JsonFile.Bytes(config), source);
+
     /// <summary>Whether a field is present and not null.</summary>
     public bool Has(string name) => Find(name) is not null;
 

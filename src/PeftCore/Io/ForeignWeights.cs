@@ -9,9 +9,6 @@ internal static class ForeignWeights
     // Ending of the name, format, how to convert it.
     private static readonly (string Ending, string Kind, string WayOut)[] Formats =
     [
-        (".gguf", "GGUF",
-            "convert it once in Python with AutoModelForCausalLM.from_pretrained(dir, gguf_file=name)" + Save +
-            ", or take the original safetensors model"),
         (".bin", Pickle, "convert it once in Python with AutoModelForCausalLM.from_pretrained(dir)" + Save),
         (".bin.index.json", Pickle, "convert it once in Python with AutoModelForCausalLM.from_pretrained(dir)" + Save),
         (".pt", Pickle, "convert it once in Python with torch.load and safetensors.torch.save_file"),

@@ -37,6 +37,17 @@ public static class JsonFile
         });
     }
 
+    /// <summary>A value as a file without indents.</summary>
+    internal static byte[] Bytes(JsonNode value)
+    {
+        var buffer = new System.Buffers.ArrayBufferWriter<byte>();
+        using (var writer = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = Indented.Encoder }))
+        {
+            value.WriteTo(writer);
+        }
+        return buffer.WrittenSpan.ToArray();
+    }
+
     internal static JsonDocument Parse(ReadOnlyMemory<byte> utf8, string source)
     {
         ReadOnlySpan<byte> mark = [0xEF, 0xBB, 0xBF];

@@ -1,9 +1,12 @@
+using System.Text.Json.Nodes;
+using PeftCore.Io.Gguf;
 using PeftCore.Tokenizers;
 
 namespace PeftCore.Io;
 
 /// <summary>A Hugging Face model directory: config.json, safetensors weights in one file or in shards, and optionally
-/// generation_config.json and a tokenizer.</summary>
+/// generation_config.json and a tokenizer. A GGUF file is seen as such a directory, and so is a directory whose only weights are one GGUF
+/// file: configuration and tokenizer follow from its metadata.</summary>
 public sealed class ModelDirectory
 {
     private const string Weights = "model.safetensors";
@@ -13,7 +16,9 @@ public sealed class ModelDirectory
     private const string DiffusionWeights = "diffusion_pytorch_model.safetensors";
     private const string DiffusionIndex = "diffusion_pytorch_model.safetensors.index.json";
 
-    private ModelDirectory(string path) => FullPath = path;
+    private readonly GgufModel? _gguf;
+
+    private ModelDirectory(string path, GgufModel? gguf = null) => (FullPath, _gguf) = (path, gguf);
 
     /// <summary>The directory, as it was given.</summary>
     internal string FullPath { get; }
@@ -24,20 +29,22 @@ public sealed class ModelDirectory
     /// <summary>The path of generation_config.json, or null if the directory has none.</summary>
     internal string? GenerationConfigPath => IfThere("generation_config.json");
 
-    /// <summary>The path of tokenizer.json, or null if the directory has none.</summary>
-    public string? TokenizerPath => IfThere("tokenizer.json");
+    /// <summary>The path of tokenizer.json, or of the GGUF file that has the tokenizer; null if there is none.</summary>
+    public string? TokenizerPath => _gguf is not null && _gguf.WhyNoTokenizer() is null ? _gguf.Path : IfThere("tokenizer.json");
 
-    /// <summary>The path of tokenizer_config.json, or null if the directory has none.</summary>
-    internal string? TokenizerConfigPath => IfThere("tokenizer_config.json");
+    /// <summary>Whether there are weights that can be read.</summary>
+    public bool HasWeights => _gguf is not null
+        || Array.Exists([Weights, Index, DiffusionWeights, DiffusionIndex], name => IfThere(name) is not null);
 
-    /// <summary>Whether the directory has safetensors weights.</summary>
-    public bool HasWeights => Array.Exists([Weights, Index, DiffusionWeights, DiffusionIndex], name => IfThere(name) is not null);
-
-    /// <summary>Opens a directory with a config.json; other files are looked up when needed.</summary>
+    /// <summary>Opens a directory with a config.json, or a GGUF file; other files are looked up when needed.</summary>
     /// <exception cref="BadInputException">There is no such directory, or no model in it.</exception>
     public static ModelDirectory Open(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
+        if (File.Exists(path) && GgufFile.IsNamed(path))
+        {
+            return new ModelDirectory(path, new GgufModel(path));
+        }
         if (File.Exists(path))
         {
             string isFile = $"{path}: a model directory was expected, but this is a file";
@@ -52,6 +59,10 @@ public sealed class ModelDirectory
 
         AtomicDirectory.Recover(path);
         var directory = new ModelDirectory(path);
+        if (!directory.HasWeights && directory.IfThere("adapter_config.json") is null && GgufModel.In(path) is { } gguf)
+        {
+            return new ModelDirectory(path, new GgufModel(gguf));
+        }
         if (File.Exists(directory.ConfigPath))
         {
             return directory;
@@ -64,7 +75,25 @@ public sealed class ModelDirectory
     }
 
     /// <summary>Reads config.json.</summary>
-    public ConfigReader OpenConfig() => ConfigReader.Open(ConfigPath);
+    public ConfigReader OpenConfig() => _gguf is null ? ConfigReader.Open(ConfigPath) : ConfigReader.Of(_gguf.Config(), _gguf.Path);
+
+    /// <summary>The configuration to write to a directory that is derived from this one.</summary>
+    internal JsonObject CopyConfig()
+    {
+        if (_gguf is not null)
+        {
+            return _gguf.Config();
+        }
+        using var document = JsonFile.Read(ConfigPath);
+        return JsonObject.Create(document.RootElement.Clone())!;
+    }
+
+    /// <summary>The text of a file; null without it.</summary>
+    internal string? Text(string name) =>
+        IfThere(name) is { } path ? System.Text.Encoding.UTF8.GetString(JsonFile.ReadBytes(path)) : null;
+
+    /// <summary>The files of the tokenizer that a GGUF file has instead; none for a directory.</summary>
+    internal IReadOnlyDictionary<string, JsonObject> TokenizerFiles => _gguf?.TokenizerFiles() ?? [];
 
     /// <summary>Reads generation_config.json; null if the directory has none.</summary>
     internal ConfigReader? OpenGenerationConfig() => GenerationConfigPath is string path ? ConfigReader.Open(path) : null;
@@ -73,6 +102,10 @@ public sealed class ModelDirectory
     /// <exception cref="BadInputException">There are none, or they are in another format or damaged.</exception>
     public WeightSource OpenWeights()
     {
+        if (_gguf is not null)
+        {
+            return _gguf.OpenWeights();
+        }
         string? index = IfThere(Index) ?? IfThere(DiffusionIndex);
         if ((IfThere(Weights) ?? IfThere(DiffusionWeights)) is string single)
         {
@@ -88,12 +121,18 @@ public sealed class ModelDirectory
         throw new BadInputException($"{FullPath}: {reason}.");
     }
 
-    /// <summary>Reads the tokenizer of a directory, after completing the renaming of a killed writer.</summary>
+    /// <summary>Reads the tokenizer of a directory, after completing the renaming of a killed writer, or that of a GGUF file.</summary>
     /// <exception cref="BadInputException">A file is missing, cannot be read, or has an unsupported part.</exception>
     public static Tokenizer OpenTokenizer(string directory)
     {
+        if (File.Exists(directory) && GgufFile.IsNamed(directory))
+        {
+            return new GgufModel(directory).OpenTokenizer();
+        }
         AtomicDirectory.Recover(directory);
-        return Tokenizer.FromDirectory(directory, PendingFiles.Find);
+        return PendingFiles.Find(Path.Combine(directory, "config.json")) is null && Directory.Exists(directory)
+            && PendingFiles.Find(Path.Combine(directory, "tokenizer.json")) is null && GgufModel.In(directory) is { } gguf
+            ? new GgufModel(gguf).OpenTokenizer() : Tokenizer.FromDirectory(directory, PendingFiles.Content);
     }
 
     private string? IfThere(string name) => PendingFiles.Find(Path.Combine(FullPath, name));

@@ -53,6 +53,10 @@ internal static class PendingFiles
         }
     }
 
+    /// <summary>The content of the file to read for a path; null without a file.</summary>
+    /// <exception cref="BadInputException">The file cannot be read.</exception>
+    public static byte[]? Content(string path) => Find(path) is { } file ? JsonFile.ReadBytes(file) : null;
+
     /// <summary>The file to read for a path: the committed one until it is moved into place; null without a file.</summary>
     public static string? Find(string path)
     {

@@ -1,89 +1,51 @@
 using System.Buffers.Binary;
-using System.IO.MemoryMappedFiles;
-using PeftCore.Kernels;
 
 namespace PeftCore.Io;
 
 /// <summary>A safetensors file, memory-mapped, with a fully validated header. Tensors are read in place, so opening reads only the header.
 /// Returned spans are views of the map and must not be used after <see cref="Dispose"/>.</summary>
-internal sealed unsafe class SafetensorsFile : IDisposable
+internal sealed class SafetensorsFile : TensorFile
 {
     private const int LengthPrefix = 8;
     private const long MaxHeader = 100_000_000;
-    private readonly MemoryMappedFile _map;
-    private readonly MemoryMappedViewAccessor _view;
-    private readonly byte* _file;
+    private readonly MappedFile _file;
     private readonly long _dataStart;
     private readonly long _dataLength;
-    private bool _disposed;
 
-    private SafetensorsFile(string path, MemoryMappedFile map, long fileLength)
+    private SafetensorsFile(MappedFile file)
     {
-        Path = path;
-        _map = map;
-        _view = map.CreateViewAccessor(0, fileLength, MemoryMappedFileAccess.Read);
-        _view.SafeMemoryMappedViewHandle.AcquirePointer(ref _file);
-        try
-        {
-            long header = ReadHeaderLength(fileLength);
-            _dataStart = LengthPrefix + header;
-            _dataLength = fileLength - _dataStart;
-            (Entries, Metadata) = SafetensorsHeader.Read(path, new ReadOnlySpan<byte>(_file + LengthPrefix, (int)header), _dataLength);
-        }
-        catch
-        {
-            Dispose();
-            throw;
-        }
+        _file = file;
+        long header = ReadHeaderLength(file.Length);
+        _dataStart = LengthPrefix + header;
+        _dataLength = file.Length - _dataStart;
+        (Entries, Metadata) = SafetensorsHeader.Read(file.Path, file.Span(LengthPrefix, (int)header), _dataLength);
     }
 
-    /// <summary>The path.</summary>
-    public string Path { get; }
+    /// <inheritdoc/>
+    public override string Path => _file.Path;
 
-    /// <summary>The tensors by name.</summary>
-    public IReadOnlyDictionary<string, SafetensorsEntry> Entries { get; }
+    /// <inheritdoc/>
+    public override IReadOnlyDictionary<string, SafetensorsEntry> Entries { get; }
 
     /// <summary>The header's "__metadata__"; empty without any.</summary>
-    public IReadOnlyDictionary<string, string> Metadata { get; }
+    public override IReadOnlyDictionary<string, string> Metadata { get; }
 
-    /// <summary>Bytes of the tensor data.</summary>
-    public long DataLength => _dataLength;
+    /// <inheritdoc/>
+    public override long DataLength => _dataLength;
 
     /// <summary>Opens and validates a file.</summary>
     /// <exception cref="BadInputException">The file cannot be read, or violates the format.</exception>
     public static SafetensorsFile Open(string path)
     {
-        ArgumentNullException.ThrowIfNull(path);
-        FileStream? stream = null;
+        var file = MappedFile.Open(path, "safetensors", LengthPrefix);
         try
         {
-            // The size is checked first: pipes and devices have none, and opening a pipe would wait for its writer.
-            var info = new FileInfo(path);
-            info = info.ResolveLinkTarget(returnFinalTarget: true) as FileInfo ?? info;
-            if (info.Length < LengthPrefix)
-            {
-                throw new BadInputException($"{path}: the file has {info.Length} bytes, too few for a safetensors file.");
-            }
-
-            stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0);
-            long length = stream.Length;
-            if (length < LengthPrefix)
-            {
-                throw new BadInputException($"{path}: the file has {length} bytes, too few for a safetensors file.");
-            }
-
-            var map = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None,
-                leaveOpen: false);
-            stream = null; // The map owns the file now.
-            return new SafetensorsFile(path, map, length);
+            return new SafetensorsFile(file);
         }
-        catch (Exception e) when (FileErrors.IsFileError(e))
+        catch
         {
-            throw FileErrors.Reading(path, e);
-        }
-        finally
-        {
-            stream?.Dispose();
+            file.Dispose();
+            throw;
         }
     }
 
@@ -105,10 +67,34 @@ internal sealed unsafe class SafetensorsFile : IDisposable
     /// <param name="entry">A tensor of this file.</param>
     /// <param name="offset">Offset of the piece in the tensor, in bytes.</param>
     /// <param name="length">Bytes of the piece.</param>
-    public ReadOnlySpan<byte> Span(SafetensorsEntry entry, long offset, int length)
+    public override ReadOnlySpan<byte> Span(SafetensorsEntry entry, long offset, int length) =>
+        _file.Span(PlaceOf(entry, offset, length), length);
+
+    /// <inheritdoc/>
+    public override void Prefetch(SafetensorsEntry entry, long offset, int length)
+    {
+        if (offset < entry.Length)
+        {
+            length = (int)Math.Min(length, entry.Length - offset);
+            _file.Prefetch(PlaceOf(entry, offset, length), length);
+        }
+    }
+
+    /// <summary>Takes the pages of a piece that was read out of this process's memory, so that reading a file of any size takes that of one
+    /// piece.</summary>
+    public override void Release(SafetensorsEntry entry, long offset, int length) =>
+        _file.Release(PlaceOf(entry, offset, length), length);
+
+    /// <inheritdoc/>
+    public override byte[] Copy(SafetensorsEntry entry, int length) => _file.Copy(PlaceOf(entry, 0, length), length);
+
+    /// <summary>Unmaps the file. Spans taken from it must not be used any more.</summary>
+    public override void Dispose() => _file.Dispose();
+
+    /// <summary>The offset of a tensor's piece in the file.</summary>
+    private long PlaceOf(SafetensorsEntry entry, long offset, int length)
     {
         ArgumentNullException.ThrowIfNull(entry);
-        ObjectDisposedException.ThrowIf(_disposed, this);
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, entry.Length - length);
@@ -118,71 +104,12 @@ internal sealed unsafe class SafetensorsFile : IDisposable
             throw new ArgumentException($"Tensor \"{entry.Name}\" does not belong to {Path}.", nameof(entry));
         }
 
-        return new ReadOnlySpan<byte>(_file + _dataStart + entry.Offset + offset, length);
-    }
-
-    /// <summary>Lets the system read a piece of a tensor ahead; what lies behind the tensor's end is left out.</summary>
-    public void Prefetch(SafetensorsEntry entry, long offset, int length)
-    {
-        if (offset < entry.Length)
-        {
-            var piece = Span(entry, offset, (int)Math.Min(length, entry.Length - offset));
-            fixed (byte* first = piece)
-            {
-                HostPages.Prefetch(first, (nuint)piece.Length);
-            }
-        }
-    }
-
-    /// <summary>Takes the pages of a piece that was read out of this process's memory, so that reading a file of any size takes that of one
-    /// piece.</summary>
-    public void Release(SafetensorsEntry entry, long offset, int length)
-    {
-        fixed (byte* first = Span(entry, offset, length))
-        {
-            HostPages.Release(first, (nuint)length);
-        }
-    }
-
-    /// <summary>Copies a tensor's first bytes. A thread that closes the file meanwhile waits with the unmapping.</summary>
-    public byte[] Copy(SafetensorsEntry entry, int length)
-    {
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        bool isHeld = false;
-        try
-        {
-            _view.SafeMemoryMappedViewHandle.DangerousAddRef(ref isHeld);
-            return Span(entry, 0, length).ToArray();
-        }
-        finally
-        {
-            if (isHeld)
-            {
-                _view.SafeMemoryMappedViewHandle.DangerousRelease();
-            }
-        }
-    }
-
-    /// <summary>Copies the bytes of a tensor that begin at <paramref name="offset"/>, as many as the target holds.</summary>
-    public void CopyTo(SafetensorsEntry entry, Span<byte> target, long offset = 0) => Span(entry, offset, target.Length).CopyTo(target);
-
-    /// <summary>Unmaps the file. Spans taken from it must not be used any more.</summary>
-    public void Dispose()
-    {
-        if (_disposed)
-        {
-            return;
-        }
-
-        _disposed = true;
-        _view.SafeMemoryMappedViewHandle.ReleasePointer();
-        _view.Dispose();
-        _map.Dispose();
+        return _dataStart + entry.Offset + offset;
     }
 
     private long ReadHeaderLength(long fileLength)
     {
-        ulong header = BinaryPrimitives.ReadUInt64LittleEndian(new ReadOnlySpan<byte>(_file, LengthPrefix));
+        ulong header = BinaryPrimitives.ReadUInt64LittleEndian(_file.Span(0, LengthPrefix));
         if (header > MaxHeader)
         {
             throw new BadInputException($"{Path}: the header claims {header} bytes, more than the format's limit of {MaxHeader}"
@@ -201,9 +128,9 @@ internal sealed unsafe class SafetensorsFile : IDisposable
     /// <summary>The actual format of the file, if its first bytes identify it.</summary>
     private string OtherFormat()
     {
-        var start = new ReadOnlySpan<byte>(_file, LengthPrefix);
+        var start = _file.Span(0, LengthPrefix);
         return start.SequenceEqual("version "u8) ? " but a pointer of Git LFS; fetch the file itself with git lfs pull"
-            : start.StartsWith("GGUF"u8) ? " but GGUF, which is not read here; take the original safetensors model"
+            : start.StartsWith("GGUF"u8) ? " but GGUF; name it with the ending .gguf, as the model itself"
             : start.StartsWith("PK"u8) || start[0] == 0x80
                 ? " but a pickle of PyTorch, which can run code; convert it in Python with torch.load and safetensors.torch.save_file"
             : start[0] is (byte)'<' or (byte)'{' ? " but text, perhaps the page of a failed download; download it again" : "";

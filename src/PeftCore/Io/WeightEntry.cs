@@ -10,11 +10,11 @@ public sealed class WeightEntry
 
     private readonly SafetensorsEntry _entry;
 
-    internal WeightEntry(SafetensorsFile file, SafetensorsEntry entry, bool isListed = true) =>
+    internal WeightEntry(TensorFile file, SafetensorsEntry entry, bool isListed = true) =>
         (File, _entry, IsListed) = (file, entry, isListed);
 
     /// <summary>The file that holds the tensor.</summary>
-    internal SafetensorsFile File { get; }
+    internal TensorFile File { get; }
 
     /// <summary>The tensor's name.</summary>
     public string Name => _entry.Name;
@@ -22,10 +22,16 @@ public sealed class WeightEntry
     /// <summary>The element type as the file spells it, such as "BF16".</summary>
     public string DType => _entry.DType;
 
+    /// <summary>The element type of <see cref="Bytes"/>: <see cref="DType"/>, or F32 for weights that the file stores in blocks.</summary>
+    internal string ElementType => File.ElementTypeOf(DType);
+
+    /// <summary>The dtype of a parameter that is read from the tensor, unless another one is asked for.</summary>
+    internal string DefaultType => File.DefaultTypeOf(DType);
+
     /// <summary>The sizes of its axes.</summary>
     public long[] Shape => _entry.Shape;
 
-    /// <summary>Its bytes.</summary>
+    /// <summary>Bytes of its elements in <see cref="ElementType"/>.</summary>
     internal long Length => _entry.Length;
 
     /// <summary>Whether the index of a sharded model names it; true without an index.</summary>
@@ -66,7 +72,7 @@ public sealed class WeightEntry
     }
 
     /// <summary>A copy to write to another file.</summary>
-    internal SafetensorsTensor ToFile(string name) => new(name, DType, Shape, Copy().WriteTo);
+    internal SafetensorsTensor ToFile(string name) => new(name, ElementType, Shape, Copy().WriteTo);
 
     /// <summary>The elements, of the size of <typeparamref name="T"/>.</summary>
     /// <exception cref="BadInputException">An array cannot hold that many.</exception>
@@ -88,7 +94,7 @@ public sealed class WeightEntry
 
     /// <summary>The elements of a floating-point tensor as F32.</summary>
     /// <exception cref="BadInputException">It has another element type.</exception>
-    internal float[] ToFloats() => DType switch
+    internal float[] ToFloats() => ElementType switch
     {
         "F32" => ToArray<float>(),
         "F16" => Array.ConvertAll(ToArray<Half>(), value => (float)value),
@@ -96,6 +102,32 @@ public sealed class WeightEntry
         "F64" => Array.ConvertAll(ToArray<double>(), value => (float)value),
         _ => throw Error($"is {DType}, expected floating-point numbers"),
     };
+
+    /// <summary>Elements of a floating-point tensor as F32, from one of them on.</summary>
+    /// <exception cref="BadInputException">It has another element type.</exception>
+    internal float[] ToFloats(long first, int count)
+    {
+        float[] values = new float[count];
+        switch (ElementType)
+        {
+            case "F32":
+                MemoryMarshal.Cast<byte, float>(Span(first * sizeof(float), count * sizeof(float))).CopyTo(values);
+                return values;
+            case "F16":
+                var halves = MemoryMarshal.Cast<byte, Half>(Span(first * 2, count * 2));
+                System.Numerics.Tensors.TensorPrimitives.ConvertToSingle(halves, values);
+                return values;
+            case "BF16":
+                var bits = MemoryMarshal.Cast<byte, ushort>(Span(first * 2, count * 2));
+                for (int i = 0; i < count; i++)
+                {
+                    values[i] = BitConverter.UInt32BitsToSingle((uint)bits[i] << 16);
+                }
+                return values;
+            default:
+                throw Error($"is {DType}, expected floating-point numbers");
+        }
+    }
 
     /// <summary>Whether two tensors have the same dtype, shape and bytes.</summary>
     internal bool IsCopyOf(WeightEntry other)

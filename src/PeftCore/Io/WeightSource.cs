@@ -2,13 +2,13 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace PeftCore.Io;
 
-/// <summary>The weights of a model by name, from one safetensors file or from shards with an index.</summary>
+/// <summary>The weights of a model by name, from one safetensors file, from shards with an index, or from a GGUF file.</summary>
 public sealed class WeightSource : IDisposable
 {
-    private readonly SafetensorsFile[] _files;
+    private readonly TensorFile[] _files;
     private readonly Dictionary<string, WeightEntry> _entries;
 
-    private WeightSource(string place, SafetensorsFile[] files, Dictionary<string, WeightEntry> entries, IReadOnlyList<string> warnings) =>
+    private WeightSource(string place, TensorFile[] files, Dictionary<string, WeightEntry> entries, IReadOnlyList<string> warnings) =>
         (Place, _files, _entries, Warnings) = (place, files, entries, warnings);
 
     /// <summary>The file or the index.</summary>
@@ -18,7 +18,7 @@ public sealed class WeightSource : IDisposable
     public IReadOnlyCollection<string> Names => _entries.Keys;
 
     /// <summary>The opened files.</summary>
-    internal IReadOnlyList<SafetensorsFile> Files => _files;
+    internal IReadOnlyList<TensorFile> Files => _files;
 
     /// <summary>Number of files.</summary>
     public int FileCount => _files.Length;
@@ -26,7 +26,7 @@ public sealed class WeightSource : IDisposable
     /// <summary>Warnings about the files.</summary>
     internal IReadOnlyList<string> Warnings { get; }
 
-    /// <summary>Bytes of all tensors.</summary>
+    /// <summary>Bytes of all tensors in the files.</summary>
     public long TotalBytes => _files.Sum(f => f.DataLength);
 
     /// <summary>Opens one safetensors file.</summary>
@@ -76,11 +76,13 @@ public sealed class WeightSource : IDisposable
         }
     }
 
-    internal static WeightSource OpenFile(string path, IReadOnlyList<string> warnings)
+    internal static WeightSource OpenFile(string path, IReadOnlyList<string> warnings) => Of(SafetensorsFile.Open(path), warnings);
+
+    /// <summary>The tensors of one open file.</summary>
+    internal static WeightSource Of(TensorFile file, IReadOnlyList<string> warnings)
     {
-        var file = SafetensorsFile.Open(path);
         var entries = file.Entries.Values.ToDictionary(e => e.Name, e => new WeightEntry(file, e), StringComparer.Ordinal);
-        return new WeightSource(path, [file], entries, warnings);
+        return new WeightSource(file.Path, [file], entries, warnings);
     }
 
     private static SafetensorsFile OpenShard(string index, string shard)

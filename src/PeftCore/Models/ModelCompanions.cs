@@ -25,10 +25,19 @@ internal static partial class ModelCompanions
     /// <summary>Whether a file, or a folder if the name ends with a slash, is such a companion.</summary>
     public static bool Has(string name) => name.EndsWith('/') ? Folder.IsMatch(name[..^1]) : Names.Contains(name);
 
-    /// <summary>Copies the companions of a directory that are there.</summary>
+    /// <summary>Copies the companions of a directory that are there, and writes the tokenizer of a GGUF file.</summary>
     /// <exception cref="BadInputException">A file cannot be read or written.</exception>
-    public static void Copy(string source, string directory)
+    public static void Copy(ModelDirectory from, string directory)
     {
+        foreach (var (name, text) in from.TokenizerFiles)
+        {
+            JsonFile.Write(Path.Combine(directory, name), text);
+        }
+        string source = from.FullPath;
+        if (from.TokenizerFiles.Count > 0 || File.Exists(source))
+        {
+            return;
+        }
         foreach (string name in Names.Concat(InFolders(source)))
         {
             if (PendingFiles.Find(Path.Combine(source, name)) is { } file)

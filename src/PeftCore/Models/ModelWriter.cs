@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using PeftCore.Backends;
 using PeftCore.Io;
+using PeftCore.Io.Gguf;
 using PeftCore.Models.Quantized;
 using PeftCore.Nn;
 using PeftCore.Tensors;
@@ -34,12 +35,12 @@ public static partial class ModelWriter
         long bytes = 0;
         AtomicDirectory.Update(directory, built =>
         {
-            ModelCompanions.Copy(source, built);
+            ModelCompanions.Copy(from, built);
             var tensors = model.NamedParameters().SelectMany(p => ToFiles(model, p.Path, p.Parameter))
                 .Concat(model.Buffers.Select(buffer => ToFile(buffer.Name, buffer.Value)));
             SafetensorsWriter.Write(Path.Combine(built, weights), tensors, new Dictionary<string, string> { ["format"] = "pt" });
             bytes = new FileInfo(Path.Combine(built, weights)).Length;
-            JsonFile.Write(Path.Combine(built, ConfigName), ConfigOf(model, from.ConfigPath));
+            JsonFile.Write(Path.Combine(built, ConfigName), ConfigOf(model, from));
         }, IsOwn);
         return bytes;
     }
@@ -62,13 +63,37 @@ public static partial class ModelWriter
         long bytes = 0;
         AtomicDirectory.Update(directory, built =>
         {
-            ModelCompanions.Copy(source, built);
+            ModelCompanions.Copy(from, built);
             string file = Path.Combine(built, model is UNet ? DiffusionName : WeightsName);
             SafetensorsWriter.Write(file, tensors, new Dictionary<string, string> { ["format"] = "pt" });
             bytes = new FileInfo(file).Length;
-            JsonFile.Write(Path.Combine(built, ConfigName), SavedQuantization.Without(ReadConfig(from.ConfigPath)));
+            JsonFile.Write(Path.Combine(built, ConfigName), SavedQuantization.Without(from.CopyConfig()));
         }, IsOwn);
         return bytes;
+    }
+
+    /// <summary>Writes a model, or a LoRA adapter of one, as a GGUF file, as convert_hf_to_gguf.py and convert_lora_to_gguf.py of llama.cpp
+    /// do.</summary>
+    /// <param name="model">The model's directory; for an adapter, only its configuration is read.</param>
+    /// <param name="path">The file; one that exists is replaced.</param>
+    /// <param name="adapter">The adapter's directory; null for the model.</param>
+    /// <param name="type">The type of matrices: "f32", "f16", "bf16" or "q8_0"; null for "f16", of adapters "f32". Vectors are F32.</param>
+    /// <param name="warnings">Receives a sentence for each part that the file lacks.</param>
+    /// <returns>Bytes of the file.</returns>
+    /// <exception cref="BadInputException">The adapter is no plain LoRA, llama.cpp has no place for a part of it or of the model, or a file
+    /// is damaged.</exception>
+    public static long ExportGguf(string model, string path, string? adapter = null, string? type = null,
+        ICollection<string>? warnings = null)
+    {
+        if (adapter is null)
+        {
+            GgufModelExport.Write(model, path, type ?? "f16", warnings);
+        }
+        else
+        {
+            GgufAdapterExport.Write(adapter, model, path, type ?? "f32", warnings);
+        }
+        return new FileInfo(path).Length;
     }
 
     /// <summary>Whether a file belongs to a model, so that it is removed when the model is replaced.</summary>
@@ -102,9 +127,9 @@ public static partial class ModelWriter
     }
 
     /// <summary>The source's configuration; a merge may have given a tied head its own table, or the tables more rows.</summary>
-    private static JsonNode ConfigOf(TransformerModel model, string path)
+    private static JsonNode ConfigOf(TransformerModel model, ModelDirectory from)
     {
-        var config = ReadConfig(path);
+        var config = from.CopyConfig();
         SavedQuantization.Write(model, config);
         if (model.ReadsTokens && config["text_config"] is JsonObject text)
         {
@@ -120,16 +145,11 @@ public static partial class ModelWriter
         }
         if (model.HasNewHead)
         {
-            NameHead(model, ConfigChecks.ArchitectureOf(ConfigReader.Open(path)), config);
+            NameHead(model, ConfigChecks.ArchitectureOf(from.OpenConfig()), config);
         }
         return config;
     }
 
-    private static JsonObject ReadConfig(string path)
-    {
-        using var document = JsonFile.Read(path);
-        return JsonObject.Create(document.RootElement.Clone())!;
-    }
 
     /// <summary>Writes the class of a new head and the names of its classes.</summary>
     private static void NameHead(TransformerModel model, string? source, JsonObject config)

@@ -27,7 +27,7 @@ internal static class TiedTables
             var right = b.Span(at * sizeB, length * sizeB);
             for (int i = 0; i < length; i++)
             {
-                if (ValueOf(a.DType, left[(i * sizeA)..]) != ValueOf(b.DType, right[(i * sizeB)..]))
+                if (ValueOf(a.ElementType, left[(i * sizeA)..]) != ValueOf(b.ElementType, right[(i * sizeB)..]))
                 {
                     return false;
                 }
@@ -36,7 +36,7 @@ internal static class TiedTables
         return true;
     }
 
-    private static int? SizeOf(WeightEntry entry) => entry.DType switch
+    private static int? SizeOf(WeightEntry entry) => entry.ElementType switch
     {
         "F32" => 4,
         "BF16" or "F16" => 2,

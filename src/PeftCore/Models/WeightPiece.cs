@@ -38,7 +38,7 @@ internal sealed record WeightPiece(string Name, long Part, int Parts)
     public static void Read(IReadOnlyList<WeightEntry> entries, IReadOnlyList<WeightPiece> pieces, Parameter parameter, Backend backend,
         DType? dtype)
     {
-        var value = parameter.Materialize(backend, dtype ?? WeightReader.DTypeOf(entries[0]));
+        var value = parameter.Materialize(backend, dtype ?? WeightReader.DefaultDType(entries[0]));
         for (int i = 0; i < pieces.Count; i++)
         {
             using var part = pieces[i].Of(value);

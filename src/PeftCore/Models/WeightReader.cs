@@ -34,7 +34,7 @@ internal static class WeightReader
     public static void Read(WeightEntry entry, Parameter parameter, Backend backend, DType? dtype)
     {
         Check(entry, parameter.Shape);
-        Read(entry, parameter.Materialize(backend, dtype ?? DTypeOf(entry)));
+        Read(entry, parameter.Materialize(backend, dtype ?? DefaultDType(entry)));
     }
 
     /// <summary>Checks shape and dtype and copies the values into a tensor of any float dtype, in pieces: the memory beside the tensor is
@@ -45,9 +45,15 @@ internal static class WeightReader
         PieceReader.Read(entry, value);
     }
 
-    /// <summary>The dtype of a stored float tensor.</summary>
+    /// <summary>The dtype of a stored float tensor's elements.</summary>
     /// <exception cref="BadInputException">It is not F32, BF16 or F16.</exception>
-    public static DType DTypeOf(WeightEntry entry) => entry.DType switch
+    public static DType DTypeOf(WeightEntry entry) => DTypeOf(entry, entry.ElementType);
+
+    /// <summary>The dtype of a parameter that is read from a stored float tensor, unless another one is asked for.</summary>
+    /// <exception cref="BadInputException">It is not F32, BF16 or F16.</exception>
+    public static DType DefaultDType(WeightEntry entry) => DTypeOf(entry, entry.DefaultType);
+
+    private static DType DTypeOf(WeightEntry entry, string type) => type switch
     {
         "F32" => DType.F32,
         "BF16" => DType.BF16,

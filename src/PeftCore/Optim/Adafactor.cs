@@ -4,10 +4,10 @@ using PeftCore.Nn;
 
 namespace PeftCore.Optim;
 
-/// <summary>Adafactor (Shazeer and Stern 2018, arXiv 1804.04235) as Hugging Face's Trainer configures it: a given learning rate, ε₁ = 1e-30,
-/// clip_threshold 1, decay_rate −0.8, no first moment, and neither scale_parameter nor relative_step nor warmup_init. A parameter (…, rows,
-/// columns) keeps rows + columns numbers for each matrix, any other one number an element. See <see cref="AdafactorFactors"/> for the
-/// equations.</summary>
+/// <summary>Adafactor (Shazeer and Stern 2018, arXiv 1804.04235) as Hugging Face's Trainer configures it: a given learning rate,
+/// ε₁ = 1e-30, clip_threshold 1, decay_rate −0.8, no first moment, and neither scale_parameter nor relative_step nor warmup_init. A
+/// parameter (…, rows, columns) keeps rows + columns numbers for each matrix, any other one number an element. See
+/// <see cref="AdafactorFactors"/> for the equations.</summary>
 internal sealed class Adafactor : Optimizer
 {
     /// <summary>Allocates the moments.</summary>

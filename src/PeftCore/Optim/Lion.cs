@@ -4,9 +4,9 @@ using PeftCore.Nn;
 
 namespace PeftCore.Optim;
 
-/// <summary>Lion, evolved sign momentum (Chen et al. 2023, "Symbolic Discovery of Optimization Algorithms", arXiv 2302.06675): p ← p − lr·λ·p
-/// − lr·sign(β₁m + (1 − β₁)g); m ← β₂m + (1 − β₂)g. Every element moves by lr in each step, so it wants a learning rate of a third to a tenth
-/// of AdamW's.</summary>
+/// <summary>Lion, evolved sign momentum (Chen et al. 2023, "Symbolic Discovery of Optimization Algorithms", arXiv 2302.06675):
+/// p ← p − lr·λ·p − lr·sign(β₁m + (1 − β₁)g); m ← β₂m + (1 − β₂)g. Every element moves by lr in each step, so the learning rate should be a
+/// third to a tenth of AdamW's.</summary>
 internal sealed class Lion : Optimizer
 {
     private readonly float _beta1, _beta2;

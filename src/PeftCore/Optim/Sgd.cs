@@ -13,7 +13,8 @@ internal sealed class Sgd : Optimizer
     /// <param name="parameters">The trained parameters, by name.</param>
     /// <param name="options">Settings; null for the defaults.</param>
     public Sgd(IReadOnlyList<(string Name, Parameter Parameter)> parameters, SgdOptions? options = null)
-        : base(parameters, Checked(options).WeightDecay, options?.Decays, LikeParameter(options is { Momentum: > 0 } ? ["momentum_buffer"] : [])) =>
+        : base(parameters, Hyperparameters.Checked(Checked(options).WeightDecay), options?.Decays,
+            LikeParameter(options is { Momentum: > 0 } ? ["momentum_buffer"] : [])) =>
         _options = options ?? new();
 
     /// <inheritdoc/>

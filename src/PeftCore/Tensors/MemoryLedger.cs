@@ -28,7 +28,18 @@ public sealed class MemoryLedger
     internal Action<MemoryEvent>? Watcher { get; set; }
 
     /// <summary>Bytes of one kind allocated now.</summary>
-    public long Current(MemoryKind kind) { lock (_lock) { return _live[(int)kind]; } }
+    /// <exception cref="ArgumentOutOfRangeException">It is not a kind of memory.</exception>
+    public long Current(MemoryKind kind)
+    {
+        if (!Enum.IsDefined(kind))
+        {
+            throw new ArgumentOutOfRangeException(nameof(kind), kind, "not a kind of memory");
+        }
+        lock (_lock)
+        {
+            return _live[(int)kind];
+        }
+    }
 
     /// <summary>Bytes of one kind that were allocated when the peak was reached.</summary>
     internal long AtPeak(MemoryKind kind) { lock (_lock) { return _atPeak[(int)kind]; } }

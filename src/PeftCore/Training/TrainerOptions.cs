@@ -120,7 +120,8 @@ public sealed record TrainerOptions
             OptimizerKind.Lion => new Lion(parameters, beta1, beta2, WeightDecay, decays),
             OptimizerKind.Adafactor => new Adafactor(parameters, WeightDecay, decays),
             OptimizerKind.Sgd => new Sgd(parameters, new SgdOptions(Momentum, WeightDecay: WeightDecay, Decays: decays)),
-            _ => throw new BadInputException($"optim is {(int)Optimizer}, expected one of {string.Join(", ", Enum.GetNames<OptimizerKind>())}"),
+            _ => throw new BadInputException(
+                $"optim is {(int)Optimizer}, expected one of {string.Join(", ", Enum.GetNames<OptimizerKind>())}"),
         };
     }
 

@@ -48,7 +48,8 @@ public sealed class OptimizerVerbTests
     public void A_checkpoint_of_8_bit_moments_is_small_and_goes_on_to_the_bit()
     {
         string whole = Path.Combine(_directory.FullPath, "whole"), parts = Path.Combine(_directory.FullPath, "parts");
-        string[] call = [.. Run, "--optim", "adamw-8bit", "--learning-rate", "2e-3", "--save-steps", "3", "--target-modules", "q_proj,o_proj"];
+        string[] call = [.. Run, "--optim", "adamw-8bit", "--learning-rate", "2e-3", "--save-steps", "3",
+            "--target-modules", "q_proj,o_proj"];
         Assert.That(ToolRun.Of([.. call, "--max-steps", "6", "--output-dir", whole]).ExitCode, Is.Zero);
         var first = ToolRun.Of([.. call, "--max-steps", "3", "--output-dir", parts]);
         Assert.That(first.ExitCode, Is.Zero, first.Error);
@@ -56,8 +57,8 @@ public sealed class OptimizerVerbTests
         Assert.That(second.ExitCode, Is.Zero, second.Error);
         Assert.That(RunOutcome.Weights(parts), Is.EqualTo(RunOutcome.Weights(whole)));
         using var state = WeightSource.OpenFile(Path.Combine(parts, "checkpoint-6", "training_state.safetensors"));
-        long codes = state.Names.Where(name => name.EndsWith(".state1", StringComparison.Ordinal)).Sum(name => state.Get(name).Shape.Aggregate(
-            1L, (x, y) => x * y));
+        long codes = state.Names.Where(name => name.EndsWith(".state1", StringComparison.Ordinal))
+            .Sum(name => state.Get(name).Shape.Aggregate(1L, (x, y) => x * y));
         int parameters = state.Names.Count(name => name.EndsWith(".step", StringComparison.Ordinal));
         Assert.That(state.TotalBytes, Is.EqualTo((2 * codes) + (2 * codes / 256 * 4) + (parameters * (8 + 2 * 1024))));
         var other = ToolRun.Of([.. call, "--optim", "adamw", "--max-steps", "9", "--output-dir", parts, "--resume-from-checkpoint", parts]);
@@ -80,7 +81,7 @@ public sealed class OptimizerVerbTests
             "--batch-size", "1", "--optim", optimizer, "--json").Json.GetProperty("standing_bytes").GetInt64();
     }
 
-    [TestCase("--optim adam", "--optim is \"adam\", expected adamw, sgd, adamw_8bit, lion or adafactor")]
+    [TestCase("--optim adam", "--optimizer is \"adam\", expected adamw, sgd, adamw_8bit, lion or adafactor")]
     [TestCase("--adam-beta1 1", "adam_beta1 is 1, expected a number in [0, 1)")]
     [TestCase("--adam-beta2 1.5", "--adam-beta2 is \"1.5\", expected a number from 0 to 1")]
     [TestCase("--adam-epsilon 0", "adam_epsilon is 0, expected a number above 0")]

@@ -44,7 +44,8 @@ internal static class OptimizerChecks
         var h = new Optimizers.Lion(1e-2f, 0.9f, 0.99f, 0.1f);
         for (int step = 0; step < 2; step++)
         {
-            bench.Run((b, t) => b.Lion([.. twins.Select(twin => new LionTensors(h, t(twin.Value), t(twin.Gradient), t(twin.Moment)))], 0.5f));
+            bench.Run((b, t) => b.Lion([.. twins.Select(twin => new LionTensors(h, t(twin.Value), t(twin.Gradient), t(twin.Moment)))],
+                0.5f));
         }
         foreach (var (value, _, moment) in twins)
         {
@@ -134,7 +135,8 @@ internal static class OptimizerChecks
     /// <summary>A parameter with 8-bit moments.</summary>
     private sealed class Coded(ParityBench bench, int count)
     {
-        private readonly Twin _map1 = bench.Floats(DynamicMap.Signed.Values, [256]), _map2 = bench.Floats(DynamicMap.Unsigned.Values, [256]);
+        private readonly Twin _map1 = bench.Floats(DynamicMap.Signed.Values, [256]);
+        private readonly Twin _map2 = bench.Floats(DynamicMap.Unsigned.Values, [256]);
 
         public Twin Value { get; } = bench.Random([count]);
 

@@ -56,7 +56,8 @@ public sealed class CudaParityTests() : ParityTests("cuda", big: true)
 public sealed class CudaTensorCoreTests() : ParityTests("cuda", big: true, DType.BF16)
 {
     public static IEnumerable<string> TensorCores =>
-        Checks.Where(name => name.StartsWith("rounded", StringComparison.Ordinal) || name.StartsWith("bf16", StringComparison.Ordinal))
+        Checks.Where(name => name.StartsWith("rounded", StringComparison.Ordinal) || name.StartsWith("bf16", StringComparison.Ordinal)
+            || name.StartsWith("quantized", StringComparison.Ordinal))
         .Concat(ParityChecks.TensorCores.Keys);
 
     [TestCaseSource(nameof(TensorCores))]

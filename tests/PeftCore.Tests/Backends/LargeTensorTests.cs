@@ -102,7 +102,8 @@ public sealed class LargeTensorTests
             var (lion, lionMoment) = (New(1), New(2));
             backend.Lion([new LionTensors(new Optimizers.Lion(0.1f, 0.9f, 0.99f, 0.01f), lion, gradient, lionMoment)], 0.5f);
             Assert.That(lion.ToArray<float>(), Is.Not.EqualTo(one.ToArray<float>()));
-            return [.. lion.ToArray<float>(), .. lionMoment.ToArray<float>(), .. one.ToArray<float>(), .. v.ToArray<float>(), .. descent.ToArray<float>(), .. buffer.ToArray<float>()];
+            return [.. lion.ToArray<float>(), .. lionMoment.ToArray<float>(), .. one.ToArray<float>(),
+                .. v.ToArray<float>(), .. descent.ToArray<float>(), .. buffer.ToArray<float>()];
         }
     }
 

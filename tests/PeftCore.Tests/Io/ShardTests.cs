@@ -96,7 +96,6 @@ public sealed class ShardTests
         Assert.That((Values(weights), weights.Warnings.Count), Is.EqualTo(("a=1", 0)));
     }
 
-    [TestCase("model.Q4_K_M.gguf", "GGUF", "gguf_file")]
     [TestCase("pytorch_model.bin", "PyTorch", "save_pretrained")]
     [TestCase("pytorch_model-00001-of-00002.bin", "PyTorch", "save_pretrained")]
     [TestCase("consolidated.00.pth", "PyTorch", "safetensors.torch.save_file")]
@@ -120,17 +119,6 @@ public sealed class ShardTests
     {
         File.WriteAllText(_directory["model.safetensors"], text);
         Assert.That(Open, Throws.TypeOf<BadInputException>().With.Message.Contains("not a safetensors file").And.Message.Contains(what));
-    }
-
-    [Test]
-    public void A_gguf_file_given_as_a_model_is_named()
-    {
-        File.WriteAllText(_directory["m.gguf"], "GGUF");
-        File.Delete(_directory["config.json"]);
-        Assert.That(() => ModelDirectory.Open(_directory["m.gguf"]),
-            Throws.TypeOf<BadInputException>().With.Message.Contains("this is a file").And.Message.Contains("gguf_file"));
-        Assert.That(() => ModelDirectory.Open(_directory.FullPath),
-            Throws.TypeOf<BadInputException>().With.Message.Contains("no config.json").And.Message.Contains("gguf_file"));
     }
 
     private WeightSource Open() => ModelDirectory.Open(_directory.FullPath).OpenWeights();

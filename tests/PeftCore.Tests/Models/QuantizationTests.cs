@@ -4,17 +4,15 @@ using PeftCore.Models;
 
 namespace PeftCore.Tests.Models;
 
-/// <summary>Quantised models cause an error that names the quantisation, before any error about missing tensors.</summary>
+/// <summary>Models quantised by a method that is not read cause an error that names it, before any error about missing tensors.</summary>
 public sealed class QuantizationTests : ModelTests
 {
-    [TestCase("""{"quant_method": "bitsandbytes", "load_in_4bit": true, "load_in_8bit": false, "bnb_4bit_quant_type": "nf4"}""",
-        "bitsandbytes (4 bits, nf4)")]
-    [TestCase("""{"load_in_8bit": true}""", "bitsandbytes (8 bits)")]
-    [TestCase("""{"quant_method": "gptq", "bits": 4, "group_size": 128}""", "gptq (4 bits)")]
-    [TestCase("""{"quant_method": "awq", "bits": 4}""", "awq (4 bits)")]
-    [TestCase("""{"quant_method": "fp8", "fmt": "e4m3"}""", "fp8 (e4m3)")]
-    [TestCase("""{"quant_method": "mxfp4"}""", "mxfp4")]
-    [TestCase("""{"quant_method": "compressed-tensors", "format": "pack-quantized"}""", "compressed-tensors (pack-quantized)")]
+    [TestCase("""{"quant_method": "gptq", "bits": 5, "group_size": 128}""", "gptq (5 bits)")]
+    [TestCase("""{"quant_method": "gptq", "bits": 4, "checkpoint_format": "marlin"}""", "gptq (4 bits)")]
+    [TestCase("""{"quant_method": "awq", "bits": 4, "version": "gemv"}""", "awq (4 bits)")]
+    [TestCase("""{"quant_method": "fp8", "fmt": "e5m2"}""", "fp8 (e5m2)")]
+    [TestCase("""{"quant_method": "modelopt", "quant_algo": "NVFP4"}""", "modelopt")]
+    [TestCase("""{"quant_method": "compressed-tensors", "format": "nvfp4-pack-quantized"}""", "compressed-tensors (nvfp4-pack-quantized)")]
     [TestCase("""{"quant_method": "hqq"}""", "hqq")]
     [TestCase("""{"quant_method": null}""", "a method it does not name")]
     [TestCase("{}", "a method it does not name")]
@@ -51,29 +49,31 @@ public sealed class QuantizationTests : ModelTests
         Assert.That(LossOf(Load(files), "llama"), Is.EqualTo(ExpectedLoss("llama")).Within(1e-5));
     }
 
-    [TestCase("weight.absmax", "F32", "bitsandbytes (4 bits)")]
-    [TestCase("weight.quant_state.bitsandbytes__fp4", "U8", "bitsandbytes (4 bits)")]
-    [TestCase("SCB", "F32", "bitsandbytes (8 bits)")]
+    [TestCase("scales", "F16", "MLX, GPTQ or AWQ")]
+    [TestCase("weight_scale_2", "F32", "NVFP4")]
+    [TestCase("W_q", "U8", "HQQ")]
+    public void Tensors_of_a_method_are_told_when_the_configuration_is_silent(string name, string dtype, string method) =>
+        Assert.That(() => LoadWith(name, dtype), Throws.TypeOf<BadInputException>().With.Message.Contains(
+            $": the weights are quantised with {method}, as the tensor \"model.layers.0.mlp.up_proj.{name}\" shows, which is not supported; "));
+
     [TestCase("g_idx", "I32", "GPTQ")]
     [TestCase("qweight", "I32", "GPTQ or AWQ")]
     [TestCase("qzeros", "I32", "GPTQ or AWQ")]
-    [TestCase("scales", "F16", "MLX, GPTQ or AWQ")]
     [TestCase("weight_packed", "I32", "compressed-tensors")]
-    [TestCase("weight_scale", "F32", "FP8 or compressed-tensors")]
-    [TestCase("weight_scale_inv", "F32", "FP8")]
-    [TestCase("W_q", "U8", "HQQ")]
-    [TestCase("gate_up_proj_blocks", "U8", "MXFP4")]
-    public void Tensors_of_a_method_are_told_when_the_configuration_is_silent(string name, string dtype, string method)
+    public void Tensors_that_need_a_configuration_are_told_without_one(string name, string dtype, string method) =>
+        Assert.That(() => LoadWith(name, dtype), Throws.TypeOf<BadInputException>().With.Message.Contains(
+            $": the weights are quantised with {method}, as the tensor \"model.layers.0.mlp.up_proj.{name}\" shows, but ")
+            .And.Message.EndsWith("does not say how; add the \"quantization_config\" that the model was saved with."));
+
+    private TransformerModel LoadWith(string name, string dtype)
     {
         using var files = new EditedModel("llama");
         files.Tensors.Remove("model.layers.0.mlp.up_proj.weight");
         files.Put("model.layers.0.mlp.up_proj." + name, dtype, 4);
-        Assert.That(() => Load(files), Throws.TypeOf<BadInputException>().With.Message.StartsWith(
-            $"{files.WeightsPath}: the weights are quantised with {method}, as the tensor \"model.layers.0.mlp.up_proj.{name}\" shows, " +
-            "which is not supported; "));
+        return Load(files);
     }
 
-    [TestCase("F8_E4M3", "FP8")]
+    [TestCase("F8_E4M3", "FP8 without scales")]
     [TestCase("U8", "a method of U8 matrices")]
     [TestCase("I8", "a method of I8 matrices")]
     public void A_matrix_of_bytes_is_no_plain_weight(string dtype, string method)

@@ -26,8 +26,8 @@ public sealed class SmallStateOptimizerTests
         using var optimizer = new AdamW8Bit([("large", Parameter([64, 65])), ("small", Parameter([4095])), ("other", Parameter([4096]))]);
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(Described(optimizer.States[0]), Is.EqualTo(["state1 U8(64, 65)", "state2 U8(64, 65)", "absmax1 F32(17)", "absmax2 F32(17)",
-                "qmap1 F32(256)", "qmap2 F32(256)"]));
+            Assert.That(Described(optimizer.States[0]), Is.EqualTo(["state1 U8(64, 65)", "state2 U8(64, 65)",
+                "absmax1 F32(17)", "absmax2 F32(17)", "qmap1 F32(256)", "qmap2 F32(256)"]));
             Assert.That(Described(optimizer.States[1]), Is.EqualTo(["state1 F32(4095)", "state2 F32(4095)"]));
             Assert.That(Described(optimizer.States[2]), Has.Member("absmax2 F32(16)"));
             Assert.That(optimizer.States[2].Tables[0].Value, Is.SameAs(optimizer.States[0].Tables[0].Value), "one table for all");

@@ -124,8 +124,8 @@ internal sealed class DequantizePtx(DequantizeShape shape)
         }
         // The first of two codes is in the upper half of a byte.
         int shift = (8 * (number / 2)) + (number % 2 == 0 ? 4 : 0) - 2;
-        Add(text, $"{(shift < 0 ? "shl" : "shr")}.b32 at, codes{2 * group}, {Math.Abs(shift)};\nand.b32 at, at, 60;\nor.b32 at, at, sbase;\n");
-        Add(text, $"ld.shared.f32 x{number}, [at];\n");
+        Add(text, $"{(shift < 0 ? "shl" : "shr")}.b32 at, codes{2 * group}, {Math.Abs(shift)};\nand.b32 at, at, 60;\n");
+        Add(text, $"or.b32 at, at, sbase;\nld.shared.f32 x{number}, [at];\n");
     }
 
     private static void Add(StringBuilder text, FormattableString line) => text.Append(line.ToString(CultureInfo.InvariantCulture));

@@ -5,7 +5,8 @@ namespace PeftCore.Kernels.Ilgpu.Ampere.Quantized;
 
 /// <summary>Writes the macros of <see cref="StreamKernel"/> as PTX. In an m16n8k16 product lane l holds row l/4 of x and of W, and in each
 /// of four products four of the sixteen columns 16·(l mod 4) … of a block: any order of the summed index is right if both operands have
-/// it.</summary>
+/// it. Only the tables are read by ld.global.nc: a kernel that starts before the preceding one has ended must not take what that one writes
+/// for constant.</summary>
 internal sealed class StreamPtx(StreamShape shape)
 {
     private const int Blocks = StreamShape.Blocks, Products = 4;
@@ -31,27 +32,28 @@ internal sealed class StreamPtx(StreamShape shape)
         return true;
     }
 
-    // Arguments: addresses of the levels, of the dynamic map, and of the mean of the scales. A thread writes half of an entry of the table
-    // of pairs: 16 of its 32 copies.
+    // Arguments: addresses of the levels, of the dynamic map, and of the mean of the scales. A thread writes an entry of the table of
+    // pairs, 32 copies, from another bank on than its neighbours.
     private void Begin(StringBuilder text, string[] a)
     {
         Add(text, $".reg .u32 sbase, table, sumsAt;\n.reg .b32 codes<{2 * Blocks * Tiles}>, sources<{Blocks}>, nextSources<{Blocks}>;\n");
         Add(text, $".reg .f32 acc<{4 * Tiles}>, scale<{Tiles}>, zero;\n");
         Add(text, $"mov.u32 sbase, {PtxMacros.Shared};\nadd.u32 sbase, sbase, 1023;\nand.b32 sbase, sbase, 0xFFFFFC00;\n");
         text.Append(shape.StartsEarly ? "griddepcontrol.launch_dependents;\n" : "");
-        text.Append("{\n.reg .u32 t, entry, to, code, lane;\n.reg .u64 at;\n.reg .f32 low, high;\n.reg .b32 pair;\n.reg .pred few;\n" +
-            "mov.u32 t, %tid.x;\nshr.u32 entry, t, 1;\nshr.u32 code, entry, 4;\n");
-        Add(text, $"mad.wide.u32 at, code, 4, {a[0]};\nld.global.nc.f32 low, [at];\nand.b32 code, entry, 15;\n");
+        text.Append("{\n.reg .u32 t, entry, to, code, lane;\n.reg .u64 at;\n.reg .f32 low, high;\n.reg .b32 pair;\n" +
+            "mov.u32 t, %tid.x;\nshr.u32 code, t, 4;\n");
+        Add(text, $"mad.wide.u32 at, code, 4, {a[0]};\nld.global.nc.f32 low, [at];\nand.b32 code, t, 15;\n");
         Add(text, $"mad.wide.u32 at, code, 4, {a[0]};\nld.global.nc.f32 high, [at];\ncvt.rn.bf16x2.f32 pair, high, low;\n");
-        text.Append("mad.lo.u32 to, t, 64, sbase;\n");
-        for (int i = 0; i < 4; i++)
+        text.Append("mad.lo.u32 entry, t, 128, sbase;\n");
+        for (int i = 0; i < 8; i++)
         {
-            Add(text, $"st.shared.v4.b32 [to+{16 * i}], {{pair, pair, pair, pair}};\n");
+            Add(text, $"add.u32 to, t, {i};\nand.b32 to, to, 7;\nmad.lo.u32 to, to, 16, entry;\n");
+            text.Append("st.shared.v4.b32 [to], {pair, pair, pair, pair};\n");
         }
         if (shape.DoubleQuantized)
         {
-            Add(text, $"setp.lt.u32 few, t, 256;\nmad.wide.u32 at, t, 4, {a[1]};\nmad.lo.u32 to, t, 4, sbase;\n");
-            Add(text, $"@few ld.global.nc.f32 low, [at];\n@few st.shared.f32 [to+{StreamShape.MapAt}], low;\n");
+            Add(text, $"mad.wide.u32 at, t, 4, {a[1]};\nmad.lo.u32 to, t, 4, sbase;\nld.global.nc.f32 low, [at];\n");
+            Add(text, $"st.shared.f32 [to+{StreamShape.MapAt}], low;\n");
         }
         text.Append("and.b32 lane, t, 31;\nmad.lo.u32 table, lane, 4, sbase;\n");
         Add(text, $"shr.u32 to, t, 5;\nmad.lo.u32 sumsAt, to, {shape.WarpBytes}, sbase;\n");
@@ -85,7 +87,7 @@ internal sealed class StreamPtx(StreamShape shape)
             {
                 int first = 2 * ((u * Tiles) + t);
                 Add(text, $"mov.b32 codes{first}, 0;\nmov.b32 codes{first + 1}, 0;\n");
-                Add(text, $"@in ld.global.nc.L1::no_allocate.v2.b32 {{codes{first}, codes{first + 1}}}, [{a[t]}+{32 * u}];\n");
+                Add(text, $"@in ld.global.L1::no_allocate.v2.b32 {{codes{first}, codes{first + 1}}}, [{a[t]}+{32 * u}];\n");
             }
         }
         text.Append("}\n");
@@ -98,21 +100,21 @@ internal sealed class StreamPtx(StreamShape shape)
         Add(text, $"setp.gt.s32 in, {a[4]}, 0;\n");
         if (shape.DoubleQuantized)
         {
-            text.Append("mov.f32 mean, 0f00000000;\n@in ld.global.nc.f32 mean, [meanAt];\n");
+            text.Append("mov.f32 mean, 0f00000000;\n@in ld.global.f32 mean, [meanAt];\n");
         }
         for (int t = 0; t < Tiles; t++)
         {
             Add(text, $"mov.f32 scale{t}, 0f00000000;\n");
             if (shape.DoubleQuantized)
             {
-                Add(text, $"mov.u32 code, 0;\nmov.f32 outer, 0f00000000;\nadd.u64 at, {a[t]}, {a[2]};\n@in ld.global.nc.u8 code, [at];\n");
-                Add(text, $"shr.u64 at, {a[t]}, 8;\nmad.lo.u64 at, at, 4, {a[3]};\n@in ld.global.nc.f32 outer, [at];\n");
+                Add(text, $"mov.u32 code, 0;\nmov.f32 outer, 0f00000000;\nadd.u64 at, {a[t]}, {a[2]};\n@in ld.global.u8 code, [at];\n");
+                Add(text, $"shr.u64 at, {a[t]}, 8;\nmad.lo.u64 at, at, 4, {a[3]};\n@in ld.global.f32 outer, [at];\n");
                 Add(text, $"mad.lo.u32 code, code, 4, sbase;\nld.shared.f32 scale{t}, [code+{StreamShape.MapAt}];\n");
                 Add(text, $"mul.rn.f32 scale{t}, scale{t}, outer;\nadd.rn.f32 scale{t}, scale{t}, mean;\n");
             }
             else
             {
-                Add(text, $"mad.lo.u64 at, {a[t]}, 4, {a[2]};\n@in ld.global.nc.f32 scale{t}, [at];\n");
+                Add(text, $"mad.lo.u64 at, {a[t]}, 4, {a[2]};\n@in ld.global.f32 scale{t}, [at];\n");
             }
         }
         text.Append("}\n");
@@ -121,8 +123,8 @@ internal sealed class StreamPtx(StreamShape shape)
     // Arguments: address of the lane's columns in its row of x, bytes to the row eight below, rows left from its row on, columns left.
     private void Multiply(StringBuilder text, string[] a)
     {
-        Add(text, $"{{\n.reg .pred here, there, in;\n.reg .u64 next;\n.reg .b32 x<16>, b<2>;\n.reg .u32 at;\n.reg .f32 sum<{4 * Tiles}>, s<2>;\n");
-        Add(text, $"add.u64 next, {a[0]}, {a[1]};\n");
+        text.Append("{\n.reg .pred here, there, in;\n.reg .u64 next;\n.reg .b32 x<16>, b<2>;\n.reg .u32 at;\n");
+        Add(text, $".reg .f32 sum<{4 * Tiles}>, s<2>;\nadd.u64 next, {a[0]}, {a[1]};\n");
         for (int u = 0; u < Blocks; u++)
         {
             Add(text, $"setp.gt.s32 in, {a[3]}, {StreamShape.Block * u};\nsetp.gt.and.s32 here, {a[2]}, 0, in;\n");
@@ -134,10 +136,10 @@ internal sealed class StreamPtx(StreamShape shape)
             for (int half = 0; half < 2; half++)
             {
                 int x = 4 * half, offset = (2 * StreamShape.Block * u) + (16 * half);
-                Add(text, $"@here ld.global.nc.v4.b32 {{x{x}, x{x + 1}, x{x + 2}, x{x + 3}}}, [{a[0]}+{offset}];\n");
+                Add(text, $"@here ld.global.v4.b32 {{x{x}, x{x + 1}, x{x + 2}, x{x + 3}}}, [{a[0]}+{offset}];\n");
                 if (!shape.FewRows)
                 {
-                    Add(text, $"@there ld.global.nc.v4.b32 {{x{x + 8}, x{x + 9}, x{x + 10}, x{x + 11}}}, [next+{offset}];\n");
+                    Add(text, $"@there ld.global.v4.b32 {{x{x + 8}, x{x + 9}, x{x + 10}, x{x + 11}}}, [next+{offset}];\n");
                 }
             }
             for (int t = 0; t < Tiles; t++)
@@ -167,7 +169,8 @@ internal sealed class StreamPtx(StreamShape shape)
         }
         string sums = $"{{sum{4 * t}, sum{(4 * t) + 1}, sum{(4 * t) + 2}, sum{(4 * t) + 3}}}";
         string x = $"{{x{2 * j}, x{(2 * j) + 8}, x{(2 * j) + 1}, x{(2 * j) + 9}}}";
-        Add(text, $"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {sums}, {x}, {{b0, b1}}, {(j == 0 ? "{zero, zero, zero, zero}" : sums)};\n");
+        string before = j == 0 ? "{zero, zero, zero, zero}" : sums;
+        Add(text, $"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {sums}, {x}, {{b0, b1}}, {before};\n");
     }
 
     private void Stage(StringBuilder text)
@@ -189,8 +192,8 @@ internal sealed class StreamPtx(StreamShape shape)
             Add(text, $"ld.shared.f32 x, [at+{StreamShape.SumsAt + (warp * shape.WarpBytes)}];\nadd.f32 sum, sum, x;\n");
         }
         Add(text, $"mul.f32 sum, sum, {a[1]};\nsetp.ne.s64 has, {a[2]}, 0;\nsetp.ne.and.s32 narrow, {a[3]}, 0, has;\n");
-        Add(text, $"setp.eq.and.s32 wide, {a[3]}, 0, has;\nmov.f32 x, 0f00000000;\n@wide ld.global.nc.f32 x, [{a[2]}];\n");
-        Add(text, $"mov.b16 h, 0;\n@narrow ld.global.nc.b16 h, [{a[2]}];\nmov.b32 bits, {{none, h}};\n@narrow mov.b32 x, bits;\n");
+        Add(text, $"setp.eq.and.s32 wide, {a[3]}, 0, has;\nmov.f32 x, 0f00000000;\n@wide ld.global.f32 x, [{a[2]}];\n");
+        Add(text, $"mov.b16 h, 0;\n@narrow ld.global.b16 h, [{a[2]}];\nmov.b32 bits, {{none, h}};\n@narrow mov.b32 x, bits;\n");
         Add(text, $"add.f32 sum, sum, x;\nsetp.ne.s32 add, {a[4]}, 0;\nmov.f32 x, 0f00000000;\n");
         if (shape.Bf16Result)
         {

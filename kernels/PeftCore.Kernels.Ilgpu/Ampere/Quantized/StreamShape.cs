@@ -11,10 +11,10 @@ namespace PeftCore.Kernels.Ilgpu.Ampere.Quantized;
 /// 9.0).</param>
 internal readonly record struct StreamShape(int Tiles, bool FewRows, bool DoubleQuantized, bool Bf16Result, bool StartsEarly)
 {
-    public const int Warps = 16, Threads = 32 * Warps;
+    public const int Warps = 8, Threads = 32 * Warps;
 
     /// <summary>Thread blocks resident on a multiprocessor.</summary>
-    public const int BlocksPerProcessor = 2;
+    public const int BlocksPerProcessor = 3;
 
     /// <summary>Rows of x that are multiplied at a time: those of an m16n8k16 product.</summary>
     public const int Rows = 16;

@@ -2,7 +2,7 @@ using ILGPU;
 
 namespace PeftCore.Kernels.Ilgpu.Portable.Elements;
 
-/// <summary>One parameter of an Adafactor step: matrices of the same shape, each with moments of its rows and columns. A parameter that is no
+/// <summary>One parameter of an Adafactor step: matrices of one shape, each with moments of its rows and columns. A parameter that is no
 /// matrix has as many rows as elements and no moments of columns. Positions count F32 or BF16 elements from address 0.</summary>
 internal struct AdafactorSlot
 {

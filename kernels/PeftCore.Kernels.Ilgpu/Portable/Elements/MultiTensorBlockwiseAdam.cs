@@ -13,8 +13,8 @@ internal struct BlockwiseSlot : ITensorSlot
     public readonly int Length => Count;
 }
 
-/// <summary>One AdamW step of many parameters with 8-bit moments, in one launch; a chunk is whole blocks of 256. The twin of the processor's
-/// BlockwiseAdamBody, which explains the step.</summary>
+/// <summary>One AdamW step of many parameters with 8-bit moments, in one launch; a chunk is whole blocks of 256. The processor's
+/// BlockwiseAdamBody explains the step.</summary>
 internal readonly struct MultiTensorBlockwiseAdam : IKernel<MultiTensorArgs<BlockwiseSlot>>
 {
     private const int Block = BlockwiseAdamFactors.BlockSize;

@@ -44,7 +44,7 @@ internal readonly struct FourBitDequantize<TElement> : IKernel<FourBitDequantize
             return args.Scales[block];
         }
 
-        float product = args.Map[args.ScaleCodes[block]] * args.ScaleScales[block / args.ScaleBlock];
+        float product = args.Map[(int)args.ScaleCodes[block]] * args.ScaleScales[block / args.ScaleBlock];
         // The exclusive or keeps the compiler from fusing product and sum, which would round once instead of twice.
         return Interop.IntAsFloat(Interop.FloatAsInt(product) ^ args.Zero) + args.Mean[0];
     }

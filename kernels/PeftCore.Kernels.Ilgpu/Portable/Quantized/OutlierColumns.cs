@@ -110,7 +110,7 @@ internal readonly struct OutlierGemm<TElement, TResult> : IKernel<OutlierGemmArg
             for (int j = 1; j <= count; j++)
             {
                 int k = args.Columns[j];
-                TElement w = TElement.FromFloat(Int8Unit.Value(args.Weight[(column * args.K) + k], scale));
+                var w = TElement.FromFloat(Int8Unit.Value(args.Weight[(column * args.K) + k], scale));
                 sum += TElement.ToFloat(args.X[(row * args.K) + k]) * TElement.ToFloat(w);
             }
 

@@ -63,7 +63,8 @@ internal sealed class GemmLauncher : IDisposable
         if (HaveQuantized(terms))
         {
             var others = Stream(terms, c, 1, ref accumulate, bias);
-            (terms, bias) = (CollectionsMarshal.AsSpan(others), null);
+            terms = CollectionsMarshal.AsSpan(others);
+            bias = null;
         }
         CountFlops(terms, c);
         if (terms.Length == 0 || c.Count == 0 || TryProducts(terms, c, 1, accumulate, bias))

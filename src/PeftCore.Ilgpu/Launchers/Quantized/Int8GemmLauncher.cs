@@ -40,8 +40,8 @@ internal sealed class Int8GemmLauncher(LaunchContext gpu)
             MemoryKind.Workspace);
         var space = gpu.Device.Space;
         nint address = Address(workspace);
-        ArrayView<sbyte> codes = space.View<sbyte>(address, (long)m * k);
-        ArrayView<float> scales = space.View<float>(address + (nint)parts.Scales, m);
+        var codes = space.View<sbyte>(address, (long)m * k);
+        var scales = space.View<float>(address + (nint)parts.Scales, m);
         ArrayView<int> flags = gpu.None<int>(), outliers = flags;
         if (threshold > 0)
         {
@@ -145,7 +145,8 @@ internal sealed class Int8GemmLauncher(LaunchContext gpu)
         }
     }
 
-    private readonly record struct ProductLaunch(Int8GemmLauncher Launcher, Tensor X, Tensor Weight, Tensor Y, bool Accumulate) : IElementLaunch
+    private readonly record struct ProductLaunch(Int8GemmLauncher Launcher, Tensor X, Tensor Weight, Tensor Y, bool Accumulate)
+        : IElementLaunch
     {
         public void WithElement<TElement>() where TElement : unmanaged, IElement<TElement> =>
             DTypeSwitch.Element(Y.DType, new ProductLaunch<TElement>(this));

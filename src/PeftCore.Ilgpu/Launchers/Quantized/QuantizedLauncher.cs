@@ -1,6 +1,5 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
-using ILGPU;
 using PeftCore.Kernels;
 using PeftCore.Kernels.Ilgpu;
 using PeftCore.Kernels.Ilgpu.Ampere.Quantized;
@@ -108,7 +107,8 @@ internal sealed class QuantizedLauncher(LaunchContext gpu, QuantizedTables table
         gpu.Device.Memory.Download(device.Address, MemoryMarshal.AsBytes(scales.AsSpan()));
         byte[] stored = new byte[parts.Bytes - parts.Scales];
         var codes = stored.AsSpan(0, scales.Length);
-        var scaleScales = MemoryMarshal.Cast<byte, float>(stored.AsSpan((int)(parts.ScaleScales - parts.Scales)))[..(int)parts.ScaleScaleCount];
+        var rest = MemoryMarshal.Cast<byte, float>(stored.AsSpan((int)(parts.ScaleScales - parts.Scales)));
+        var scaleScales = rest[..(int)parts.ScaleScaleCount];
         float mean = ScaleCodes.Quantize(scales, QuantizedFormat.ScaleBlock, codes, scaleScales);
         MemoryMarshal.Write(stored.AsSpan((int)(parts.Mean - parts.Scales)), mean);
         gpu.Device.Memory.Upload(stored, weight.ScaleAddress);

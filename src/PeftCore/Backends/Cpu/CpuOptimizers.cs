@@ -84,7 +84,8 @@ internal sealed class CpuOptimizers(CpuStream stream, PackedWeights? packed) : C
             }
         }
         var cost = new LaunchCost("8-bit AdamW", new Work(0, bytes));
-        Launch(cost, (bodies: bodies.ToArray(), lengths: lengths.ToArray(), small: smallBodies.ToArray(), smallLengths: smallLengths.ToArray()),
+        Launch(cost,
+            (bodies: bodies.ToArray(), lengths: lengths.ToArray(), small: smallBodies.ToArray(), smallLengths: smallLengths.ToArray()),
             static (c, s) =>
             {
                 MultiTensorLoop.For(c.bodies, c.lengths, s.Pool);

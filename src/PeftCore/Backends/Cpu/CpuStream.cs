@@ -30,7 +30,8 @@ internal sealed class CpuStream(WorkerPool pool) : IKernelProfiler
     public Parts PartsOf(in CpuTensorView view) => new(view.Count, Math.Max(4, MaxSpanBytes / sizeof(float) / 4 * 4));
 
     /// <summary>Parts of the elements, each of whole blocks of elements that share a scale; the last may end within one.</summary>
-    public Parts PartsOf(in CpuTensorView view, int block) => new(view.Count, Math.Max(block, MaxSpanBytes / sizeof(float) / block * block));
+    public Parts PartsOf(in CpuTensorView view, int block) =>
+        new(view.Count, Math.Max(block, MaxSpanBytes / sizeof(float) / block * block));
 
     /// <summary>Parts of the rows of a matrix, for a kernel that treats rows alone.</summary>
     public Parts RowPartsOf(in CpuTensorView view) =>

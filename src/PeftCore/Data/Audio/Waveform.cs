@@ -55,9 +55,12 @@ public sealed class Waveform
     /// <summary>The log-mel spectrogram, at Whisper's rate of 16 kHz and with its frames of 10 ms.</summary>
     /// <param name="bins">Mel filters, from 0 to 8 kHz.</param>
     /// <returns>(bins, frames)</returns>
+    /// <exception cref="ArgumentOutOfRangeException">There is no filter, or more of them than frequencies of a frame.</exception>
     public float[,] Spectrogram(int bins = 80)
     {
         var sizes = new MelSizes(bins);
+        ArgumentOutOfRangeException.ThrowIfLessThan(bins, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(bins, sizes.Window / 2 + 1);
         float[] samples = At(sizes.Rate).Samples;
         int length = Math.Max(samples.Length, sizes.Window), frames = length / sizes.Hop;
         float[] values = new LogMelSpectrogram(sizes).Of(samples, length);

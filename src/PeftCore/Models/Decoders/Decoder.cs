@@ -158,7 +158,7 @@ internal sealed class Decoder : CausalModel
     public override ModelInputs ToInputs(InputArrays arrays)
     {
         ArgumentNullException.ThrowIfNull(arrays);
-        if (Spec.PositionsOfMask && arrays is { Mask: { } mask, Positions: null })
+        if (Spec.PositionsOfMask && arrays is { Mask: { } mask, Positions: null, BatchSize: > 0 } && mask.Length >= arrays.BatchSize)
         {
             arrays = arrays with { Positions = PositionsOf(mask, arrays.BatchSize) };
         }

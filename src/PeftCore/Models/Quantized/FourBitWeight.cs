@@ -134,7 +134,7 @@ internal sealed class FourBitWeight : CodedWeight
         if (format.DoubleQuantized)
         {
             yield return StoredParts.ToFile(name + NestedAbsmax, "F32", [parts.ScaleScaleCount], value, parts.ScaleScales);
-            yield return SafetensorsTensor.Of(name + NestedMap, "F32", [DynamicMap.Count], DynamicMap.Signed.Values);
+            yield return SafetensorsTensor.Of(name + NestedMap, "F32", [DynamicMap.Count], [.. DynamicMap.Signed.Values]);
             using var part = value.UnscopedBytes(parts.Mean, sizeof(float));
             float mean = MemoryMarshal.Read<float>(part.ToBytes());
             state.Append(CultureInfo.InvariantCulture, $", \"nested_blocksize\": {QuantizedFormat.ScaleBlock}, \"nested_dtype\": \"float32\", ")

@@ -29,18 +29,8 @@ internal sealed class RequantizationError
     }
 
     /// <summary>A sentence about all weights; null if none is quantised.</summary>
-    public string? Sentence
-    {
-        get
-        {
-            if (_weights == 0)
-            {
-                return null;
-            }
-            double error = 100 * Math.Sqrt(_errors / Math.Max(_squares, double.Epsilon));
-            return FormattableString.Invariant($"{_weights} merged weights were rounded to {string.Join(", ", _formats)} again, with a relative ")
-                + FormattableString.Invariant($"error of {error:0.##} % ({100 * _worst:0.##} % in the worst weight): to lose nothing, keep the ")
-                + "adapter beside the base, or merge it into the base without quantisation";
-        }
-    }
+    public string? Sentence => _weights == 0 ? null : string.Create(System.Globalization.CultureInfo.InvariantCulture,
+        $"{_weights} merged weights were rounded to {string.Join(", ", _formats)} again, with a relative error of "
+        + $"{100 * Math.Sqrt(_errors / Math.Max(_squares, double.Epsilon)):0.##} % ({100 * _worst:0.##} % in the worst weight): keep the adapter "
+        + $"beside the base, or merge it into the base without quantisation, to lose nothing");
 }

@@ -1,5 +1,4 @@
 using PeftCore.Nn;
-using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Selective;
 
