@@ -153,6 +153,22 @@ public sealed class QuantizedKernelTests
     }
 
     [Test]
+    public void Numbers_of_any_magnitude_are_rounded_to_f16_before_their_code()
+    {
+        Random random = new(6);
+        float[] x = [.. Enumerable.Range(0, 4096).Select(_ => (float)((random.NextDouble() - 0.5) * Math.Pow(2, random.Next(-26, 17))))];
+        foreach (float largest in (float[])[60000f, 1f, 1e-4f, 3e-7f])
+        {
+            float[] row = [largest, .. x.Where(number => Math.Abs(number) < largest)];
+            sbyte[] codes = new sbyte[row.Length];
+            float scale = RowCodes.Quantize(row, codes);
+            Assert.That(scale, Is.EqualTo((float)(Half)largest));
+            Assert.That(codes, Is.EqualTo(Array.ConvertAll(row, number =>
+                (sbyte)MathF.Round((float)(Half)number * (1 / scale * 127), MidpointRounding.ToEven))));
+        }
+    }
+
+    [Test]
     public void A_block_of_zeros_stays_zero([Values("NF4", "FP4", "Int8")] string codes, [Values] bool doubled)
     {
         var kind = Enum.Parse<QuantizedKind>(codes);
