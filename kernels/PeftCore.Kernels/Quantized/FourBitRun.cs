@@ -99,7 +99,7 @@ internal static unsafe class FourBitRun
 
     // 32 codes in the order of their numbers, a byte each.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static (Vector128<byte> Low, Vector128<byte> High) Unpack(Vector128<byte> pairs)
+    public static (Vector128<byte> Low, Vector128<byte> High) Unpack(Vector128<byte> pairs)
     {
         var mask = Vector128.Create((byte)15);
         Vector128<byte> even = (pairs.AsUInt16() >>> 4).AsByte() & mask, odd = pairs & mask;
