@@ -53,9 +53,10 @@ internal static unsafe class FourBitRun
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void DecodeGroup(byte* from, Vector512<float> table, float* y)
     {
-        var (low, high) = Unpack(Vector128.Load(from));
-        Avx512F.PermuteVar16x32(table, Avx512F.ConvertToVector512Int32(low)).Store(y);
-        Avx512F.PermuteVar16x32(table, Avx512F.ConvertToVector512Int32(high)).Store(y + 16);
+        Vector128<byte> pairs = Vector128.Load(from), mask = Vector128.Create((byte)15);
+        Vector128<byte> even = (pairs.AsUInt16() >>> 4).AsByte() & mask, odd = pairs & mask;
+        Avx512F.PermuteVar16x32(table, Avx512F.ConvertToVector512Int32(Sse2.UnpackLow(even, odd))).Store(y);
+        Avx512F.PermuteVar16x32(table, Avx512F.ConvertToVector512Int32(Sse2.UnpackHigh(even, odd))).Store(y + 16);
     }
 
     internal static void Decode256(byte* codes, float* levels, float scale, long first, int count, float* y)
@@ -99,7 +100,7 @@ internal static unsafe class FourBitRun
 
     // 32 codes in the order of their numbers, a byte each.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static (Vector128<byte> Low, Vector128<byte> High) Unpack(Vector128<byte> pairs)
+    private static (Vector128<byte> Low, Vector128<byte> High) Unpack(Vector128<byte> pairs)
     {
         var mask = Vector128.Create((byte)15);
         Vector128<byte> even = (pairs.AsUInt16() >>> 4).AsByte() & mask, odd = pairs & mask;

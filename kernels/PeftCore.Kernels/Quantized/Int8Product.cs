@@ -99,8 +99,8 @@ internal static unsafe class Int8Product
             Operand.F32(new ReadOnlySpan<float>(b, n * count), count), true, y, n, 1, true, pool);
     }
 
-    private readonly struct QuantizeRows(float* x, int k, sbyte* codes, int stride, float* scales, int* sums, float threshold, int[] outliers,
-        bool clearColumns, WorkerPool pool) : IRangeBody
+    private readonly struct QuantizeRows(float* x, int k, sbyte* codes, int stride, float* scales, int* sums, float threshold,
+        int[] outliers, bool clearColumns, WorkerPool pool) : IRangeBody
     {
         private readonly float* _x = x, _scales = scales;
         private readonly sbyte* _codes = codes;

@@ -50,6 +50,17 @@ internal readonly unsafe struct QuantizedMatrix(QuantizedKind kind, int blockSiz
     /// <summary>Bits of a code.</summary>
     public int CodeBits => kind == QuantizedKind.Int8 ? 8 : 4;
 
+    /// <summary>Reads the scales of adjacent blocks, so that a loop over codes has no branch or call: those would keep its vectors in
+    /// memory.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public void LoadScales(long block, int count, float* into)
+    {
+        for (int i = 0; i < count; i++)
+        {
+            into[i] = ScaleOf(block + i);
+        }
+    }
+
     /// <summary>The scale of a block.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public float ScaleOf(long block) => _scales != null ? _scales[block] : doubled[block];

@@ -5,7 +5,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Tests.Peft;
 
-/// <summary>Every method with all settings on a base of NF4 and of INT8: what works beside a quantised weight, and what is refused.</summary>
+/// <summary>Every method with all settings on a base of NF4 and of INT8: what works beside quantised weights, what is refused.</summary>
 [TestFixtureSource(nameof(Cases))]
 public sealed class QuantizedBaseTests(MethodCase method, Family family, string codes)
 {

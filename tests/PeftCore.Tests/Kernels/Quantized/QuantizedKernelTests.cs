@@ -48,8 +48,8 @@ public sealed class QuantizedKernelTests
     }
 
     [Test]
-    public void A_row_of_few_has_the_bits_it_has_alone([Values("NF4", "FP4", "Int8")] string codes, [Values(33, 64, 1100)] int k, [Values(3, 17, 400)] int n,
-        [Values] bool transB)
+    public void A_row_of_few_has_the_bits_it_has_alone([Values("NF4", "FP4", "Int8")] string codes, [Values(33, 64, 1100)] int k,
+        [Values(3, 17, 400)] int n, [Values] bool transB)
     {
         var kind = Enum.Parse<QuantizedKind>(codes);
         using WorkerPool pool = new(2);
@@ -144,8 +144,8 @@ public sealed class QuantizedKernelTests
     }
 
     [Test]
-    public void Codes_of_any_size_are_those_of_the_plain_loop([Values("NF4", "FP4", "Int8")] string codes, [Values] bool doubled, [Values(1, 3, 65)] int rows,
-        [Values(1, 63, 64, 129, 1000)] int columns)
+    public void Codes_of_any_size_are_those_of_the_plain_loop([Values("NF4", "FP4", "Int8")] string codes, [Values] bool doubled,
+        [Values(1, 3, 65)] int rows, [Values(1, 63, 64, 129, 1000)] int columns)
     {
         var kind = Enum.Parse<QuantizedKind>(codes);
         using NaiveQuantized w = new(Numbers.Random(rows, rows * columns, 3f), rows, columns, kind, doubled);
