@@ -100,9 +100,17 @@ internal static unsafe class DotProducts<TSimd, TVector>
             for (int i = start; i < end; i += rows)
             {
                 int present = Math.Min(rows, end - i);
+                bool direct = few == 1 && present == 4 && TSimd.Count == Vector512<float>.Count && FourBitDots.Suits(product.A.Quantized);
                 for (int step = 0; step < product.K; step += Steps)
                 {
                     int steps = Math.Min(Steps, product.K - step);
+                    if (direct)
+                    {
+                        var dots = FourBitDots.FourByOne(product.A.Quantized, i, step, steps, _rows + step);
+                        Put(product.C + (i * product.RowStride), product.RowStride, dots, 4, product.Accumulate || step > 0);
+                        continue;
+                    }
+
                     for (int r = 0; r < present; r++)
                     {
                         product.A.LoadRow(i + r, step, steps, scratch.Pointer + (r * Steps));

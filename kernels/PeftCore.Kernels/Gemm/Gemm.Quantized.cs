@@ -5,8 +5,8 @@ namespace PeftCore.Kernels;
 internal static unsafe partial class Gemm
 {
     /// <summary>C (m×n, row stride ldc) = alpha·A·op(B), plus C when accumulating. A is m×k; B is k×n (n×k when transB).</summary>
-    public static void MultiplyQuantized(int m, int n, int k, Operand a, QuantizedMatrix b, bool transB, Span<float> c, int ldc, float alpha,
-        bool accumulate, WorkerPool pool) =>
+    public static void MultiplyQuantized(int m, int n, int k, Operand a, QuantizedMatrix b, bool transB, Span<float> c, int ldc,
+        float alpha, bool accumulate, WorkerPool pool) =>
         MultiplyQuantized(m, n, k, a, b, transB, c, ldc, alpha, accumulate, pool, Best);
 
     internal static void MultiplyQuantized(int m, int n, int k, Operand a, QuantizedMatrix b, bool transB, Span<float> c, int ldc,

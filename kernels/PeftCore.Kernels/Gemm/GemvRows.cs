@@ -16,7 +16,8 @@ internal static unsafe class GemvRows<TSimd, TVector>
 
     /// <summary>Whether the product has few rows, each of which gets the same sums as if it were alone.</summary>
     public static bool Suits(in MatrixProduct product) =>
-        !product.B.StepsAdjacent && !product.B.IsQuantized && product.ColumnStride == 1 && product.N >= TSimd.Count && product.M <= Gemm.MaxInvariantRows;
+        !product.B.StepsAdjacent && !product.B.IsQuantized && product.ColumnStride == 1
+            && product.N >= TSimd.Count && product.M <= Gemm.MaxInvariantRows;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static void Run(in MatrixProduct product, WorkerPool pool)

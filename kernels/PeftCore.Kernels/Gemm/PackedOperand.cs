@@ -48,6 +48,9 @@ internal readonly unsafe struct PackedOperand(byte* data, ElementType type, nint
         ElementDispatch.Run(type, new PackAction(this, row, used, width, step, steps, panel));
     }
 
+    /// <summary>The quantised matrix; null for other operands.</summary>
+    public QuantizedMatrix* Quantized => _quantized;
+
     /// <summary>Dequantises some steps of a row whose elements are adjacent.</summary>
     public void LoadRow(int row, int step, int steps, float* into) => QuantizedRun.Load(_quantized, row, step, steps, into);
 

@@ -2,8 +2,8 @@ using System.Numerics;
 
 namespace PeftCore.Kernels;
 
-/// <summary>Conversions between numbers and codes of four bits, in blocks scaled by their largest magnitude, bit by bit as bitsandbytes 0.50
-/// computes them. Held to files that it wrote.</summary>
+/// <summary>Conversions between numbers and codes of four bits, in blocks scaled by their largest magnitude, bit by bit as bitsandbytes
+/// 0.50 computes them. Held to files that it wrote.</summary>
 internal static class FourBitCodes
 {
     private const int Chunk = 64;

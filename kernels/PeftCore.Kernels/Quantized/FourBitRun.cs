@@ -8,6 +8,9 @@ namespace PeftCore.Kernels;
 /// <see cref="FourBitCodes.Dequantize"/> is the readable twin, with the same bits.</summary>
 internal static unsafe class FourBitRun
 {
+    /// <summary>Numbers that are decoded at once: from a multiple of it on they lie in one block.</summary>
+    public const int Group = 32;
+
     /// <summary>y = level·scale of adjacent numbers of one block.</summary>
     /// <param name="codes">All codes.</param>
     /// <param name="levels">The sixteen levels.</param>
@@ -36,20 +39,31 @@ internal static unsafe class FourBitRun
     {
         var table = Vector512.Load(levels) * scale;
         byte* from = Start(codes, levels, scale, ref first, ref count, ref y);
-        for (; count >= 32; count -= 32, from += 16, y += 32)
+        for (; count >= Group; count -= Group, from += Group / 2, y += Group)
         {
-            var (low, high) = Unpack(Vector128.Load(from));
-            Avx512F.PermuteVar16x32(table, Avx512F.ConvertToVector512Int32(low)).Store(y);
-            Avx512F.PermuteVar16x32(table, Avx512F.ConvertToVector512Int32(high)).Store(y + 16);
+            DecodeGroup(from, table, y);
         }
         DecodeScalar(from, levels, scale, 0, count, y);
+    }
+
+    /// <summary>Decodes 32 numbers with AVX-512.</summary>
+    /// <param name="from">Their codes.</param>
+    /// <param name="table">The levels times the scale.</param>
+    /// <param name="y">The numbers.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void DecodeGroup(byte* from, Vector512<float> table, float* y)
+    {
+        Vector128<byte> pairs = Vector128.Load(from), mask = Vector128.Create((byte)15);
+        Vector128<byte> even = (pairs.AsUInt16() >>> 4).AsByte() & mask, odd = pairs & mask;
+        Avx512F.PermuteVar16x32(table, Avx512F.ConvertToVector512Int32(Sse2.UnpackLow(even, odd))).Store(y);
+        Avx512F.PermuteVar16x32(table, Avx512F.ConvertToVector512Int32(Sse2.UnpackHigh(even, odd))).Store(y + 16);
     }
 
     internal static void Decode256(byte* codes, float* levels, float scale, long first, int count, float* y)
     {
         Vector256<float> lower = Vector256.Load(levels) * scale, upper = Vector256.Load(levels + 8) * scale;
         byte* from = Start(codes, levels, scale, ref first, ref count, ref y);
-        for (; count >= 32; count -= 32, from += 16, y += 32)
+        for (; count >= Group; count -= Group, from += Group / 2, y += Group)
         {
             var (low, high) = Unpack(Vector128.Load(from));
             LookUp(lower, upper, low).Store(y);

@@ -18,10 +18,15 @@ internal enum Int8Level
 }
 
 /// <summary>Dot products of four rows of W with three rows of x, signed bytes, as sums of 32 bits: exact for up to 133,000 steps.</summary>
-/// <param name="w">Addresses of four rows of W; a missing row repeats another.</param>
-/// <param name="x">Addresses of three rows of x.</param>
+/// <param name="w0">The first row of W, and so on.</param>
+/// <param name="w1">The second.</param>
+/// <param name="w2">The third.</param>
+/// <param name="w3">The fourth.</param>
+/// <param name="x0">The first row of x.</param>
+/// <param name="x1">The second.</param>
+/// <param name="x2">The third.</param>
 /// <param name="steps">Bytes of a row.</param>
-internal readonly unsafe ref struct Int8Tile(ReadOnlySpan<nint> w, ReadOnlySpan<nint> x, int steps)
+internal readonly unsafe ref struct Int8Tile(sbyte* w0, sbyte* w1, sbyte* w2, sbyte* w3, sbyte* x0, sbyte* x1, sbyte* x2, int steps)
 {
     /// <summary>Rows of W and of x.</summary>
     public const int RowsOfW = 4, RowsOfX = 3;
@@ -29,8 +34,8 @@ internal readonly unsafe ref struct Int8Tile(ReadOnlySpan<nint> w, ReadOnlySpan<
     /// <summary>Bytes of a vector of vpdpbusd.</summary>
     public const int VnniBytes = 32;
 
-    private readonly sbyte* _w0 = (sbyte*)w[0], _w1 = (sbyte*)w[1], _w2 = (sbyte*)w[2], _w3 = (sbyte*)w[3];
-    private readonly sbyte* _x0 = (sbyte*)x[0], _x1 = (sbyte*)x[1], _x2 = (sbyte*)x[2];
+    private readonly sbyte* _w0 = w0, _w1 = w1, _w2 = w2, _w3 = w3;
+    private readonly sbyte* _x0 = x0, _x1 = x1, _x2 = x2;
 
     private readonly int _steps = steps;
 

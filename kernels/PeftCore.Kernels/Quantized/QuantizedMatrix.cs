@@ -50,6 +50,17 @@ internal readonly unsafe struct QuantizedMatrix(QuantizedKind kind, int blockSiz
     /// <summary>Bits of a code.</summary>
     public int CodeBits => kind == QuantizedKind.Int8 ? 8 : 4;
 
+    /// <summary>Reads the scales of adjacent blocks, so that a loop over codes has no branch or call: those would keep its vectors in
+    /// memory.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public void LoadScales(long block, int count, float* into)
+    {
+        for (int i = 0; i < count; i++)
+        {
+            into[i] = ScaleOf(block + i);
+        }
+    }
+
     /// <summary>The scale of a block.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public float ScaleOf(long block) => _scales != null ? _scales[block] : doubled[block];
@@ -59,11 +70,12 @@ internal readonly unsafe struct QuantizedMatrix(QuantizedKind kind, int blockSiz
 /// <param name="codes">A byte for each scale.</param>
 /// <param name="scales">The scales of blocks of scales.</param>
 /// <param name="mean">The mean.</param>
-/// <param name="blockSize">Scales of a block.</param>
+/// <param name="blockSize">Scales of a block, a power of two.</param>
 internal readonly unsafe struct QuantizedScales(byte* codes, float* scales, float* mean, int blockSize)
 {
     private readonly byte* _codes = codes;
     private static readonly float* _map = FixedTable.Of(DynamicMap.Signed.Values);
+    private readonly int _shift = BitOperations.Log2((uint)blockSize);
 
     private readonly float* _scales = scales, _mean = mean;
 
@@ -79,6 +91,6 @@ internal readonly unsafe struct QuantizedScales(byte* codes, float* scales, floa
     public float this[long block]
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => _map[_codes[block]] * _scales[block / blockSize] + *_mean;
+        get => _map[_codes[block]] * _scales[block >> _shift] + *_mean;
     }
 }

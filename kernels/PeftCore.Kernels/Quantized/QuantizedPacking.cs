@@ -1,4 +1,6 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace PeftCore.Kernels;
 
@@ -13,6 +15,11 @@ internal static unsafe class QuantizedPacking
     [SkipLocalsInit]
     public static void Pack(QuantizedMatrix* matrix, bool stepsAdjacent, int row, int used, int width, int step, int steps, float* panel)
     {
+        if (!stepsAdjacent && CanPackGroups(matrix, row, used, width))
+        {
+            PackGroups(matrix, row, step, steps, panel);
+            return;
+        }
         if (!stepsAdjacent)
         {
             for (int p = 0; p < steps; p++, panel += width)
@@ -33,6 +40,24 @@ internal static unsafe class QuantizedPacking
             }
             Packing.Transpose<Float32Element>((byte*)rows, Chunk, used, width, count, panel + (nint)first * width);
             first += count;
+        }
+    }
+
+    // A panel of 32 rows whose codes of each step are one group of a block.
+    private static bool CanPackGroups(QuantizedMatrix* matrix, int row, int used, int width) => Avx512F.IsSupported
+        && matrix->Kind != QuantizedKind.Int8 && used == FourBitRun.Group && width == FourBitRun.Group
+        && ((row | matrix->Columns) & (FourBitRun.Group - 1)) == 0;
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void PackGroups(QuantizedMatrix* matrix, int row, int step, int steps, float* panel)
+    {
+        var levels = Vector512.Load(FourBitLevels.Address(matrix->Kind));
+        byte* codes = matrix->Codes;
+        int shift = matrix->BlockShift, columns = matrix->Columns;
+        long first = (long)step * columns + row;
+        for (int p = 0; p < steps; p++, first += columns, panel += FourBitRun.Group)
+        {
+            FourBitRun.DecodeGroup(codes + (first >> 1), levels * matrix->ScaleOf(first >> shift), panel);
         }
     }
 }

@@ -1,4 +1,6 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace PeftCore.Kernels;
 
@@ -41,6 +43,14 @@ internal static unsafe class QuantizedRun
         byte* codes = matrix->Codes;
         float* levels = FourBitLevels.Address(matrix->Kind);
         int blockSize = matrix->BlockSize;
+        if (Avx512F.IsSupported && (first & (FourBitRun.Group - 1)) == 0)
+        {
+            var table = Vector512.Load(levels);
+            for (; count >= FourBitRun.Group; first += FourBitRun.Group, count -= FourBitRun.Group, y += FourBitRun.Group)
+            {
+                FourBitRun.DecodeGroup(codes + (first >> 1), table * matrix->ScaleOf(first >> matrix->BlockShift), y);
+            }
+        }
         for (int length; count > 0; first += length, count -= length, y += length)
         {
             length = Math.Min(count, blockSize - (int)(first & (blockSize - 1)));

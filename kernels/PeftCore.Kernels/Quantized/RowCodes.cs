@@ -32,23 +32,16 @@ internal static class RowCodes
             return scale;
         }
         float factor = 1 / scale * Largest;
-        const int Chunk = 256;
-        var half = stackalloc Half[Chunk];
         fixed (float* from = x)
         fixed (sbyte* to = codes)
         {
-            for (int first = 0; first < x.Length; first += Chunk)
-            {
-                int count = Math.Min(Chunk, x.Length - first);
-                Float16Element.FromFloat(from + first, (byte*)half, count);
-                Round(half, factor, count, to + first);
-            }
+            Round(from, factor, x.Length, to);
         }
         return scale;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static unsafe void Round(Half* x, float factor, int count, sbyte* codes)
+    private static unsafe void Round(float* x, float factor, int count, sbyte* codes)
     {
         int i = 0;
         for (; i <= count - 16; i += 16)
@@ -59,14 +52,26 @@ internal static class RowCodes
         }
         for (; i < count; i++)
         {
-            codes[i] = (sbyte)MathF.Round((float)x[i] * factor, MidpointRounding.ToEven);
+            codes[i] = (sbyte)MathF.Round(Rounded(x[i]) * factor, MidpointRounding.ToEven);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static unsafe Vector256<int> Rounded(Half* x, float factor) =>
-        (Float16Element.Load8((byte*)x) * factor + Vector256.Create(RoundingOffset)).AsInt32()
+    private static unsafe Vector256<int> Rounded(float* x, float factor) =>
+        (ToF16(Vector256.Load(x)) * factor + Vector256.Create(RoundingOffset)).AsInt32()
             - Vector256.Create(BitConverter.SingleToInt32Bits(RoundingOffset));
+
+    // The nearest number of F16, ties to even: 11 bits of significand, and steps of 2⁻²⁴, those of F32 from 0.5 on, below 2⁻¹⁴. A number
+    // beyond F16 makes the scale infinite, so its code does not matter.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> ToF16(Vector256<float> x)
+    {
+        Vector256<uint> bits = x.AsUInt32(), sign = bits & Vector256.Create(0x80000000u), magnitude = bits ^ sign;
+        var normal = (magnitude + Vector256.Create(0xFFFu) + ((magnitude >> 13) & Vector256<uint>.One)) & Vector256.Create(0xFFFFE000u);
+        var small = (magnitude.AsSingle() + Vector256.Create(0.5f) - Vector256.Create(0.5f)).AsUInt32();
+        var isSmall = Vector256.LessThan(magnitude.AsInt32(), Vector256.Create(0x38800000)).AsUInt32();
+        return (Vector256.ConditionalSelect(isSmall, small, normal) | sign).AsSingle();
+    }
 
     /// <summary>y = code·(scale/127) of one row.</summary>
     public static void Dequantize(ReadOnlySpan<sbyte> codes, float scale, Span<float> y)

@@ -75,6 +75,11 @@ public static class TensorBackendExtensions
         /// <summary>Copies the stored bytes to the host.</summary>
         internal byte[] ToBytes()
         {
+            if (tensor.Format is not null)
+            {
+                using var stored = tensor.UnscopedBytes(0, (int)tensor.ByteCount);
+                return stored.ToBytes();
+            }
             byte[] bytes = new byte[tensor.ByteCount];
             int size = tensor.DType.Size;
             foreach (var (first, chunk) in tensor.Chunks())

@@ -41,7 +41,7 @@ internal sealed record QuantizedFixture(string Name, QuantizedFormat Format)
 
     /// <summary>The linear layers of a model's blocks, with their paths.</summary>
     public static IEnumerable<(string Path, Linear Layer)> LinearsOf(TransformerModel model) => model.NamedModules()
-        .Where(m => m.Module is Linear && m.Path.Contains(".layers.", StringComparison.Ordinal))
+        .Where(m => m.Module is Linear && m.Path != "lm_head")
         .Select(m => (m.Path, (Linear)m.Module)).ToList();
 
     /// <summary>What bitsandbytes stored of a weight, by the part's name in our format.</summary>

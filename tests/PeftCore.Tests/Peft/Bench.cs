@@ -5,6 +5,7 @@ using PeftCore.Models;
 using PeftCore.Nn;
 using PeftCore.Peft;
 using PeftCore.Tensors;
+using PeftCore.Tests.Models;
 using PeftCore.Tests.Models.Audio;
 using PeftCore.Tests.Models.Vision;
 
@@ -18,11 +19,20 @@ internal sealed class Bench : IDisposable
     private static readonly int[] Ids = [5, 17, 9, 3, 80, 2, 44, 9, 31, 60, 5, 7, 12, 96, 3, 21, 9, 50, 5, 1, 66];
     private readonly TensorScope _scope = new();
 
-    public Bench(Family family, DType? dtype = null)
+    /// <summary>Loads a model.</summary>
+    /// <param name="family">The family.</param>
+    /// <param name="dtype">The dtype of its weights; null for that of the file.</param>
+    /// <param name="format">The format that its linear layers are quantised to; null for none.</param>
+    public Bench(Family family, DType? dtype = null, QuantizedFormat? format = null)
     {
         Family = family;
         Backend = new CpuBackend(1, poison: true);
-        Model = new PeftModel(family.Load(Backend, dtype));
+        var model = family.Load(Backend, dtype);
+        if (format is not null)
+        {
+            QuantizedFixture.Quantize(model, format);
+        }
+        Model = new PeftModel(model);
         Logits(); // The model keeps its rotary tables from the first pass on.
         StartingBytes = Backend.Memory.CurrentBytes;
     }

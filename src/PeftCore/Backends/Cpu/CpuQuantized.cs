@@ -15,7 +15,8 @@ internal sealed unsafe class CpuQuantized(CpuStream stream, PackedWeights? packe
     /// <summary>C (+)= α·A·op(B) with a quantised B.</summary>
     public void MatMul(Tensor a, Tensor b, bool transposeB, Tensor c, float alpha, bool accumulate)
     {
-        string name = Stream.IsProfiling ? $"A·{(transposeB ? "Bᵀ" : "B")} {b.Format!.Name} {c.Shape.Rows}×{c.Shape.Columns}×{a.Shape.Columns}"
+        string name = Stream.IsProfiling
+            ? $"A·{(transposeB ? "Bᵀ" : "B")} {b.Format!.Name} {c.Shape.Rows}×{c.Shape.Columns}×{a.Shape.Columns}"
             : "";
         Launch(LaunchCost.OfFlops(name, 2.0 * c.Count * a.Shape.Columns),
             (a: In(a), b: In(b), transposeB, y: Out(c), alpha, accumulate),

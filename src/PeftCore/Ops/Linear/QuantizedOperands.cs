@@ -33,8 +33,8 @@ internal static class QuantizedOperands
             if (!codes.HasFiniteScales())
             {
                 codes.Dispose();
-                throw new BadInputException($"the weight \"{name}\" has numbers that are NaN, infinite or beyond what {format.Name} takes, and "
-                    + "no code stands for them: load the model without quantisation, or repair the file");
+                throw new BadInputException($"the weight \"{name}\" has numbers that are NaN, infinite or beyond what {format.Name} takes, "
+                    + "and no code stands for them: load the model without quantisation, or repair the file");
             }
             return codes;
         }

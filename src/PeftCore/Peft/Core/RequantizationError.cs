@@ -31,6 +31,6 @@ internal sealed class RequantizationError
     /// <summary>A sentence about all weights; null if none is quantised.</summary>
     public string? Sentence => _weights == 0 ? null : string.Create(System.Globalization.CultureInfo.InvariantCulture,
         $"{_weights} merged weights were rounded to {string.Join(", ", _formats)} again, with a relative error of "
-        + $"{100 * Math.Sqrt(_errors / Math.Max(_squares, double.Epsilon)):0.##} % ({100 * _worst:0.##} % in the worst weight): keep the adapter "
-        + $"beside the base, or merge it into the base without quantisation, to lose nothing");
+        + $"{100 * Math.Sqrt(_errors / Math.Max(_squares, double.Epsilon)):0.##} % ({100 * _worst:0.##} % in the worst weight): keep the "
+        + $"adapter beside the base, or merge it into the base without quantisation, to lose nothing");
 }

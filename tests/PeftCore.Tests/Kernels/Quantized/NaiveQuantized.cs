@@ -37,7 +37,8 @@ internal sealed unsafe class NaiveQuantized : IDisposable
             byte* scales = _memory + (_codeBytes + Room) / Room * Room;
             float* mean = (float*)(scales + (_blocks + Room) / Room * Room);
             return _doubled
-                ? new QuantizedMatrix(Kind, BlockSize, _rows, _columns, _memory, null, new QuantizedScales(scales, mean + 1, mean, ScaleBlock))
+                ? new QuantizedMatrix(Kind, BlockSize, _rows, _columns, _memory, null,
+                    new QuantizedScales(scales, mean + 1, mean, ScaleBlock))
                 : new QuantizedMatrix(Kind, Kind == QuantizedKind.Int8 ? 0 : BlockSize, _rows, _columns, _memory, (float*)scales, default);
         }
     }

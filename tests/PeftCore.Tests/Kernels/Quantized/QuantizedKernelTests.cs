@@ -48,8 +48,8 @@ public sealed class QuantizedKernelTests
     }
 
     [Test]
-    public void A_row_of_few_has_the_bits_it_has_alone([Values("NF4", "FP4", "Int8")] string codes, [Values(33, 64, 1100)] int k, [Values(3, 17, 400)] int n,
-        [Values] bool transB)
+    public void A_row_of_few_has_the_bits_it_has_alone([Values("NF4", "FP4", "Int8")] string codes, [Values(33, 64, 1100)] int k,
+        [Values(3, 17, 400)] int n, [Values] bool transB)
     {
         var kind = Enum.Parse<QuantizedKind>(codes);
         using WorkerPool pool = new(2);
@@ -144,12 +144,28 @@ public sealed class QuantizedKernelTests
     }
 
     [Test]
-    public void Codes_of_any_size_are_those_of_the_plain_loop([Values("NF4", "FP4", "Int8")] string codes, [Values] bool doubled, [Values(1, 3, 65)] int rows,
-        [Values(1, 63, 64, 129, 1000)] int columns)
+    public void Codes_of_any_size_are_those_of_the_plain_loop([Values("NF4", "FP4", "Int8")] string codes, [Values] bool doubled,
+        [Values(1, 3, 65)] int rows, [Values(1, 63, 64, 129, 1000)] int columns)
     {
         var kind = Enum.Parse<QuantizedKind>(codes);
         using NaiveQuantized w = new(Numbers.Random(rows, rows * columns, 3f), rows, columns, kind, doubled);
         Assert.That(w.Stored, Is.EqualTo(w.Naive()));
+    }
+
+    [Test]
+    public void Numbers_of_any_magnitude_are_rounded_to_f16_before_their_code()
+    {
+        Random random = new(6);
+        float[] x = [.. Enumerable.Range(0, 4096).Select(_ => (float)((random.NextDouble() - 0.5) * Math.Pow(2, random.Next(-26, 17))))];
+        foreach (float largest in (float[])[60000f, 1f, 1e-4f, 3e-7f])
+        {
+            float[] row = [largest, .. x.Where(number => Math.Abs(number) < largest)];
+            sbyte[] codes = new sbyte[row.Length];
+            float scale = RowCodes.Quantize(row, codes);
+            Assert.That(scale, Is.EqualTo((float)(Half)largest));
+            Assert.That(codes, Is.EqualTo(Array.ConvertAll(row, number =>
+                (sbyte)MathF.Round((float)(Half)number * (1 / scale * 127), MidpointRounding.ToEven))));
+        }
     }
 
     [Test]
