@@ -25,11 +25,11 @@ public static class ModelLoader
         var family = ModelFamilies.Find(type) ?? throw config.Error("model_type",
             $"is \"{type}\", which is not supported{(near.Length > 0 ? near + " Supported" : "; supported")} are " +
             $"{string.Join(", ", ModelFamilies.ModelTypes)}; ModelFamilies.Register adds a family");
-        Quantization.Refuse(config);
+        var stored = Quantization.Read(config);
         ConfigChecks.Run(config, warnings);
         var spec = TaskSpec.Of(config, family.Tasks, task);
         var model = family.Declare(config, spec, warnings);
-        model.HasNewHead = spec.IsNewHead;
+        (model.HasNewHead, model.StoredQuantization) = (spec.IsNewHead, stored);
         string? name = ConfigChecks.ArchitectureOf(config);
         // Adapters of models of pictures have no task type, and are recognised by the class.
         model.Architecture = !spec.IsNewHead ? name
@@ -71,7 +71,9 @@ public static class ModelLoader
         }
         warnings?.Add($"{weights.Place}: {config.Source} ties the head to the embedding (tie_word_embeddings), but \"{model.HeadTable}\" " +
             "and the embedding's table differ; the head keeps its own table. Set tie_word_embeddings to false to silence this.");
-        return model.Untied();
+        var untied = model.Untied();
+        untied.StoredQuantization = model.StoredQuantization;
+        return untied;
     }
 
     /// <summary>Loads a model directory: config.json and model.safetensors, single or sharded. Weights keep the dtype of the
@@ -97,7 +99,7 @@ public static class ModelLoader
         try
         {
             OffloadedBlocks.Attach(model, backend);
-            new WeightLoading(model, weights, Quantization.Of(config), backend, dtype, quantization).Fill(warnings);
+            new WeightLoading(model, weights, config, backend, dtype, quantization).Fill(warnings);
             NewHead.Initialize(model, weights, backend, dtype, task, warnings);
             model.Streamer?.EndWrite();
             backend.Trim();
@@ -124,6 +126,11 @@ public static class ModelLoader
         ArgumentNullException.ThrowIfNull(backend);
         quantization?.Check();
         OffloadedBlocks.Attach(model, backend);
+        if (model.StoredQuantization?.Options is { } stored)
+        {
+            quantization?.CheckStored(stored.FormatOf(dtype), $"the configuration of this {model.ModelType} model");
+            quantization = stored;
+        }
         ulong stream = 0;
         using var quantizer = new WeightQuantizer(model, backend, quantization);
         foreach (var (path, parameter) in model.NamedParameters().ToList())

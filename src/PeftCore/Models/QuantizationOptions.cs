@@ -11,7 +11,7 @@ public sealed record QuantizationOptions
 {
     internal const string NF4 = "nf4", FP4 = "fp4", FourBit = "4bit", EightBit = "int8";
 
-    private const double UsualThreshold = 6;
+    internal const double UsualThreshold = 6;
 
     /// <summary>The codes: "nf4", "fp4" or "int8"; "4bit" is that of a model stored with four bits, and else nf4.</summary>
     public required string Type { get; init; }

@@ -7,10 +7,10 @@ namespace PeftCore.Models.Quantized;
 
 /// <summary>Reads the parameters of a model from its weight files: plain numbers as they are or quantised one layer at a time, stored codes
 /// as they are where a layer keeps them, and else dequantised.</summary>
-internal sealed class WeightLoading(TransformerModel model, WeightSource weights, StoredQuantization? method, Backend backend, DType? dtype,
+internal sealed class WeightLoading(TransformerModel model, WeightSource weights, ConfigReader config, Backend backend, DType? dtype,
     QuantizationOptions? quantization)
 {
-    private readonly StoredWeights _stored = new(model, weights, method);
+    private readonly StoredWeights _stored = new(model, weights, model.StoredQuantization);
 
     /// <summary>Reads every parameter and buffer.</summary>
     /// <param name="warnings">Receives a sentence for what is ignored, dequantised or not quantised.</param>
@@ -23,6 +23,10 @@ internal sealed class WeightLoading(TransformerModel model, WeightSource weights
         if (found.FirstOrDefault(pair => pair.Weight.Method is not null).Weight is { } first)
         {
             RefuseContradiction(first);
+        }
+        else if (model.StoredQuantization is { } method)
+        {
+            throw Quantization.OfPlain(config, method.Name, weights.Place);
         }
         Warn(found, kept, warnings);
         using (var quantizer = new WeightQuantizer(model, backend, found.Any(pair => pair.Weight.Method is not null) ? null : quantization))
