@@ -51,7 +51,7 @@ public sealed class BitsAndBytesFilesTests : ModelTests
 
     [TestCase("{", "JSON")]
     [TestCase("[]", "object")]
-    [TestCase("""{"quant_type": "nf4", "quant_type": "nf4"}""", "quant_type")]
+    [TestCase("""{"quant_type": "nf4", "quant_type": "fp4"}""", "quant_type")]
     public void A_state_that_is_no_object_is_refused(string json, string expected)
     {
         using var files = new EditedModel("llama_nf4");
