@@ -138,7 +138,7 @@ public static class ModelLoader
             var random = new RandomWeights(backend, dtype, seed);
             if (quantizer.Takes(parameter))
             {
-                quantizer.Quantize(parameter, dtype, value => random.Fill(path, value, stream));
+                quantizer.Quantize(parameter, path, dtype, value => random.Fill(path, value, stream));
             }
             else
             {

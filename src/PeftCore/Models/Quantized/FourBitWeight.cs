@@ -135,8 +135,8 @@ internal sealed class FourBitWeight : CodedWeight
         {
             yield return StoredParts.ToFile(name + NestedAbsmax, "F32", [parts.ScaleScaleCount], value, parts.ScaleScales);
             yield return SafetensorsTensor.Of(name + NestedMap, "F32", [DynamicMap.Count], [.. DynamicMap.Signed.Values]);
-            using var part = value.UnscopedBytes(parts.Mean, sizeof(float));
-            float mean = MemoryMarshal.Read<float>(part.ToBytes());
+            using var part = value.PartOf(parts.Mean, [1], DType.F32);
+            float mean = part.Item();
             state.Append(CultureInfo.InvariantCulture, $", \"nested_blocksize\": {QuantizedFormat.ScaleBlock}, \"nested_dtype\": \"float32\", ")
                 .Append(CultureInfo.InvariantCulture, $"\"nested_offset\": {PythonNumber(mean)}");
         }

@@ -47,11 +47,11 @@ internal sealed class WeightLoading(TransformerModel model, WeightSource weights
     {
         if (weight.Format is { } format && kept.TryGetValue(parameter, out var layer))
         {
-            layer.Quantize(backend, format, weight.ReadCodes);
+            weight.ReadCodes(layer.MaterializeQuantized(backend, format));
         }
         else if (quantizer.Takes(parameter))
         {
-            quantizer.Quantize(parameter, dtype ?? weight.DType, weight.Read);
+            quantizer.Quantize(parameter, weight.Entries[0].Name, dtype ?? weight.DType, weight.Read);
         }
         else
         {
