@@ -15,8 +15,8 @@ public static class ModelLoader
     /// <param name="config">The configuration.</param>
     /// <param name="warnings">Receives a sentence for each contradiction with one known meaning.</param>
     /// <param name="task">The task of the head; null for that of the configuration.</param>
-    /// <exception cref="BadInputException">The architecture is unknown, the weights are quantised with a method that is not read, a field is
-    /// missing or wrong, or fields contradict each other.</exception>
+    /// <exception cref="BadInputException">The architecture is unknown, the weights are quantised with a method that is not read, a field
+    /// is missing or wrong, or fields contradict each other.</exception>
     public static TransformerModel Declare(ConfigReader config, ICollection<string>? warnings = null, TaskOptions? task = null)
     {
         ArgumentNullException.ThrowIfNull(config);
@@ -84,8 +84,8 @@ public static class ModelLoader
     /// <param name="warnings">Receives a sentence for each contradiction with one known meaning.</param>
     /// <param name="task">The task of the head; null for that of the configuration.</param>
     /// <param name="quantization">How linear layers are quantised, one at a time; null to leave them as they are stored.</param>
-    /// <exception cref="BadInputException">A file is missing or damaged, tensors are missing, unknown or of the wrong shape, or the model is
-    /// stored quantised in another way than <paramref name="quantization"/> says.</exception>
+    /// <exception cref="BadInputException">A file is missing or damaged, tensors are missing, unknown or of the wrong shape, or the model
+    /// is stored quantised in another way than <paramref name="quantization"/> says.</exception>
     public static TransformerModel Load(string directory, Backend backend, DType? dtype = null, ICollection<string>? warnings = null,
         TaskOptions? task = null, QuantizationOptions? quantization = null)
     {

@@ -111,8 +111,8 @@ internal static class Quantization
 
     /// <summary>The error for a configuration that says that plain weights are quantised.</summary>
     internal static BadInputException OfPlain(ConfigReader config, string method, string place) => config.Error(FieldOf(config)!,
-        $"says that the weights are quantised with {method}, but those in {place} are plain; remove the field, or take the files that belong "
-        + "to it");
+        $"says that the weights are quantised with {method}, but those in {place} are plain; remove the field, or take the files that "
+        + "belong to it");
 
     /// <summary>Refuses quantised weights of a method that is not read, or not without a configuration.</summary>
     /// <param name="weights">The weights.</param>
@@ -152,7 +152,8 @@ internal static class Quantization
             return null;
         }
         string dtype = weights.Get(packed).DType;
-        return (dtype.StartsWith("F8", StringComparison.Ordinal) ? "FP8 without scales" : $"a method of {dtype} matrices", packed, Reading.Never);
+        return (dtype.StartsWith("F8", StringComparison.Ordinal) ? "FP8 without scales" : $"a method of {dtype} matrices", packed,
+            Reading.Never);
     }
 
     private static bool IsTrue(ConfigReader settings, string name) => settings.Raw(name) is { ValueKind: JsonValueKind.True };

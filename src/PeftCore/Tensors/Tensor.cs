@@ -183,7 +183,8 @@ public sealed class Tensor : IDisposable
     }
 
     /// <inheritdoc/>
-    public override string ToString() => _storage is { } storage ? $"{TypeName}{Shape} on {storage.Device.Name}" : $"{TypeName}{Shape}, freed";
+    public override string ToString() => _storage is { } storage ? $"{TypeName}{Shape} on {storage.Device.Name}"
+        : $"{TypeName}{Shape}, freed";
 
     private string TypeName => Format?.Name ?? DType.ToString();
 

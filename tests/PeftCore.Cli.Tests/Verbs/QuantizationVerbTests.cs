@@ -20,7 +20,8 @@ public sealed class QuantizationVerbTests
     [TestCase("--load-in-8bit", "--llm-int8-threshold=0")]
     public void A_step_on_a_quantised_base_takes_what_is_planned(params string[] flags)
     {
-        string[] all = ["--model", Bundled.BaseLlama, "--target-modules", "all-linear", "--batch-size", "2", "--max-seq-length", "32", .. flags];
+        string[] all = ["--model", Bundled.BaseLlama, "--target-modules", "all-linear", "--batch-size", "2", "--max-seq-length", "32",
+            .. flags];
         var plan = ToolRun.Of(["plan", "--json", .. all]).Json;
         var plain = ToolRun.Of(["plan", "--json", .. all[..^2]]).Json;
         var step = ToolRun.Of(["bench", "step", "--json", "--steps", "1", "--warmup", "1", .. all]).Json;
@@ -38,7 +39,8 @@ public sealed class QuantizationVerbTests
     {
         string output = Path.Combine(_directory.FullPath, "out");
         string[] flags = ["--model", Bundled.BaseLlama, "--load-in-4bit", "--bnb-4bit-use-double-quant"];
-        var train = ToolRun.Of(["train", .. flags, "--data", Bundled.DemoData, "--lora-r", "4", "--batch-size", "2", "--max-seq-length", "64",
+        var train = ToolRun.Of(["train", .. flags, "--data", Bundled.DemoData, "--lora-r", "4", "--batch-size", "2", "--max-seq-length",
+            "64",
             "--max-steps", "2", "--output-dir", output, "--json"]);
         Assert.That(train.ExitCode, Is.Zero, train.Error);
         string settings = File.ReadAllText(Path.Combine(output, "training_settings.json"));
@@ -55,7 +57,8 @@ public sealed class QuantizationVerbTests
     public void A_merge_writes_a_quantised_base_and_convert_makes_it_plain()
     {
         string merged = Path.Combine(_directory.FullPath, "merged"), plain = Path.Combine(_directory.FullPath, "plain");
-        var merge = ToolRun.Of("merge", "--model", Stored, "--adapter", Bundled.Fixture("hf", "llama_nf4_double", "lora"), "--output-dir", merged);
+        var merge = ToolRun.Of("merge", "--model", Stored, "--adapter", Bundled.Fixture("hf", "llama_nf4_double", "lora"),
+            "--output-dir", merged);
         Assert.That(merge.ExitCode, Is.Zero, merge.Error);
         Assert.That(merge.Error, Does.Contain("relative error"));
         Assert.That(Inspect(merged).GetProperty("quantization").GetString(), Is.EqualTo("bitsandbytes (4 bits, nf4)"));
@@ -66,7 +69,8 @@ public sealed class QuantizationVerbTests
         Assert.That(Inspect(plain).GetProperty("parameters").GetInt64(), Is.EqualTo(Inspect(merged).GetProperty("parameters").GetInt64()));
 
         var again = ToolRun.Of("convert", "--dequantize", "--model", plain, "--output-dir", merged + "2");
-        Assert.That((again.ExitCode, again.Error.Contains("the model is plain already", StringComparison.Ordinal)), Is.EqualTo((2, true)), again.Error);
+        Assert.That((again.ExitCode, again.Error.Contains("the model is plain already", StringComparison.Ordinal)), Is.EqualTo((2,
+            true)), again.Error);
     }
 
     [Test]
@@ -82,9 +86,10 @@ public sealed class QuantizationVerbTests
     {
         string[][] verbs =
         [
-            ["train", "--data", "x"], ["plan"], ["bench", "step"], ["bench", "generate"], ["bench", "load"], ["generate", "--prompt", "x"],
+            ["train", "--data", Bundled.DemoData, "--output-dir", Path.Combine(Path.GetTempPath(), "no-such-output")], ["plan"], ["bench", "step"], ["bench", "generate"], ["bench", "load"], ["generate", "--prompt", "x"],
             ["eval", "--data", Bundled.DemoData], ["compare", "--data", "x", "--output-dir", "y"],
-            ["merge", "--adapter", Bundled.Fixture("hf", "llama_nf4_double", "lora"), "--output-dir", Path.Combine(Path.GetTempPath(), "no-such-output")],
+            ["merge", "--adapter", Bundled.Fixture("hf", "llama_nf4_double", "lora"), "--output-dir", Path.Combine(Path.GetTempPath(),
+                "no-such-output")],
         ];
         foreach (string[] verb in verbs)
         {
@@ -92,12 +97,17 @@ public sealed class QuantizationVerbTests
         }
         yield return new TestCaseData((string[])["plan"], (string[])["--bnb-4bit-quant-type", "nf4"], "give --load-in-4bit as well");
         yield return new TestCaseData((string[])["plan"], (string[])["--bnb-4bit-use-double-quant"], "give --load-in-4bit as well");
-        yield return new TestCaseData((string[])["plan"], (string[])["--load-in-4bit", "--llm-int8-threshold", "6"], "give --load-in-8bit as well");
-        yield return new TestCaseData((string[])["plan"], (string[])["--llm-int8-skip-modules", "q_proj"], "give --load-in-4bit or --load-in-8bit");
+        yield return new TestCaseData((string[])["plan"], (string[])["--load-in-4bit", "--llm-int8-threshold", "6"],
+            "give --load-in-8bit as well");
+        yield return new TestCaseData((string[])["plan"], (string[])["--llm-int8-skip-modules", "q_proj"],
+            "give --load-in-4bit or --load-in-8bit");
         yield return new TestCaseData((string[])["plan"], (string[])["--load-in-4bit", "--bnb-4bit-quant-type", "nf8"], "nf4 or fp4");
-        yield return new TestCaseData((string[])["plan"], (string[])["--load-in-4bit", "--bnb-4bit-quant-type", "fp4"], "stored in nf4, but fp4 is asked for");
-        yield return new TestCaseData((string[])["eval", "--data", Bundled.DemoData], (string[])["--load-in-8bit"], "stored in nf4, but int8 is asked for");
-        yield return new TestCaseData((string[])["plan"], (string[])["--load-in-4bit", "--llm-int8-skip-modules", "q_proj"], "is decided already");
+        yield return new TestCaseData((string[])["plan"], (string[])["--load-in-4bit", "--bnb-4bit-quant-type", "fp4"],
+            "stored in nf4, but fp4 is asked for");
+        yield return new TestCaseData((string[])["eval", "--data", Bundled.DemoData], (string[])["--load-in-8bit"],
+            "stored in nf4, but int8 is asked for");
+        yield return new TestCaseData((string[])["plan"], (string[])["--load-in-4bit", "--llm-int8-skip-modules", "q_proj"],
+            "is decided already");
     }
 
     [TestCaseSource(nameof(Contradictions))]

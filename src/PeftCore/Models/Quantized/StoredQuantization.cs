@@ -158,7 +158,7 @@ internal sealed record StoredQuantization(StoredMethod Kind, string Name)
     {
         null => UsualBlock,
         [> 0 and var rows, > 0 and var columns] => (rows, columns),
-        _ => throw fields.Error(name, $"is {fields.Raw(name)!.Value.GetRawText()}, expected two positive numbers: rows and columns of a block"),
+        _ => throw fields.Error(name, $"is {fields.Raw(name)!.Value.GetRawText()}, expected two positive numbers: a block's rows and columns"),
     };
 
     // compressed-tensors wrote a block as "128x128" once.

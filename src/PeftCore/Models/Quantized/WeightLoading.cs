@@ -100,7 +100,8 @@ internal sealed class WeightLoading(TransformerModel model, WeightSource weights
             + $"{quantization.Type}; leave that out, or make a plain model with peftcore convert --dequantize first.");
     }
 
-    private void Warn(List<(Parameter Parameter, StoredWeight Weight)> found, Dictionary<Parameter, Linear> kept, ICollection<string>? warnings)
+    private void Warn(List<(Parameter Parameter, StoredWeight Weight)> found, Dictionary<Parameter, Linear> kept,
+        ICollection<string>? warnings)
     {
         var decoded = found.Where(pair => pair.Weight.Method is not null
             && (pair.Weight.Format is null || !kept.ContainsKey(pair.Parameter))).ToList();
@@ -108,15 +109,15 @@ internal sealed class WeightLoading(TransformerModel model, WeightSource weights
         {
             long stored = decoded.Sum(pair => pair.Weight.Entries.Sum(entry => entry.Length));
             long read = decoded.Sum(pair => pair.Parameter.Shape.Count * (dtype ?? pair.Weight.DType).Size);
-            warnings?.Add($"{weights.Place}: {decoded.Count} weights that are quantised with {decoded[0].Weight.Method} are dequantised as they "
-                + FormattableString.Invariant($"are read: {stored:N0} bytes in the file are {read:N0} in memory."));
+            warnings?.Add($"{weights.Place}: {decoded.Count} weights that are quantised with {decoded[0].Weight.Method} are dequantised as "
+                + FormattableString.Invariant($"they are read: {stored:N0} bytes in the file are {read:N0} in memory."));
         }
         var left = found.Where(pair => pair.Parameter.Shape.Rank > 2).ToList();
         if (quantization is not null && decoded.Count == 0 && left.Count > 0)
         {
             long bytes = left.Sum(pair => pair.Parameter.Shape.Count * (dtype ?? pair.Weight.DType).Size);
-            warnings?.Add($"{weights.Place}: quantisation is for linear layers; {left.Count} tensors of convolutions or fused experts stay as "
-                + FormattableString.Invariant($"they are, {bytes:N0} bytes."));
+            warnings?.Add($"{weights.Place}: quantisation is for linear layers; {left.Count} tensors of convolutions or fused experts stay "
+                + FormattableString.Invariant($"as they are, {bytes:N0} bytes."));
         }
     }
 

@@ -1,6 +1,7 @@
 namespace PeftCore.Tests.Models.Quantized;
 
-/// <summary>AWQ as AutoAWQ's WQLinear_GEMM.from_linear packs it: the eight codes of a word are those of outputs 0, 2, 4, 6, 1, 3, 5, 7.</summary>
+/// <summary>AWQ as AutoAWQ's WQLinear_GEMM.from_linear packs it: the eight codes of a word are those of outputs 0, 2, 4, 6, 1, 3, 5,
+/// 7.</summary>
 public sealed class AwqTests : ModelTests
 {
     private const int Rows = HandMadeModel.Rows, Columns = HandMadeModel.Columns;

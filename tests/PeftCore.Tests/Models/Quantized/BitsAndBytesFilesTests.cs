@@ -46,7 +46,8 @@ public sealed class BitsAndBytesFilesTests : ModelTests
     {
         using var files = new EditedModel("llama_nf4_double");
         files.Put(Name + part, dtype, part.Length == 0 ? [count, 1] : [count]);
-        Assert.That(() => Load(files), Throws.TypeOf<BadInputException>().With.Message.Contains(Name + part).And.Message.Contains(expected));
+        Assert.That(() => Load(files), Throws.TypeOf<BadInputException>().With.Message.Contains(Name
+            + part).And.Message.Contains(expected));
     }
 
     [TestCase("{", "JSON")]
@@ -80,7 +81,8 @@ public sealed class BitsAndBytesFilesTests : ModelTests
         Assert.That(() => Load(files), Throws.TypeOf<BadInputException>().With.Message.Contains("has NaN as its scale 5"));
 
         using var eight = new EditedModel("llama_int8");
-        eight.Put("model.layers.0.self_attn.q_proj.SCB", "F32", [64], MemoryMarshal.AsBytes(Enumerable.Repeat(float.PositiveInfinity, 64).ToArray().AsSpan()).ToArray());
+        eight.Put("model.layers.0.self_attn.q_proj.SCB", "F32", [64], MemoryMarshal.AsBytes(Enumerable.Repeat(float.PositiveInfinity,
+            64).ToArray().AsSpan()).ToArray());
         Assert.That(() => Load(eight), Throws.TypeOf<BadInputException>().With.Message.Contains("as its scale 0"));
     }
 
@@ -100,7 +102,8 @@ public sealed class BitsAndBytesFilesTests : ModelTests
         // bnb_4bit_quant_storage, for FSDP.
         using var files = new EditedModel("llama_nf4");
         var expected = NumbersOf(files);
-        foreach (string name in files.Tensors.Keys.Where(name => files.Tensors[name].DType == "U8" && name.EndsWith(".weight", StringComparison.Ordinal)).ToArray())
+        foreach (string name in files.Tensors.Keys.Where(name => files.Tensors[name].DType == "U8" && name.EndsWith(".weight",
+            StringComparison.Ordinal)).ToArray())
         {
             byte[] codes = files.BytesOf(name);
             files.Put(name, dtype, [codes.Length / size, 1], codes);
@@ -154,7 +157,8 @@ public sealed class BitsAndBytesFilesTests : ModelTests
             Assert.That(b.Value.ToFloats(), Is.EqualTo(a.Value.ToFloats()), path);
         }
         Assert.That(File.ReadAllText(directory["config.json"]), Does.Not.Contain("quantization"));
-        Assert.That(() => ModelWriter.Dequantize(directory.FullPath, source + "-out"), Throws.TypeOf<BadInputException>().With.Message.Contains("plain already"));
+        Assert.That(() => ModelWriter.Dequantize(directory.FullPath, source + "-out"), Throws.TypeOf<BadInputException>()
+            .With.Message.Contains("plain already"));
     }
 
     private Dictionary<string, float[]> NumbersOf(EditedModel files)

@@ -27,13 +27,16 @@ public sealed class PackedTests : ModelTests
         }
 
         using var files = new HandMadeModel($$"""
-            {"quant_method": "compressed-tensors", "format": "pack-quantized", "quantization_status": "compressed", "config_groups": {"group_0":
-            {"weights": {"num_bits": {{bits}}, "group_size": {{(groupSize == 0 ? "null" : groupSize)}}, "symmetric": {{(zeroPoints ? "false" : "true")}} } } } }
+            {"quant_method": "compressed-tensors", "format": "pack-quantized", "quantization_status": "compressed",
+                "config_groups": {"group_0":
+            {"weights": {"num_bits": {{bits}}, "group_size": {{(groupSize == 0 ? "null" : groupSize)}}, "symmetric": {{(zeroPoints
+                ? "false" : "true")}} } } } }
             """);
         uint[][] streams = [.. Enumerable.Range(0, Rows)
             .Select(o => HandMadeModel.Pack(Enumerable.Range(0, Columns).Select(i => codes[o, i] + middle), bits))];
         files.With("weight_packed", "I32", [Rows, streams[0].Length], streams.SelectMany(stream => stream).ToArray())
-            .With("weight_scale", "F32", [Rows, groups], scales.Cast<float>().ToArray()).With("weight_shape", "I64", [2], new long[] { Rows, Columns });
+            .With("weight_scale", "F32", [Rows, groups], scales.Cast<float>().ToArray()).With("weight_shape", "I64", [2],
+                new long[] { Rows, Columns });
         if (zeroPoints)
         {
             uint[][] zeroStreams = [.. Enumerable.Range(0, groups)
@@ -54,7 +57,8 @@ public sealed class PackedTests : ModelTests
         }
 
         files.With("weight_shape", "I64", [2], new long[] { Columns, Rows });
-        Assert.That(() => Load(files.Files), Throws.TypeOf<BadInputException>().With.Message.Contains("is (32, 56), but the configuration makes it (56, 32)"));
+        Assert.That(() => Load(files.Files), Throws.TypeOf<BadInputException>()
+            .With.Message.Contains("is (32, 56), but the configuration makes it (56, 32)"));
     }
 
     [TestCase(true)]

@@ -13,10 +13,12 @@ public sealed class QuantizedLoadingTests : ModelTests
 {
     private static readonly QuantizationOptions[] Options =
     [
-        new() { Type = "nf4" }, new() { Type = "nf4", UseDoubleQuantization = true }, new() { Type = "fp4" }, new() { Type = "int8", Threshold = 0 },
+        new() { Type = "nf4" }, new() { Type = "nf4", UseDoubleQuantization = true }, new() { Type = "fp4" }, new() { Type = "int8",
+            Threshold = 0 },
     ];
 
-    private static IEnumerable<string> Families() => Directory.GetDirectories(TestFiles.Fixture("hf")).Select(path => Path.GetFileName(path)!)
+    private static IEnumerable<string> Families() => Directory.GetDirectories(TestFiles.Fixture("hf")).Select(path =>
+        Path.GetFileName(path)!)
         .Where(name => File.Exists(TestFiles.Fixture("hf", name, "base", "model.safetensors"))
             && !name.StartsWith("llama_", StringComparison.Ordinal)).Order(StringComparer.Ordinal);
 
@@ -98,7 +100,8 @@ public sealed class QuantizedLoadingTests : ModelTests
         using var backend = new CpuBackend(1);
         using var model = ModelLoader.Declare(ConfigReader.Open(TestFiles.Fixture("hf", "llama_nf4_double", "base", "config.json")));
         ModelLoader.Initialize(model, backend, DType.F32);
-        Assert.That(model.NamedParameters().First(p => p.Path.EndsWith("q_proj.weight", StringComparison.Ordinal)).Parameter.Value.Format!.Name,
+        Assert.That(model.NamedParameters().First(p => p.Path.EndsWith("q_proj.weight", StringComparison.Ordinal))
+            .Parameter.Value.Format!.Name,
             Is.EqualTo("NF4 (double)"));
     }
 
@@ -107,10 +110,12 @@ public sealed class QuantizedLoadingTests : ModelTests
     {
         using var directory = new TemporaryDirectory();
         string source = TestFiles.Fixture("hf", "llama", "base");
-        var model = ModelLoader.Load(source, Backend, quantization: Options[0] with { SkipModules = ["down_proj", "model.layers.0.self_attn"] });
+        var model = ModelLoader.Load(source, Backend, quantization: Options[0] with { SkipModules = ["down_proj",
+            "model.layers.0.self_attn"] });
         string[] plain = [.. QuantizedLayers.Skipped(model)!];
         Assert.That(plain, Is.EqualTo((string[])["model.layers.0.self_attn.q_proj", "model.layers.0.self_attn.k_proj",
-            "model.layers.0.self_attn.v_proj", "model.layers.0.self_attn.o_proj", "model.layers.0.mlp.down_proj", "model.layers.1.mlp.down_proj",
+            "model.layers.0.self_attn.v_proj", "model.layers.0.self_attn.o_proj", "model.layers.0.mlp.down_proj",
+                "model.layers.1.mlp.down_proj",
             "lm_head"]));
         ModelWriter.Save(model, directory.FullPath, source);
         var fields = ModelDirectory.Open(directory.FullPath).OpenConfig().Object("quantization_config");
@@ -149,7 +154,7 @@ public sealed class QuantizedLoadingTests : ModelTests
     public void Experts_and_convolutions_that_stay_are_told()
     {
         ModelLoader.Load(TestFiles.Fixture("hf", "mixtral", "base"), Backend, warnings: Warnings, quantization: Options[0]).Dispose();
-        Assert.That(Warnings, Has.Exactly(1).Contains("quantisation is for linear layers; 4 tensors of convolutions or fused experts stay"));
+        Assert.That(Warnings, Has.Exactly(1).Contains("4 tensors of convolutions or fused experts stay"));
     }
 
     [TestCase("nf8", null, null, "quantisation type \"nf8\" is unknown")]
@@ -177,7 +182,8 @@ public sealed class QuantizedLoadingTests : ModelTests
     [TestCase("llama_int8", "4bit", null, null, "stored in int8, but 4bit is asked for")]
     [TestCase("llama_nf4", "nf4", true, null, "stored in nf4 without double quantisation")]
     [TestCase("llama_int8", "int8", null, 6.0, "with a threshold of 0, but 6 is asked for")]
-    public void Options_that_contradict_a_stored_model_are_refused(string name, string type, bool? doubled, double? threshold, string expected) =>
+    public void Options_that_contradict_a_stored_model_are_refused(string name, string type, bool? doubled, double? threshold,
+        string expected) =>
         Assert.That(() => ModelLoader.Load(TestFiles.Fixture("hf", name, "base"), Backend, quantization: new QuantizationOptions
         {
             Type = type, UseDoubleQuantization = doubled, Threshold = threshold,
@@ -187,7 +193,8 @@ public sealed class QuantizedLoadingTests : ModelTests
     public void A_quantised_weight_is_not_trained_itself()
     {
         using var model = ModelLoader.Load(TestFiles.Fixture("hf", "llama", "base"), Backend, quantization: Options[0]);
-        Assert.That(() => model.SetRequiresGrad(true), Throws.TypeOf<BadInputException>().With.Message.Contains("is quantised (NF4), so there is nothing to train"));
+        Assert.That(() => model.SetRequiresGrad(true), Throws.TypeOf<BadInputException>()
+            .With.Message.Contains("is quantised (NF4), so there is nothing to train"));
     }
 
     [Test]

@@ -48,7 +48,8 @@ public sealed class ScaledTests : ModelTests
         byte[] codes = Codes(), powers = [120, 127, 128, 130, 1, 127, 127, 127];
         using var files = new HandMadeModel(Fp8).With("weight", "F8_E4M3", [Rows, Columns], codes)
             .With("weight_scale_inv", "F8_E8M0", [4, 2], powers);
-        Compare(Load(files.Files), (o, i) => ScaledWeight.Number(codes[o * Columns + i], 4) * MathF.ScaleB(1, powers[o / 16 * 2 + i / 24] - 127));
+        Compare(Load(files.Files), (o, i) => ScaledWeight.Number(codes[o * Columns + i], 4) * MathF.ScaleB(1, powers[o / 16 * 2
+            + i / 24] - 127));
     }
 
     [TestCase("float-quantized", "F8_E4M3", 1)]
@@ -63,7 +64,8 @@ public sealed class ScaledTests : ModelTests
             {"targets": ["Linear"], "weights": {"num_bits": 8, "type": "float", "strategy": "channel", "symmetric": true} } } }
             """).With("weight", dtype, [Rows, Columns], codes)
             .With("weight_scale", "F32", count == 1 ? [1] : [Rows, 1], scales).With("input_scale", "F32", [1], new float[1]);
-        Compare(Load(files.Files), (o, i) => (dtype == "I8" ? (sbyte)codes[o * Columns + i] : ScaledWeight.Number(codes[o * Columns + i], 4))
+        Compare(Load(files.Files), (o, i) => (dtype == "I8" ? (sbyte)codes[o * Columns + i] : ScaledWeight.Number(codes[o * Columns + i],
+            4))
             * scales[count == 1 ? 0 : o]);
     }
 
