@@ -41,8 +41,9 @@ public abstract class QuantizedLinearTests(string device, DType compute, double 
         using var scope = new TensorScope();
         using var tape = new Tape();
         var random = new Random(5);
-        var x = Activation([rows, inputs], 1);
-        x.TrackGradient();
+        var source = backend.From(Numbers([rows, inputs], 1), [rows, inputs]);
+        source.TrackGradient();
+        var x = backend.ActivationDType == DType.F32 ? source : source.Cast(backend.ActivationDType);
         var linears = new AdaptedLinear[outputs.Length];
         Tensor? firstA = null;
         for (int i = 0; i < outputs.Length; i++)
@@ -59,7 +60,7 @@ public abstract class QuantizedLinearTests(string device, DType compute, double 
         }
         var y = x.LoraLinears(linears);
         tape.Backward(y[0].ConcatColumns(y[1]).ConcatColumns(y[2]), Activation([rows, outputs.Sum()], 1));
-        return ([.. y.Select(result => result.ToFloats())], x.Gradient!.ToFloats(), firstA!.Gradient!.ToFloats());
+        return ([.. y.Select(result => result.ToFloats())], source.Gradient!.ToFloats(), firstA!.Gradient!.ToFloats());
 
         Tensor Parameter(Shape shape, float scale, MemoryKind kind) => backend.From(Numbers(shape, scale), shape, kind);
 

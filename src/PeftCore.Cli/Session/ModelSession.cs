@@ -113,7 +113,8 @@ internal sealed class ModelSession : IDisposable
         try
         {
             return new ModelSession(backend, directory
-                ?? throw new BadInputException("expected --model DIR, the directory of the base model."), dtype, warn, rows, task, quantization);
+                ?? throw new BadInputException("expected --model DIR, the directory of the base model."), dtype, warn, rows, task,
+                    quantization);
         }
         catch
         {

@@ -81,7 +81,8 @@ internal sealed class BenchStepVerb : Verb
         {
             TellOfLink(call, report, backend, streamed, median);
         }
-        if (call.Value(_profile) && backend.Profile(() => step.Run(batches, options.LearningRate, times.Count, (ulong)times.Count)) is { } table)
+        if (call.Value(_profile) && backend.Profile(() => step.Run(batches, options.LearningRate, times.Count, (ulong)times.Count))
+            is { } table)
         {
             call.Say(table);
         }

@@ -11,7 +11,8 @@ internal static class PageTags
     {
         using var session = ModelSession.OpenUnloaded(Devices.Open(options.Device, limit: options.Limits?.For(options.Device),
             compute: options.Dtype), options.Model, warn: call.Terminal.Warn, rows: options.ResizeTokenEmbeddings,
-            task: TaskChoice.Of(null, options.Adapters), quantization: options.Quantization.ToOptions()).RequireTags().WithAdapters(options.Adapters, call);
+            task: TaskChoice.Of(null, options.Adapters), quantization: options.Quantization.ToOptions()).RequireTags()
+                .WithAdapters(options.Adapters, call);
         session.TellOfTokenizer(call);
         var setup = new DataSetup(session, new SequenceOptions(), session.Model.Base.VirtualTokenCount);
         var pages = new List<JsonReport>();

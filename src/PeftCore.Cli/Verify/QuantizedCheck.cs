@@ -15,7 +15,8 @@ internal sealed class QuantizedCheck(Backend backend, string directory, Expected
     private const string Dequantized = "dequantized.", Field = "quantization_config", Weights = "model.safetensors", Config = "config.json";
 
     /// <summary>Whether a directory has a model with quantised weights.</summary>
-    public static bool Fits(string directory) => QuantizationOptions.NameOf(ModelDirectory.Open(directory).OpenConfig(), null, out _) is not null;
+    public static bool Fits(string directory) => QuantizationOptions.NameOf(ModelDirectory.Open(directory).OpenConfig(), null,
+        out _) is not null;
 
     public List<Comparison> Run()
     {
@@ -58,7 +59,8 @@ internal sealed class QuantizedCheck(Backend backend, string directory, Expected
             var reference = theirs.Get(tensor);
             bool equal = ours.TryGet(tensor, out var entry) && entry.DType == reference.DType
                 && entry.Shape.AsSpan().SequenceEqual(reference.Shape) && entry.Bytes.SequenceEqual(reference.Bytes);
-            yield return Comparison.Equal($"{name}.{tensor}", equal, equal ? null : entry is null ? "missing" : Difference(entry, reference));
+            yield return Comparison.Equal($"{name}.{tensor}", equal, equal ? null : entry is null ? "missing" : Difference(entry,
+                reference));
         }
         yield return Comparison.Equal($"{name}.header",
             Header(Path.Combine(temporary.FullPath, Weights)).AsSpan().SequenceEqual(Header(Path.Combine(directory, Weights))));
@@ -98,7 +100,8 @@ internal sealed class QuantizedCheck(Backend backend, string directory, Expected
     private static QuantizationOptions OptionsOf(string directory)
     {
         var fields = ModelDirectory.Open(directory).OpenConfig().Object(Field);
-        string[]? skipped = fields.Raw("llm_int8_skip_modules") is { ValueKind: JsonValueKind.Array } ? fields.Strings("llm_int8_skip_modules") : null;
+        string[]? skipped = fields.Raw("llm_int8_skip_modules") is { ValueKind: JsonValueKind.Array }
+            ? fields.Strings("llm_int8_skip_modules") : null;
         return fields.Bool("load_in_8bit", false)
             ? new QuantizationOptions { Type = "int8", Threshold = fields.Float("llm_int8_threshold", 6), SkipModules = skipped }
             : new QuantizationOptions

@@ -8,7 +8,7 @@ internal static class QuantizedProducts
 {
     /// <summary>Most rows of x for which a product reads codes directly. It reads them once for every 16 rows, 0.53 bytes a number, where
     /// dequantising first moves 4.5: docs/decisions/quantized-products.md.</summary>
-    public const int MostStreamedRows = 64;
+    public const int MostStreamedRows = 48;
 
     private const int StreamedBlock = 64, Alignment = 256;
 

@@ -15,8 +15,8 @@ public static class ModelLoader
     /// <param name="config">The configuration.</param>
     /// <param name="warnings">Receives a sentence for each contradiction with one known meaning.</param>
     /// <param name="task">The task of the head; null for that of the configuration.</param>
-    /// <exception cref="BadInputException">The architecture is unknown, the weights are quantised with a method that is not read, a field is
-    /// missing or wrong, or fields contradict each other.</exception>
+    /// <exception cref="BadInputException">The architecture is unknown, the weights are quantised with a method that is not read, a field
+    /// is missing or wrong, or fields contradict each other.</exception>
     public static TransformerModel Declare(ConfigReader config, ICollection<string>? warnings = null, TaskOptions? task = null)
     {
         ArgumentNullException.ThrowIfNull(config);
@@ -25,11 +25,11 @@ public static class ModelLoader
         var family = ModelFamilies.Find(type) ?? throw config.Error("model_type",
             $"is \"{type}\", which is not supported{(near.Length > 0 ? near + " Supported" : "; supported")} are " +
             $"{string.Join(", ", ModelFamilies.ModelTypes)}; ModelFamilies.Register adds a family");
-        Quantization.Refuse(config);
+        var stored = Quantization.Read(config);
         ConfigChecks.Run(config, warnings);
         var spec = TaskSpec.Of(config, family.Tasks, task);
         var model = family.Declare(config, spec, warnings);
-        model.HasNewHead = spec.IsNewHead;
+        (model.HasNewHead, model.StoredQuantization) = (spec.IsNewHead, stored);
         string? name = ConfigChecks.ArchitectureOf(config);
         // Adapters of models of pictures have no task type, and are recognised by the class.
         model.Architecture = !spec.IsNewHead ? name
@@ -71,7 +71,9 @@ public static class ModelLoader
         }
         warnings?.Add($"{weights.Place}: {config.Source} ties the head to the embedding (tie_word_embeddings), but \"{model.HeadTable}\" " +
             "and the embedding's table differ; the head keeps its own table. Set tie_word_embeddings to false to silence this.");
-        return model.Untied();
+        var untied = model.Untied();
+        untied.StoredQuantization = model.StoredQuantization;
+        return untied;
     }
 
     /// <summary>Loads a model directory: config.json and model.safetensors, single or sharded. Weights keep the dtype of the
@@ -82,8 +84,8 @@ public static class ModelLoader
     /// <param name="warnings">Receives a sentence for each contradiction with one known meaning.</param>
     /// <param name="task">The task of the head; null for that of the configuration.</param>
     /// <param name="quantization">How linear layers are quantised, one at a time; null to leave them as they are stored.</param>
-    /// <exception cref="BadInputException">A file is missing or damaged, tensors are missing, unknown or of the wrong shape, or the model is
-    /// stored quantised in another way than <paramref name="quantization"/> says.</exception>
+    /// <exception cref="BadInputException">A file is missing or damaged, tensors are missing, unknown or of the wrong shape, or the model
+    /// is stored quantised in another way than <paramref name="quantization"/> says.</exception>
     public static TransformerModel Load(string directory, Backend backend, DType? dtype = null, ICollection<string>? warnings = null,
         TaskOptions? task = null, QuantizationOptions? quantization = null)
     {
@@ -97,7 +99,7 @@ public static class ModelLoader
         try
         {
             OffloadedBlocks.Attach(model, backend);
-            new WeightLoading(model, weights, Quantization.Of(config), backend, dtype, quantization).Fill(warnings);
+            new WeightLoading(model, weights, config, backend, dtype, quantization).Fill(warnings);
             NewHead.Initialize(model, weights, backend, dtype, task, warnings);
             model.Streamer?.EndWrite();
             backend.Trim();
@@ -124,6 +126,11 @@ public static class ModelLoader
         ArgumentNullException.ThrowIfNull(backend);
         quantization?.Check();
         OffloadedBlocks.Attach(model, backend);
+        if (model.StoredQuantization?.Options is { } stored)
+        {
+            quantization?.CheckStored(stored.FormatOf(dtype), $"the configuration of this {model.ModelType} model");
+            quantization = stored;
+        }
         ulong stream = 0;
         using var quantizer = new WeightQuantizer(model, backend, quantization);
         foreach (var (path, parameter) in model.NamedParameters().ToList())
@@ -131,7 +138,7 @@ public static class ModelLoader
             var random = new RandomWeights(backend, dtype, seed);
             if (quantizer.Takes(parameter))
             {
-                quantizer.Quantize(parameter, dtype, value => random.Fill(path, value, stream));
+                quantizer.Quantize(parameter, path, dtype, value => random.Fill(path, value, stream));
             }
             else
             {

@@ -59,7 +59,7 @@ public static partial class ModelWriter
         using var weights = from.OpenWeights();
         var model = ModelLoader.Declare(config, weights, warnings);
         using var backend = new CpuBackend();
-        var tensors = new DequantizedFiles(model, weights, Quantization.Of(config), backend).Tensors();
+        var tensors = new DequantizedFiles(model, weights, model.StoredQuantization, backend).Tensors();
         long bytes = 0;
         AtomicDirectory.Update(directory, built =>
         {

@@ -99,16 +99,20 @@ internal static class Quantization
         return details.Count == 0 ? method : $"{method} ({string.Join(", ", details)})";
     }
 
-    /// <summary>Refuses a configuration of quantised weights that are not read.</summary>
-    internal static void Refuse(ConfigReader config)
+    /// <summary>What a configuration says of quantised weights; null if it says nothing.</summary>
+    /// <exception cref="BadInputException">It names a method that is not read, or a field is wrong.</exception>
+    internal static StoredQuantization? Read(ConfigReader config)
     {
-        if (NameOf(config) is { } method && Of(config) is null)
-        {
-            throw config.Error(FieldOf(config)!,
-                $"says that the weights are quantised with {method}, which is not supported; {WayOut}, " +
-                "and if the weights are plain already, remove the field");
-        }
+        var stored = Of(config);
+        return stored is null && NameOf(config) is { } method ? throw config.Error(FieldOf(config)!,
+            $"says that the weights are quantised with {method}, which is not supported; {WayOut}, " +
+            "and if the weights are plain already, remove the field") : stored;
     }
+
+    /// <summary>The error for a configuration that says that plain weights are quantised.</summary>
+    internal static BadInputException OfPlain(ConfigReader config, string method, string place) => config.Error(FieldOf(config)!,
+        $"says that the weights are quantised with {method}, but those in {place} are plain; remove the field, or take the files that "
+        + "belong to it");
 
     /// <summary>Refuses quantised weights of a method that is not read, or not without a configuration.</summary>
     /// <param name="weights">The weights.</param>
@@ -148,7 +152,8 @@ internal static class Quantization
             return null;
         }
         string dtype = weights.Get(packed).DType;
-        return (dtype.StartsWith("F8", StringComparison.Ordinal) ? "FP8 without scales" : $"a method of {dtype} matrices", packed, Reading.Never);
+        return (dtype.StartsWith("F8", StringComparison.Ordinal) ? "FP8 without scales" : $"a method of {dtype} matrices", packed,
+            Reading.Never);
     }
 
     private static bool IsTrue(ConfigReader settings, string name) => settings.Raw(name) is { ValueKind: JsonValueKind.True };

@@ -5,13 +5,13 @@ using PeftCore.Tensors;
 namespace PeftCore.Models;
 
 /// <summary>How the frozen linear layers of a model are quantised while it is loaded, as bitsandbytes does it: NF4 and FP4 (Dettmers et al.
-/// 2023, QLoRA) and INT8 (Dettmers et al. 2022, LLM.int8()). The output head, embeddings, norms, biases, convolutions and fused experts stay
-/// as they are. A model that is stored quantised is read as it is; options that contradict its files are refused.</summary>
+/// 2023, QLoRA) and INT8 (Dettmers et al. 2022, LLM.int8()). The output head, embeddings, norms, biases, convolutions and fused experts
+/// stay as they are. A model that is stored quantised is read as it is; options that contradict its files are refused.</summary>
 public sealed record QuantizationOptions
 {
     internal const string NF4 = "nf4", FP4 = "fp4", FourBit = "4bit", EightBit = "int8";
 
-    private const double UsualThreshold = 6;
+    internal const double UsualThreshold = 6;
 
     /// <summary>The codes: "nf4", "fp4" or "int8"; "4bit" is that of a model stored with four bits, and else nf4.</summary>
     public required string Type { get; init; }
@@ -20,8 +20,8 @@ public sealed record QuantizationOptions
     /// stored with, and else false.</summary>
     public bool? UseDoubleQuantization { get; init; }
 
-    /// <summary>INT8: columns of a layer's input with a magnitude of at least this are multiplied without quantisation; 0 for none; null for
-    /// what the model is stored with, and else 6.</summary>
+    /// <summary>INT8: columns of a layer's input with a magnitude of at least this are multiplied without quantisation; 0 for none; null
+    /// for what the model is stored with, and else 6.</summary>
     public double? Threshold { get; init; }
 
     /// <summary>More modules to leave as they are: paths, or the last names of paths, as transformers' llm_int8_skip_modules.</summary>
@@ -32,13 +32,15 @@ public sealed record QuantizationOptions
     /// <param name="config">Its configuration.</param>
     /// <param name="weights">Its weights; null to look at the configuration alone.</param>
     /// <param name="isRead">Whether such weights are read.</param>
-    public static string? NameOf(ConfigReader config, WeightSource? weights, out bool isRead) => Quantization.NameOf(config, weights, out isRead);
+    public static string? NameOf(ConfigReader config, WeightSource? weights, out bool isRead) => Quantization.NameOf(config, weights,
+        out isRead);
 
     internal bool IsFourBit => Type != EightBit;
 
     /// <summary>The format of a weight whose numbers have a dtype.</summary>
     internal QuantizedFormat FormatOf(DType numbers) => IsFourBit
-        ? new QuantizedFormat(Type == FP4 ? QuantizedKind.FP4 : QuantizedKind.NF4, DoubleQuantized: UseDoubleQuantization ?? false, Numbers: numbers)
+        ? new QuantizedFormat(Type == FP4 ? QuantizedKind.FP4 : QuantizedKind.NF4, DoubleQuantized: UseDoubleQuantization ?? false,
+            Numbers: numbers)
         : new QuantizedFormat(QuantizedKind.Int8, BlockSize: 0, Threshold: (float)(Threshold ?? UsualThreshold), Numbers: numbers);
 
     /// <exception cref="BadInputException">Options contradict each other.</exception>

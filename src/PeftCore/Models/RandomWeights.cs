@@ -27,7 +27,8 @@ internal sealed class RandomWeights(Backend backend, DType dtype, ulong seed)
         {
             Draw(value, (piece, first) => backend.FillNormal(piece, 0, Deviation, seed, stream, first));
         }
-        else if (value.Shape.Rank > 1 || path.EndsWith("weight", StringComparison.Ordinal) || path.EndsWith(LayerScale.Factors, StringComparison.Ordinal))
+        else if (value.Shape.Rank > 1 || path.EndsWith("weight", StringComparison.Ordinal) || path.EndsWith(LayerScale.Factors,
+            StringComparison.Ordinal))
         {
             Draw(value, (piece, _) => backend.Fill(piece, 1));
         }

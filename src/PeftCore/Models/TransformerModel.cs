@@ -76,6 +76,9 @@ public abstract partial class TransformerModel : Module
     /// <summary>The class that config.json names; null if it names none, or that of another task.</summary>
     internal string? Architecture { get; set; }
 
+    /// <summary>What the configuration says of quantised weights; null if it says nothing.</summary>
+    internal Quantized.StoredQuantization? StoredQuantization { get; set; }
+
     /// <summary>Whether the head is not that of the weight file and starts with random weights.</summary>
     internal bool HasNewHead { get; set; }
 

@@ -1,6 +1,3 @@
-using PeftCore.Backends;
-using PeftCore.Io;
-using PeftCore.Nn;
 using PeftCore.Tensors;
 
 namespace PeftCore.Models;
@@ -27,22 +24,5 @@ internal sealed record WeightPiece(string Name, long Part, int Parts)
     {
         var shape = ShapeIn(value.Shape);
         return value.Unscoped(shape, Part * shape.Count);
-    }
-
-    /// <summary>Reads a parameter from its pieces.</summary>
-    /// <param name="entries">The tensors of the pieces, in their order.</param>
-    /// <param name="pieces">The pieces.</param>
-    /// <param name="parameter">The parameter.</param>
-    /// <param name="backend">Its device.</param>
-    /// <param name="dtype">Its dtype; null for that of the file.</param>
-    public static void Read(IReadOnlyList<WeightEntry> entries, IReadOnlyList<WeightPiece> pieces, Parameter parameter, Backend backend,
-        DType? dtype)
-    {
-        var value = parameter.Materialize(backend, dtype ?? WeightReader.DefaultDType(entries[0]));
-        for (int i = 0; i < pieces.Count; i++)
-        {
-            using var part = pieces[i].Of(value);
-            WeightReader.Read(entries[i], part);
-        }
     }
 }

@@ -110,8 +110,8 @@ public sealed class Linear : MatrixLayer
         return Weight.Materialize(backend, format);
     }
 
-    // A new parameter, so that tied layers keep the weight they have.
-    private void DeclareQuantized()
+    /// <summary>Declares a weight (out, in), without values: a new parameter, so that tied layers keep the one they have.</summary>
+    internal void DeclareQuantized()
     {
         Redeclare("weight", new Parameter([Outputs, Inputs]) { Offloaded = Weight.Offloaded });
         Transposed = false;

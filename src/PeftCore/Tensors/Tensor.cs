@@ -92,19 +92,6 @@ public sealed class Tensor : IDisposable
         return TensorScope.Register(new Tensor(Storage, shape, dtype, ByteOffset + firstByte));
     }
 
-    /// <summary>A part of a quantised weight's bytes, which no scope frees.</summary>
-    internal Tensor UnscopedBytes(long first, int count)
-    {
-        if (Format is null || first < 0 || first + count > ByteCount)
-        {
-            throw new ArgumentException($"{count} bytes at {first} are no part of a quantised weight {this} of {ByteCount} bytes");
-        }
-        Storage.AddReference();
-        var view = new Tensor(Storage, [count], DType.U8, ByteOffset + first);
-        view.FreeWhenCollected();
-        return view;
-    }
-
     private Tensor NewView(Shape shape, long elementOffset)
     {
         if (Format is not null)
@@ -196,7 +183,8 @@ public sealed class Tensor : IDisposable
     }
 
     /// <inheritdoc/>
-    public override string ToString() => _storage is { } storage ? $"{TypeName}{Shape} on {storage.Device.Name}" : $"{TypeName}{Shape}, freed";
+    public override string ToString() => _storage is { } storage ? $"{TypeName}{Shape} on {storage.Device.Name}"
+        : $"{TypeName}{Shape}, freed";
 
     private string TypeName => Format?.Name ?? DType.ToString();
 

@@ -1,7 +1,7 @@
 namespace PeftCore.Training;
 
 /// <summary>The result of an optimizer step.</summary>
-public readonly struct StepResult
+public sealed class StepResult
 {
     internal StepResult(double loss, double gradientNorm, int tokens, int targets) =>
         (Loss, GradientNorm, Tokens, Targets) = (loss, gradientNorm, tokens, targets);

@@ -69,7 +69,7 @@ public sealed class ContradictionVerbTests
         string model = Copy(Bundled.BaseLlama, config => config["quantization_config"] = new JsonObject
         {
             ["quant_method"] = "gptq",
-            ["bits"] = 4
+            ["bits"] = 5
         });
         string data = _directory.Write("d.jsonl", """{"text": "x"}""" + "\n"), output = Path.Combine(_directory.FullPath, "out");
         string[][] runs =
@@ -84,11 +84,11 @@ public sealed class ContradictionVerbTests
         {
             var run = ToolRun.Of(arguments);
             Assert.That((run.ExitCode, run.Error.Trim().Split('\n').Length), Is.EqualTo((2, 1)), run.Error);
-            Assert.That(run.Error, Does.Contain("quantised with gptq (4 bits), which is not supported").And.Contain("dequantize()"));
+            Assert.That(run.Error, Does.Contain("quantised with gptq (5 bits), which is not supported").And.Contain("dequantize()"));
         }
         var inspect = ToolRun.Of("inspect", "--json", model);
         Assert.That(inspect.ExitCode, Is.Zero);
-        Assert.That(inspect.Json.GetProperty("quantization").GetString(), Is.EqualTo("gptq (4 bits)"));
+        Assert.That(inspect.Json.GetProperty("quantization").GetString(), Is.EqualTo("gptq (5 bits)"));
     }
 
     [Test]

@@ -42,7 +42,7 @@ internal sealed class FourBitWeight : CodedWeight
             Numbers: FloatNames.Parse(_fields, "dtype"));
         if (nested && _fields.Int("nested_blocksize") is var blocks && blocks != QuantizedFormat.ScaleBlock)
         {
-            throw _fields.Error("nested_blocksize", $"is {blocks}, expected {QuantizedFormat.ScaleBlock}, the only one that bitsandbytes has");
+            throw _fields.Error("nested_blocksize", $"is {blocks}, expected {QuantizedFormat.ScaleBlock}, the only one of bitsandbytes");
         }
         if (nested)
         {
@@ -129,18 +129,20 @@ internal sealed class FourBitWeight : CodedWeight
         yield return StoredParts.ToFile(name, "U8", [parts.CodeBytes, 1], value, 0);
         yield return StoredParts.ToFile(name + Absmax, format.DoubleQuantized ? "U8" : "F32", [parts.ScaleCount], value, parts.Scales);
         yield return SafetensorsTensor.Of(name + Map, "F32", [16], FourBitLevels.Of(format.Kind).ToArray());
-        var state = new StringBuilder($$"""{"quant_type": "{{type}}", "blocksize": {{format.BlockSize}}, "dtype": "{{FloatNames.Of(format.Numbers)}}", """)
+        var state = new StringBuilder($$"""{"quant_type": "{{type}}", "blocksize": {{format.BlockSize}}, """)
+            .Append(CultureInfo.InvariantCulture, $"\"dtype\": \"{FloatNames.Of(format.Numbers)}\", ")
             .Append(CultureInfo.InvariantCulture, $"\"shape\": [{value.Shape[0]}, {value.Shape[1]}]");
         if (format.DoubleQuantized)
         {
             yield return StoredParts.ToFile(name + NestedAbsmax, "F32", [parts.ScaleScaleCount], value, parts.ScaleScales);
             yield return SafetensorsTensor.Of(name + NestedMap, "F32", [DynamicMap.Count], [.. DynamicMap.Signed.Values]);
-            using var part = value.UnscopedBytes(parts.Mean, sizeof(float));
-            float mean = MemoryMarshal.Read<float>(part.ToBytes());
-            state.Append(CultureInfo.InvariantCulture, $", \"nested_blocksize\": {QuantizedFormat.ScaleBlock}, \"nested_dtype\": \"float32\", ")
-                .Append(CultureInfo.InvariantCulture, $"\"nested_offset\": {PythonNumber(mean)}");
+            using var part = value.PartOf(parts.Mean, [1], DType.F32);
+            float mean = part.Item();
+            state.Append(CultureInfo.InvariantCulture, $", \"nested_blocksize\": {QuantizedFormat.ScaleBlock}")
+                .Append(", \"nested_dtype\": \"float32\", ").Append(CultureInfo.InvariantCulture, $"\"nested_offset\": {PythonNumber(mean)}");
         }
-        yield return new SafetensorsTensor(name + State + type, "U8", [state.Length + 1], Encoding.UTF8.GetBytes(state.Append('}').ToString()));
+        yield return new SafetensorsTensor(name + State + type, "U8", [state.Length + 1], Encoding.UTF8.GetBytes(state.Append('}')
+            .ToString()));
     }
 
     // Python's repr: the shortest digits of the double, a decimal point or an exponent.

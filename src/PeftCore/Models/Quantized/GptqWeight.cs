@@ -36,7 +36,8 @@ internal sealed class GptqWeight : GroupedWeight
     public static GptqWeight? Of(Func<string, WeightEntry?> find, StoredQuantization method, bool isTransposed) =>
         find("qweight") is { } codes ? new GptqWeight(codes,
             find("qzeros") ?? throw codes.Error("has no \"qzeros\" beside it, which GPTQ needs"),
-            find("scales") ?? throw codes.Error("has no \"scales\" beside it, which GPTQ needs"), find("g_idx"), method, isTransposed) : null;
+            find("scales") ?? throw codes.Error("has no \"scales\" beside it, which GPTQ needs"), find("g_idx"), method,
+                isTransposed) : null;
 
     public override void Check(Shape shape)
     {

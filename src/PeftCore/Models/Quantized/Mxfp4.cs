@@ -1,7 +1,7 @@
 namespace PeftCore.Models.Quantized;
 
-/// <summary>MXFP4 (OCP Microscaling Formats 1.0): blocks of 32 numbers of four bits, one sign, two exponent and one mantissa bit, with a power
-/// of two for each block; two numbers a byte, the lower half first.</summary>
+/// <summary>MXFP4 (OCP Microscaling Formats 1.0): blocks of 32 numbers of four bits, one sign, two exponent and one mantissa bit, with a
+/// power of two for each block; two numbers a byte, the lower half first.</summary>
 internal static class Mxfp4
 {
     /// <summary>Bytes of a block.</summary>

@@ -13,7 +13,8 @@ internal sealed class Mxfp4Weight : DecodedWeight
     private readonly WeightEntry _codes, _scales;
     private readonly StoredQuantization? _method;
 
-    private Mxfp4Weight(WeightEntry codes, WeightEntry scales, IEnumerable<WeightEntry> unused, StoredQuantization? method, bool isTransposed)
+    private Mxfp4Weight(WeightEntry codes, WeightEntry scales, IEnumerable<WeightEntry> unused, StoredQuantization? method,
+        bool isTransposed)
         : base(isTransposed)
     {
         (_codes, _scales, _method) = (codes, scales, method);

@@ -14,7 +14,8 @@ internal sealed class PackedWeight : GroupedWeight
     private readonly WeightEntry? _shape, _zeros, _groupOf;
     private readonly StoredQuantization _method;
 
-    private PackedWeight(WeightEntry codes, Func<string, WeightEntry?> find, StoredQuantization method, bool isTransposed) : base(isTransposed)
+    private PackedWeight(WeightEntry codes, Func<string, WeightEntry?> find, StoredQuantization method, bool isTransposed)
+        : base(isTransposed)
     {
         (_codes, _method) = (codes, method);
         _scales = find("weight_scale") ?? throw codes.Error("has no \"weight_scale\" beside it, which compressed-tensors needs");

@@ -31,7 +31,8 @@ internal static class SavedQuantization
         {
             return;
         }
-        var fields = Of(format, QuantizedLayers.Skipped(model), ((string?)stored?["quant_method"]) is null or "bitsandbytes" ? stored : null);
+        var fields = Of(format, QuantizedLayers.Skipped(model), ((string?)stored?["quant_method"]) is null or "bitsandbytes" ? stored
+            : null);
         int at = config.Select(field => field.Key).TakeWhile(key => string.CompareOrdinal(key, Field) < 0).Count();
         config.Insert(at, Field, fields);
     }

@@ -21,7 +21,8 @@ internal sealed class ScaledWeight : DecodedWeight
     private float[]? _factors;
     private int _rowsOfBlock, _columnsOfBlock, _scaleColumns;
 
-    private ScaledWeight(WeightEntry codes, WeightEntry scales, IEnumerable<WeightEntry> unused, StoredQuantization? method, bool isTransposed)
+    private ScaledWeight(WeightEntry codes, WeightEntry scales, IEnumerable<WeightEntry> unused, StoredQuantization? method,
+        bool isTransposed)
         : base(isTransposed)
     {
         (_codes, _scales, _method) = (codes, scales, method);

@@ -75,7 +75,7 @@ internal static class StoredParts
     /// <summary>Copies bytes to a part of a quantised weight.</summary>
     public static void Upload(ReadOnlySpan<byte> bytes, Tensor value, long first)
     {
-        using var part = value.UnscopedBytes(first, bytes.Length);
+        using var part = value.PartOf(first, [bytes.Length], DType.U8);
         part.Backend.Upload(bytes, part);
     }
 
@@ -88,7 +88,7 @@ internal static class StoredParts
         {
             for (long at = 0; at < length; at += Piece)
             {
-                using var part = value.UnscopedBytes(first + at, (int)Math.Min(Piece, length - at));
+                using var part = value.PartOf(first + at, [(int)Math.Min(Piece, length - at)], DType.U8);
                 part.WriteTo(stream);
             }
         });

@@ -51,8 +51,11 @@ internal sealed record StoredQuantization(StoredMethod Kind, string Name)
     /// <summary>Rows and columns of a block of FP8 numbers.</summary>
     public (int Rows, int Columns) Block { get; init; } = UsualBlock;
 
+    /// <summary>What bitsandbytes was asked for; null for other methods.</summary>
+    public QuantizationOptions? Options { get; init; }
+
     /// <summary>LLM.int8()'s threshold.</summary>
-    public float Threshold { get; init; }
+    public float Threshold => (float)(Options?.Threshold ?? QuantizationOptions.UsualThreshold);
 
     /// <summary>What a configuration says.</summary>
     /// <param name="config">config.json.</param>
@@ -66,11 +69,7 @@ internal sealed record StoredQuantization(StoredMethod Kind, string Name)
         return fields.StringOrNull("quant_method") switch
         {
             "bitsandbytes" or null when IsTrue(fields, "load_in_4bit") || IsTrue(fields, "load_in_8bit") =>
-                new StoredQuantization(StoredMethod.BitsAndBytes, name)
-                {
-                    Numbers = numbers, Bits = fields.Bool("load_in_4bit", false) ? 4 : 8,
-                    Threshold = (float)fields.Float("llm_int8_threshold", 6, min: 0, max: float.MaxValue),
-                },
+                new StoredQuantization(StoredMethod.BitsAndBytes, name) { Numbers = numbers, Options = BitsAndBytes(fields) },
             "gptq" => Gptq(name, fields, numbers),
             "awq" => Awq(name, fields, numbers),
             "fp8" when fields.String("fmt", "e4m3") is "e4m3" or "float8_e4m3fn" => new(StoredMethod.Scaled, name)
@@ -82,6 +81,26 @@ internal sealed record StoredQuantization(StoredMethod Kind, string Name)
             "mxfp4" => new(StoredMethod.Mxfp4, name) { Numbers = DType.BF16 },
             "compressed-tensors" => CompressedTensors(name, fields, numbers),
             _ => null,
+        };
+    }
+
+    private static QuantizationOptions BitsAndBytes(ConfigReader fields)
+    {
+        bool four = fields.Bool("load_in_4bit", false);
+        if (four && fields.Bool("load_in_8bit", false))
+        {
+            throw fields.Error("load_in_4bit", "is true, and \"load_in_8bit\" as well; a model is stored in one of them");
+        }
+        string[]? skipped = fields.StringsOrNull("llm_int8_skip_modules");
+        return four ? new QuantizationOptions
+        {
+            Type = fields.Choice("bnb_4bit_quant_type", QuantizationOptions.FP4, QuantizationOptions.NF4, QuantizationOptions.FP4),
+            UseDoubleQuantization = fields.Bool("bnb_4bit_use_double_quant", false), SkipModules = skipped,
+        }
+        : new QuantizationOptions
+        {
+            Type = QuantizationOptions.EightBit, SkipModules = skipped,
+            Threshold = fields.Float("llm_int8_threshold", QuantizationOptions.UsualThreshold, min: 0, max: float.MaxValue),
         };
     }
 
@@ -139,7 +158,7 @@ internal sealed record StoredQuantization(StoredMethod Kind, string Name)
     {
         null => UsualBlock,
         [> 0 and var rows, > 0 and var columns] => (rows, columns),
-        _ => throw fields.Error(name, $"is {fields.Raw(name)!.Value.GetRawText()}, expected two positive numbers: rows and columns of a block"),
+        _ => throw fields.Error(name, $"is {fields.Raw(name)!.Value.GetRawText()}, expected two positive numbers: a block's rows and columns"),
     };
 
     // compressed-tensors wrote a block as "128x128" once.

@@ -35,7 +35,7 @@ internal sealed class PlainWeight(WeightEntry entry) : StoredWeight
 {
     public override IReadOnlyList<WeightEntry> Entries { get; } = [entry];
 
-    public override DType DType => WeightReader.DTypeOf(entry);
+    public override DType DType => WeightReader.DefaultDType(entry);
 
     public override void Check(Shape shape) => WeightReader.Check(entry, shape);
 

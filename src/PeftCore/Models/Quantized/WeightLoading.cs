@@ -7,10 +7,10 @@ namespace PeftCore.Models.Quantized;
 
 /// <summary>Reads the parameters of a model from its weight files: plain numbers as they are or quantised one layer at a time, stored codes
 /// as they are where a layer keeps them, and else dequantised.</summary>
-internal sealed class WeightLoading(TransformerModel model, WeightSource weights, StoredQuantization? method, Backend backend, DType? dtype,
+internal sealed class WeightLoading(TransformerModel model, WeightSource weights, ConfigReader config, Backend backend, DType? dtype,
     QuantizationOptions? quantization)
 {
-    private readonly StoredWeights _stored = new(model, weights, method);
+    private readonly StoredWeights _stored = new(model, weights, model.StoredQuantization);
 
     /// <summary>Reads every parameter and buffer.</summary>
     /// <param name="warnings">Receives a sentence for what is ignored, dequantised or not quantised.</param>
@@ -23,6 +23,10 @@ internal sealed class WeightLoading(TransformerModel model, WeightSource weights
         if (found.FirstOrDefault(pair => pair.Weight.Method is not null).Weight is { } first)
         {
             RefuseContradiction(first);
+        }
+        else if (model.StoredQuantization is { } method)
+        {
+            throw Quantization.OfPlain(config, method.Name, weights.Place);
         }
         Warn(found, kept, warnings);
         using (var quantizer = new WeightQuantizer(model, backend, found.Any(pair => pair.Weight.Method is not null) ? null : quantization))
@@ -43,11 +47,11 @@ internal sealed class WeightLoading(TransformerModel model, WeightSource weights
     {
         if (weight.Format is { } format && kept.TryGetValue(parameter, out var layer))
         {
-            layer.Quantize(backend, format, weight.ReadCodes);
+            weight.ReadCodes(layer.MaterializeQuantized(backend, format));
         }
         else if (quantizer.Takes(parameter))
         {
-            quantizer.Quantize(parameter, dtype ?? weight.DType, weight.Read);
+            quantizer.Quantize(parameter, weight.Entries[0].Name, dtype ?? weight.DType, weight.Read);
         }
         else
         {
@@ -96,7 +100,8 @@ internal sealed class WeightLoading(TransformerModel model, WeightSource weights
             + $"{quantization.Type}; leave that out, or make a plain model with peftcore convert --dequantize first.");
     }
 
-    private void Warn(List<(Parameter Parameter, StoredWeight Weight)> found, Dictionary<Parameter, Linear> kept, ICollection<string>? warnings)
+    private void Warn(List<(Parameter Parameter, StoredWeight Weight)> found, Dictionary<Parameter, Linear> kept,
+        ICollection<string>? warnings)
     {
         var decoded = found.Where(pair => pair.Weight.Method is not null
             && (pair.Weight.Format is null || !kept.ContainsKey(pair.Parameter))).ToList();
@@ -104,15 +109,15 @@ internal sealed class WeightLoading(TransformerModel model, WeightSource weights
         {
             long stored = decoded.Sum(pair => pair.Weight.Entries.Sum(entry => entry.Length));
             long read = decoded.Sum(pair => pair.Parameter.Shape.Count * (dtype ?? pair.Weight.DType).Size);
-            warnings?.Add($"{weights.Place}: {decoded.Count} weights that are quantised with {decoded[0].Weight.Method} are dequantised as they "
-                + FormattableString.Invariant($"are read: {stored:N0} bytes in the file are {read:N0} in memory."));
+            warnings?.Add($"{weights.Place}: {decoded.Count} weights that are quantised with {decoded[0].Weight.Method} are dequantised as "
+                + FormattableString.Invariant($"they are read: {stored:N0} bytes in the file are {read:N0} in memory."));
         }
         var left = found.Where(pair => pair.Parameter.Shape.Rank > 2).ToList();
         if (quantization is not null && decoded.Count == 0 && left.Count > 0)
         {
             long bytes = left.Sum(pair => pair.Parameter.Shape.Count * (dtype ?? pair.Weight.DType).Size);
-            warnings?.Add($"{weights.Place}: quantisation is for linear layers; {left.Count} tensors of convolutions or fused experts stay as "
-                + FormattableString.Invariant($"they are, {bytes:N0} bytes."));
+            warnings?.Add($"{weights.Place}: quantisation is for linear layers; {left.Count} tensors of convolutions or fused experts stay "
+                + FormattableString.Invariant($"as they are, {bytes:N0} bytes."));
         }
     }
 

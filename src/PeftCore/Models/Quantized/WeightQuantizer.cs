@@ -35,9 +35,10 @@ internal sealed class WeightQuantizer : IDisposable
 
     /// <summary>Quantises the weight of a layer.</summary>
     /// <param name="parameter">The weight.</param>
+    /// <param name="name">Its name, for an error.</param>
     /// <param name="dtype">Dtype of the numbers before.</param>
     /// <param name="read">Fills a tensor of the weight's shape with them.</param>
-    public void Quantize(Parameter parameter, DType dtype, Action<Tensor> read)
+    public void Quantize(Parameter parameter, string name, DType dtype, Action<Tensor> read)
     {
         if (_workspace?.DType != dtype)
         {
@@ -46,7 +47,7 @@ internal sealed class WeightQuantizer : IDisposable
         }
         using var numbers = _workspace.Unscoped(parameter.Shape);
         read(numbers);
-        _layers[parameter].Quantize(numbers, _options!.FormatOf(dtype));
+        _layers[parameter].SetQuantized(numbers, _options!.FormatOf(dtype), name);
     }
 
     public void Dispose() => _workspace?.Dispose();
