@@ -94,8 +94,11 @@ internal sealed class QuantizationFlags
     {
         Description = $"{QuantizationSettings.ThresholdHelp} [default: {QuantizationSettings.ThresholdFallback}]", HelpName = "N",
     };
-    private readonly Option<string?> _skip = new("--llm-int8-skip-modules") { Description = QuantizationSettings.SkipHelp,
-        HelpName = "a,b" };
+    private readonly Option<string?> _skip = new("--llm-int8-skip-modules")
+    {
+        Description = QuantizationSettings.SkipHelp,
+        HelpName = "a,b"
+    };
 
     public QuantizationFlags() => _type = new Option<string?>("--bnb-4bit-quant-type")
     {
@@ -115,6 +118,6 @@ internal sealed class QuantizationFlags
     {
         LoadIn4Bit = call.Value(_four), LoadIn8Bit = call.Value(_eight), Type = call.Value(_type),
         UseDoubleQuant = call.IsGiven(_double) ? call.Value(_double) : null, Threshold = call.Value(_threshold),
-            SkipModules = call.Value(_skip),
+        SkipModules = call.Value(_skip),
     }.ToOptions();
 }

@@ -77,7 +77,7 @@ public static class TensorBackendExtensions
         {
             if (tensor.Format is not null)
             {
-                using var stored = tensor.UnscopedBytes(0, (int)tensor.ByteCount);
+                using var stored = tensor.PartOf(0, [checked((int)tensor.ByteCount)], DType.U8);
                 return stored.ToBytes();
             }
             byte[] bytes = new byte[tensor.ByteCount];

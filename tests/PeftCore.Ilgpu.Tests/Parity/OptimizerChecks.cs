@@ -26,8 +26,9 @@ internal static class OptimizerChecks
             bench.Same(smallFirst, "small first moment");
             foreach (var p in parameters)
             {
-                // A moment halfway between two numbers may get another code where a product is rounded otherwise.
-                bench.Same(p.Value, "parameter", 1e-4);
+                // A moment halfway between two numbers may get another code where a product is rounded otherwise, which changes the next
+                // step of its element, 1e-2 at most, by a few parts in a hundred.
+                bench.Same(p.Value, "parameter", step == 1 ? 1e-5 : 1e-3);
                 bench.Same(p.Absmax1, "scales of the first moment", 1e-5);
                 bench.Same(p.Absmax2, "scales of the second moment", 1e-5);
                 SameCodes(bench, p.First, "first codes");

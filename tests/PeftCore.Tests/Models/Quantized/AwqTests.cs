@@ -14,7 +14,7 @@ public sealed class AwqTests : ModelTests
     {
         var random = new Random(7);
         int[,] codes = new int[Columns, Rows], zeros = new int[2, Rows];
-        Half[,] scales = new Half[2, Rows];
+        var scales = new Half[2, Rows];
         for (int o = 0; o < Rows; o++)
         {
             for (int i = 0; i < Columns; i++)

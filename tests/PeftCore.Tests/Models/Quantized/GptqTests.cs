@@ -20,7 +20,7 @@ public sealed class GptqTests : ModelTests
         var random = new Random(bits * 100 + groupSize);
         int size = groupSize < 0 ? Columns : groupSize, groups = Columns / size, levels = 1 << bits;
         int[,] codes = new int[Columns, Rows], zeros = new int[groups, Rows];
-        Half[,] scales = new Half[groups, Rows];
+        var scales = new Half[groups, Rows];
         int[] groupOf = [.. Enumerable.Range(0, Columns).Select(i => i / size)];
         if (actOrder)
         {

@@ -110,8 +110,11 @@ public sealed class QuantizedLoadingTests : ModelTests
     {
         using var directory = new TemporaryDirectory();
         string source = TestFiles.Fixture("hf", "llama", "base");
-        var model = ModelLoader.Load(source, Backend, quantization: Options[0] with { SkipModules = ["down_proj",
-            "model.layers.0.self_attn"] });
+        var model = ModelLoader.Load(source, Backend, quantization: Options[0] with
+        {
+            SkipModules = ["down_proj",
+            "model.layers.0.self_attn"]
+        });
         string[] plain = [.. QuantizedLayers.Skipped(model)!];
         Assert.That(plain, Is.EqualTo((string[])["model.layers.0.self_attn.q_proj", "model.layers.0.self_attn.k_proj",
             "model.layers.0.self_attn.v_proj", "model.layers.0.self_attn.o_proj", "model.layers.0.mlp.down_proj",
