@@ -46,7 +46,8 @@ public sealed class WeightEntry
     internal ReadOnlySpan<byte> View => File.Span(_entry, 0, CheckedLength);
 
     /// <summary>Whether the elements are at multiples of their size in memory.</summary>
-    internal bool IsAligned => SafetensorsDType.TryGetSize(DType, out int size) && File.AddressOf(_entry) is { } address && address % size == 0;
+    internal bool IsAligned =>
+        SafetensorsDType.TryGetSize(DType, out int size) && File.AddressOf(_entry) is { } address && address % size == 0;
 
     /// <summary>The address of the bytes in the file's memory map, which stays mapped until <c>Release</c> is called, even if the
     /// <see cref="WeightSource"/> is disposed before.</summary>

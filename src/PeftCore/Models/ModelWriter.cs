@@ -3,9 +3,10 @@ using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using PeftCore.Backends;
 using PeftCore.Io;
-using PeftCore.Io.Gguf;
+using PeftCore.Models.Gguf;
 using PeftCore.Models.Quantized;
 using PeftCore.Nn;
+using PeftCore.Peft.Gguf;
 using PeftCore.Tensors;
 
 namespace PeftCore.Models;

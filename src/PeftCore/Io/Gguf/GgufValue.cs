@@ -140,7 +140,9 @@ internal sealed class GgufValue
     // A number of 32 bits is read as the shortest decimal that has its value, which is what it was made from: 1e-5, not 9.99999975e-6.
     private double FloatAt(long place) => Type == GgufValueType.Float64
         ? BinaryPrimitives.ReadDoubleLittleEndian(_file.Span(place, sizeof(double)))
-        : double.Parse(BinaryPrimitives.ReadSingleLittleEndian(_file.Span(place, sizeof(float))).ToString("R", Invariant), Invariant);
+        : double.Parse(Shortest(place), System.Globalization.NumberStyles.Float, Invariant);
+
+    private string Shortest(long place) => BinaryPrimitives.ReadSingleLittleEndian(_file.Span(place, sizeof(float))).ToString("R", Invariant);
 
     private static System.Globalization.CultureInfo Invariant => System.Globalization.CultureInfo.InvariantCulture;
 

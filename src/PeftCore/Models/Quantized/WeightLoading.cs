@@ -53,6 +53,10 @@ internal sealed class WeightLoading(TransformerModel model, WeightSource weights
         {
             quantizer.Quantize(parameter, weight.Entries[0].Name, dtype ?? weight.DType, weight.Read);
         }
+        else if (weight is PlainWeight { Entries: [var entry] })
+        {
+            WeightReader.Read(entry, parameter, backend, dtype);
+        }
         else
         {
             weight.Read(parameter.Materialize(backend, dtype ?? weight.DType));

@@ -1,7 +1,9 @@
-using PeftCore.Peft;
+using PeftCore.Io;
+using PeftCore.Io.Gguf;
+using PeftCore.Models.Gguf;
 using PeftCore.Peft.Lora;
 
-namespace PeftCore.Io.Gguf;
+namespace PeftCore.Peft.Gguf;
 
 /// <summary>Writes LoRA adapters as convert_lora_to_gguf.py of llama.cpp does: α and the factors of each layer, "NAME.lora_a" (r, in) and
 /// "NAME.lora_b" (out, r), where the rows of B of q and k are in the order of ggml's rotation. llama.cpp multiplies B·A by α/r; where the

@@ -1,6 +1,8 @@
 using System.Globalization;
+using PeftCore.Io;
+using PeftCore.Io.Gguf;
 
-namespace PeftCore.Io.Gguf;
+namespace PeftCore.Models.Gguf;
 
 /// <summary>Writes whole models as convert_hf_to_gguf.py of llama.cpp does.</summary>
 internal static class GgufModelExport
