@@ -10,13 +10,16 @@ public sealed class Tensor : IDisposable
     // without graphs creates hundreds of tensors.
     private object? _owner;
 
+    // The node that takes the gradient, or the format of a quantised weight, which has none.
+    private object? _gradFnOrFormat;
+
     private Tensor(Storage storage, Shape shape, DType dtype, long byteOffset, QuantizedFormat? format = null)
     {
         _storage = storage;
         Shape = shape;
         DType = dtype;
         ByteOffset = byteOffset;
-        Format = format;
+        _gradFnOrFormat = format;
     }
 
     /// <summary>Extents, outermost first.</summary>
@@ -32,7 +35,7 @@ public sealed class Tensor : IDisposable
     public long ByteCount => Format is null ? Shape.Count * DType.Size : Format.PartsOf(Shape).Bytes;
 
     /// <summary>How the numbers of a quantised weight lie in memory; null for other dtypes.</summary>
-    internal QuantizedFormat? Format { get; }
+    internal QuantizedFormat? Format => _gradFnOrFormat as QuantizedFormat;
 
     /// <summary>The device of the memory.</summary>
     internal IDevice Device => Storage.Device;
@@ -54,7 +57,17 @@ public sealed class Tensor : IDisposable
     internal long ByteOffset { get; }
 
     /// <summary>The node of the backward graph that takes this tensor's gradient; null if it requires none. Autograd sets it.</summary>
-    internal IGradFn? GradFn { get; set; }
+    internal IGradFn? GradFn
+    {
+        get => _gradFnOrFormat as IGradFn;
+        set
+        {
+            if (_gradFnOrFormat is not QuantizedFormat)
+            {
+                _gradFnOrFormat = value;
+            }
+        }
+    }
 
     /// <summary>Creates a tensor that takes over the caller's reference to a new storage.</summary>
     internal static Tensor Owning(Storage storage, Shape shape, DType dtype) => TensorScope.Register(new Tensor(storage, shape, dtype, 0));

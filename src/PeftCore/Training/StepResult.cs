@@ -1,7 +1,7 @@
 namespace PeftCore.Training;
 
 /// <summary>The result of an optimizer step.</summary>
-public sealed class StepResult
+public readonly struct StepResult
 {
     internal StepResult(double loss, double gradientNorm, int tokens, int targets) =>
         (Loss, GradientNorm, Tokens, Targets) = (loss, gradientNorm, tokens, targets);

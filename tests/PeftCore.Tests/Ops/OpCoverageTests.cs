@@ -11,6 +11,8 @@ public sealed class OpCoverageTests
     public void Every_op_with_a_gradient_is_in_the_catalog()
     {
         var ops = typeof(GradientNode).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(GradientNode)) && !type.IsAbstract);
+        // A hook computes nothing; OffloadTests see its actions run.
+        ops = ops.Where(op => op.DeclaringType != typeof(BackwardHook));
         var recorded = RecordedNodes();
         Assert.That(ops.Where(op => !recorded.Contains(op)), Is.Empty, "ops without an entry in OpCatalog");
     }

@@ -8,7 +8,7 @@ internal static class DoublePrecision
 {
     extension(Tensor tensor)
     {
-        /// <summary>The elements of an F32 tensor, row by row.</summary>
-        public double[] ToDoubles() => Array.ConvertAll(tensor.ToArray<float>(), x => (double)x);
+        /// <summary>The elements of an F32 tensor, or the numbers that a quantised one stands for, row by row.</summary>
+        public double[] ToDoubles() => Array.ConvertAll(tensor.ToFloats(), x => (double)x);
     }
 }
