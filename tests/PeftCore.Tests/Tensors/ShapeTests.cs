@@ -40,7 +40,8 @@ public sealed class ShapeTests
     [Test]
     public void Dtypes_know_their_size()
     {
-        Assert.That(Enum.GetValues<DType>().Where(dtype => dtype != DType.Quantized).Select(dtype => dtype.Size), Is.EqualTo(new[] { 4, 2, 2, 4, 8, 1 }));
+        Assert.That(Enum.GetValues<DType>().Where(dtype => dtype != DType.Quantized).Select(dtype => dtype.Size),
+            Is.EqualTo(new[] { 4, 2, 2, 4, 8, 1 }));
         Assert.That(Enum.GetValues<DType>().Where(dtype => dtype.IsFloat), Is.EqualTo(new[] { DType.F32, DType.BF16, DType.F16 }));
     }
 }
