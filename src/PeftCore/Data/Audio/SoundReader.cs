@@ -18,8 +18,8 @@ public sealed class SoundReader
 
     private SoundReader(TransformerModel model, AudioPreprocessor preprocessor, SpeechPrompt? prompt, Func<string, Waveform> decode,
         SoundAugmentation? augmentation = null) =>
-        (Model, _preprocessor, Prompt, _decode, _augmentation) = (model, preprocessor, prompt, path => Given.Result(decode(path), $"{path}: the decoder of recordings"),
-            augmentation);
+        (Model, _preprocessor, Prompt, _decode, _augmentation) = (model, preprocessor, prompt,
+            path => Given.Result(decode(path), $"{path}: the decoder of recordings"), augmentation);
 
     /// <summary>The model, which may have no weights yet.</summary>
     internal TransformerModel Model { get; }
