@@ -30,6 +30,9 @@ public sealed partial class MemoryPlan
         return new OffloadSearch((limited, placement) => Measure(build, run, limited, placement), device).Run();
     }
 
+    private static PeftModel Built(Func<Backend, PeftModel> build, Backend backend) =>
+        Given.Result(build(backend), "the function that builds the planned model");
+
     private static IReadOnlyList<(string Path, long Bytes, string Place)> PlacesOf(OffloadPlacement? placement) => placement is null ? []
         : [.. placement.Blocks.Select(block => (block.Path, block.Bytes,
             !block.IsOffloaded ? "device" : placement.Place == OffloadPlace.Host ? "host" : "disk"))];
@@ -39,7 +42,7 @@ public sealed partial class MemoryPlan
     {
         using var backend = device.NewBackend(placement);
         using var scope = new TensorScope();
-        var model = build(backend);
+        var model = Built(build, backend);
         long loading = backend.Memory.PeakBytes, standing = backend.Memory.CurrentBytes;
         run(model, backend); // The first passes also allocate what later ones reuse, such as tables of positions, and fill the slots.
         backend.Memory.ResetPeak();

@@ -99,7 +99,7 @@ public sealed partial class MemoryPlan
         int targetLength = 0, bool tensorCores = true, long? hostLimit = null, bool keepOnDisk = false)
     {
         ArgumentNullException.ThrowIfNull(build);
-        return Of(backend => new TrainableAdapter(build(backend)), batchSize, length, options, activations, packWeights, memoryLimit,
+        return Of(backend => new TrainableAdapter(Built(build, backend)), batchSize, length, options, activations, packWeights, memoryLimit,
             chunkBytes, targetLength, tensorCores, hostLimit, keepOnDisk);
     }
 
@@ -136,7 +136,7 @@ public sealed partial class MemoryPlan
     {
         ArgumentNullException.ThrowIfNull(build);
         Given.Items(microBatches);
-        return Of(backend => new TrainableAdapter(build(backend)), _ => microBatches,
+        return Of(backend => new TrainableAdapter(Built(build, backend)), _ => microBatches,
             (options ?? new()) with { GradientAccumulationSteps = microBatches.Count },
             new PlannedDevice(activations, packWeights, memoryLimit, chunkBytes, tensorCores, hostLimit, keepOnDisk));
     }

@@ -189,8 +189,13 @@ public abstract record PeftConfig
     internal abstract Adapter AttachTo(AttachContext context);
 
     /// <summary>A number in Python's notation: 0.0, not 0.</summary>
+    /// <exception cref="BadInputException">It is NaN or infinite, which JSON has no notation for.</exception>
     internal static JsonNode Float(double value)
     {
+        if (!double.IsFinite(value))
+        {
+            throw new BadInputException($"a configuration has the number {value}, which JSON cannot hold; set a finite one.");
+        }
         string text = value.ToString("R", System.Globalization.CultureInfo.InvariantCulture).Replace("E", "e", StringComparison.Ordinal);
         return JsonNode.Parse(text.AsSpan().IndexOfAny(".eE") < 0 ? text + ".0" : text)!;
     }
