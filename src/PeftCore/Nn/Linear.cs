@@ -80,23 +80,22 @@ public sealed class Linear : MatrixLayer
     /// <summary>Declares a weight of its own in place of a tied one, without values.</summary>
     internal void Untie() => Exchange("weight", new Parameter(Weight.Shape));
 
-    /// <summary>Replaces the weight by its quantised form. A weight stored (in, out) is transposed first, as transformers does: the layer
-    /// then has (out, in).</summary>
-    /// <param name="backend">The device of the weight.</param>
+    /// <summary>Replaces the weight by the quantised form of numbers. Those of a weight stored (in, out) are transposed first, as
+    /// transformers does: the layer then has (out, in).</summary>
+    /// <param name="numbers">The numbers, in the weight's shape: its values, or a workspace while a model is loaded.</param>
     /// <param name="format">The format.</param>
     /// <param name="name">The weight's name, for an error.</param>
     /// <exception cref="BadInputException">A number is NaN or infinite, or beyond F16 where INT8 rounds to it.</exception>
-    internal void Quantize(Backend backend, QuantizedFormat format, string name)
+    internal void Quantize(Tensor numbers, QuantizedFormat format, string name)
     {
         using var scope = new TensorScope();
-        var weight = Weight.Value;
         if (Transposed)
         {
-            var wide = backend.NewTensor(weight.Shape, DType.F32, MemoryKind.Workspace);
-            backend.Cast(weight, wide);
-            weight = wide.Transpose();
+            var wide = numbers.Backend.NewTensor(numbers.Shape, DType.F32, MemoryKind.Workspace);
+            numbers.Backend.Cast(numbers, wide);
+            numbers = wide.Transpose();
         }
-        var quantized = weight.Quantized(format, name);
+        var quantized = numbers.Quantized(format, name);
         DeclareQuantized();
         Weight.Set(quantized);
     }
@@ -111,7 +110,7 @@ public sealed class Linear : MatrixLayer
     }
 
     /// <summary>Declares a weight (out, in), without values: a new parameter, so that tied layers keep the one they have.</summary>
-    internal void DeclareQuantized()
+    private void DeclareQuantized()
     {
         Redeclare("weight", new Parameter([Outputs, Inputs]) { Offloaded = Weight.Offloaded });
         Transposed = false;

@@ -35,7 +35,7 @@ internal sealed record QuantizedFixture(string Name, QuantizedFormat Format)
     {
         foreach (var (path, linear) in LinearsOf(model))
         {
-            linear.Quantize(linear.Weight.Value.Backend, format, path + ".weight");
+            linear.Quantize(linear.Weight.Value, format, path + ".weight");
         }
     }
 

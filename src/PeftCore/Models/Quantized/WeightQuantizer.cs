@@ -47,7 +47,7 @@ internal sealed class WeightQuantizer : IDisposable
         }
         using var numbers = _workspace.Unscoped(parameter.Shape);
         read(numbers);
-        _layers[parameter].SetQuantized(numbers, _options!.FormatOf(dtype), name);
+        _layers[parameter].Quantize(numbers, _options!.FormatOf(dtype), name);
     }
 
     public void Dispose() => _workspace?.Dispose();
