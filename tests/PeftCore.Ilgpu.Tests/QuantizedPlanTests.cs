@@ -55,7 +55,10 @@ public abstract class QuantizedPlanTests(string device)
             ModelLoader.Initialize(model, on, DType.BF16, seed: 3);
             foreach (var (path, module) in model.NamedModules().Where(m => m.Path.Contains(".layers.", StringComparison.Ordinal)).ToList())
             {
-                (module as Linear)?.Quantize(on, format, path);
+                if (module is Linear linear)
+                {
+                    linear.Quantize(linear.Weight.Value, format, path);
+                }
             }
             var peft = new PeftModel(model);
             peft.AddAdapter(new LoraConfig { Rank = 4, TargetModules = ModuleSelector.Parse(ModuleSelector.AllLinear) });

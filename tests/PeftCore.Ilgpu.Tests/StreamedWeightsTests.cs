@@ -34,6 +34,18 @@ public abstract class StreamedWeightsTests(string device)
         Compare(setup, offloaded, steps: 5);
     }
 
+    [TestCase(DType.F32, QuantizationOptions.NF4, true)]
+    [TestCase(DType.BF16, QuantizationOptions.NF4, false)]
+    [TestCase(DType.BF16, QuantizationOptions.EightBit, true)]
+    public void Quantised_weights_stream_as_well(DType dtype, string type, bool captureGraphs)
+    {
+        var setup = new Setup(Small, dtype, captureGraphs, Checkpointing: true, false, 1, Batch: 1, Length: 6)
+        {
+            Quantization = new QuantizationOptions { Type = type },
+        };
+        Compare(setup, offloaded: 4, steps: 4);
+    }
+
     [Test]
     public void Generation_streams_too()
     {
@@ -113,10 +125,12 @@ public abstract class StreamedWeightsTests(string device)
     private protected sealed record Setup(DecoderSpec Spec, DType DType, bool CaptureGraphs, bool Checkpointing, bool OffloadCheckpoints,
         int Accumulation, int Batch, int Length)
     {
+        public QuantizationOptions? Quantization { get; init; }
+
         public Decoder Base(Backend backend)
         {
             var model = new Decoder(Spec);
-            ModelLoader.Initialize(model, backend, DType, 3);
+            ModelLoader.Initialize(model, backend, DType, 3, Quantization);
             return model;
         }
 
