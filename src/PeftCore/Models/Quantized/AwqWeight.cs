@@ -49,7 +49,7 @@ internal sealed class AwqWeight : GroupedWeight
         CheckScales(_scales, columns / size, rows);
     }
 
-    protected override float[] Scales(int rows) => Turned(_scales.ToFloats(), Groups, rows);
+    protected override float[] Scales(int rows) => Transposed(_scales.ToFloats(), Groups, rows);
 
     protected override int[] Zeros(int rows)
     {

@@ -24,6 +24,12 @@ internal abstract class GroupedWeight(bool isTransposed) : DecodedWeight(isTrans
     /// <summary>The group of each column.</summary>
     protected abstract int[] GroupOf(int columns);
 
+    /// <summary>The group of each column where groups are runs of columns.</summary>
+    /// <param name="columns">Number of columns.</param>
+    /// <param name="size">Columns of a group; 0 or less for all.</param>
+    protected static int[] EqualGroups(int columns, int size) =>
+        [.. Enumerable.Range(0, columns).Select(column => column / (size <= 0 ? columns : size))];
+
     /// <summary>Unpacks the codes of rows from <paramref name="first"/> on.</summary>
     protected abstract void Unpack(int first, int rows, int columns, Span<byte> codes);
 
@@ -57,7 +63,7 @@ internal abstract class GroupedWeight(bool isTransposed) : DecodedWeight(isTrans
     }
 
     /// <summary>A matrix (groups, out) as (out, groups).</summary>
-    protected static T[] Turned<T>(T[] values, int groups, int rows)
+    protected static T[] Transposed<T>(T[] values, int groups, int rows)
     {
         var turned = new T[values.Length];
         for (int group = 0; group < groups; group++)

@@ -84,15 +84,7 @@ internal sealed class PackedWeight : GroupedWeight
         return zeros;
     }
 
-    protected override int[] GroupOf(int columns)
-    {
-        if (_groupOf is not null)
-        {
-            return _groupOf.ToArray<int>();
-        }
-        int size = _method.GroupSize <= 0 ? columns : _method.GroupSize;
-        return [.. Enumerable.Range(0, columns).Select(column => column / size)];
-    }
+    protected override int[] GroupOf(int columns) => _groupOf?.ToArray<int>() ?? EqualGroups(columns, _method.GroupSize);
 
     protected override void Unpack(int first, int rows, int columns, Span<byte> codes)
     {
