@@ -60,13 +60,8 @@ public sealed class Tensor : IDisposable
     internal IGradFn? GradFn
     {
         get => _gradFnOrFormat as IGradFn;
-        set
-        {
-            if (_gradFnOrFormat is not QuantizedFormat)
-            {
-                _gradFnOrFormat = value;
-            }
-        }
+        set => _gradFnOrFormat = Format is not { } format ? value : value is null ? format
+            : throw new InvalidOperationException($"{this} is quantised and takes no gradient");
     }
 
     /// <summary>Creates a tensor that takes over the caller's reference to a new storage.</summary>
