@@ -3,9 +3,36 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Backends;
 
-/// <summary>The ops of particular layers: mixtures of experts, linear attention, pictures and convolutions.</summary>
+/// <summary>The ops of particular layers: quantised weights, mixtures of experts, linear attention, pictures and convolutions.</summary>
 public abstract partial class Backend
 {
+    // ---- Quantised weights ----
+
+    /// <summary>Quantises a matrix: the scales and codes of <paramref name="to"/>'s format.</summary>
+    /// <param name="from">F32, BF16 or F16, of the same shape.</param>
+    /// <param name="to">A quantised tensor.</param>
+    internal abstract void Quantize(Tensor from, Tensor to);
+
+    /// <summary>Writes the numbers that a quantised matrix stands for.</summary>
+    /// <param name="from">A quantised tensor.</param>
+    /// <param name="to">F32, BF16 or F16, of the same shape.</param>
+    internal abstract void Dequantize(Tensor from, Tensor to);
+
+    /// <summary>Whether <see cref="MatMul"/>, <see cref="MatMulSum"/> and <see cref="MatMulGroup"/> take a quantised B for a product of so
+    /// many rows: they then dequantise it piece by piece. Otherwise the caller dequantises it first.</summary>
+    /// <param name="b">A quantised weight (n, k).</param>
+    /// <param name="rows">Rows of A.</param>
+    /// <param name="transposeB">Whether the product uses Bᵀ, as a forward pass does.</param>
+    internal virtual bool TakesQuantized(Tensor b, int rows, bool transposeB) => false;
+
+    /// <summary>y = (Q(x)·codesᵀ)·scales(x)·scales(W)/127² of an INT8 weight, with the rows of x quantised as those of W are, and columns
+    /// of x that reach the format's threshold multiplied apart (Dettmers et al. 2022, LLM.int8()).</summary>
+    /// <param name="x">(m, k), F32 or BF16.</param>
+    /// <param name="weight">INT8 (n, k).</param>
+    /// <param name="y">(m, n)</param>
+    /// <param name="accumulate">Add to y.</param>
+    internal abstract void Int8MatMul(Tensor x, Tensor weight, Tensor y, bool accumulate);
+
     // ---- Mixtures of experts. A pair is a token and one of its k experts: pair q = token·k + j. Its row is p after sorting by expert.
     // ----
 
