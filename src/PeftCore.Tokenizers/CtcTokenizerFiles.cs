@@ -80,8 +80,8 @@ internal static class CtcTokenizerFiles
             {
                 if (token.Value.ValueKind != JsonValueKind.Number)
                 {
-                    throw vocabulary.Child(token.Name, token.Value).Bad("the number of a token; vocabularies of several languages are not " +
-                        "supported");
+                    throw vocabulary.Child(token.Name, token.Value).Bad("the number of a token; vocabularies of several languages " +
+                        "are not supported");
                 }
                 json.WritePropertyName(token.Name);
                 token.Value.WriteTo(json);

@@ -164,7 +164,8 @@ public sealed class Tape : IDisposable
         }
         if (!ReferenceEquals(gradient.Device, output.Device))
         {
-            throw new ShapeException("backward", $"the gradient to start from must be on the output's backend, got {gradient} for {output}");
+            throw new ShapeException("backward",
+                $"the gradient to start from must be on the output's backend, got {gradient} for {output}");
         }
         var (runningBefore, backendBefore) = (_running, _backend);
         _runsBackward = true;

@@ -76,8 +76,8 @@ internal sealed class CpuStream(WorkerPool pool) : IKernelProfiler
         if (_isClosed)
         {
             Interlocked.Decrement(ref _running);
-            throw new ObjectDisposedException(nameof(CpuBackend), "this CpuBackend was disposed while an op was about to run on it; dispose "
-                + "a backend after all that uses its tensors");
+            throw new ObjectDisposedException(nameof(CpuBackend), "this CpuBackend was disposed while an op was about to run on it; "
+                + "dispose a backend after all that uses its tensors");
         }
         return new Usage(this);
     }
