@@ -112,6 +112,7 @@ internal static partial class KernelCatalog
         visitor.Visit<Pointwise<Scaled>, PointwiseArgs>();
         visitor.Visit<ScaleByDevice, PointwiseArgs>();
         visitor.Visit<Dropout, DropoutArgs>();
+        visitor.Visit<FillUniform, FillUniformArgs>();
         visitor.Visit<SgdStep, SgdArgs>();
         visitor.Visit<ScatterAdd, ScatterAddArgs>();
         visitor.Visit<RowDots, RowDotsArgs>();

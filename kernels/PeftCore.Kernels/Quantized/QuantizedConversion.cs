@@ -6,6 +6,9 @@ internal static unsafe class QuantizedConversion
     // Numbers of a piece: 64 KiB of F32, a multiple of all block sizes.
     private const int Piece = 16384;
 
+    // Blocks of scales that a thread quantises at once.
+    private const int ScaleBlocks = 16;
+
     /// <summary>Quantises x, row-major numbers of any element type.</summary>
     public static void Quantize(byte* x, ElementType type, QuantizedMatrix to, WorkerPool pool)
     {
@@ -21,9 +24,9 @@ internal static unsafe class QuantizedConversion
         }
         using var scales = pool.Scratch.Rent(to.BlockCount);
         Ranges.For(Pieces(to), new QuantizeBlocks(x, type, to, scales.Pointer, pool), pool, 1);
-        int count = (int)to.BlockCount, blockSize = to.Doubled.BlockSize;
-        *to.Doubled.Mean = ScaleCodes.Quantize(new(scales.Pointer, count), blockSize, new(to.Doubled.Codes, count),
-            new(to.Doubled.Scales, Ranges.Count(count, blockSize)));
+        int count = (int)to.BlockCount;
+        *to.Doubled.Mean = ScaleCodes.Mean(new(scales.Pointer, count));
+        Ranges.For(Ranges.Count(count, to.Doubled.BlockSize), new QuantizeScales(scales.Pointer, count, to.Doubled), pool, ScaleBlocks);
     }
 
     /// <summary>y = the numbers of a quantised matrix, rounded to any element type.</summary>
@@ -64,6 +67,18 @@ internal static unsafe class QuantizedConversion
                 FourBitCodes.Quantize(new(numbers.Pointer, length), to.Kind, to.BlockSize, new(to.Codes + first / 2, (length + 1) / 2),
                     new(_scales + first / to.BlockSize, Ranges.Count(length, to.BlockSize)));
             }
+        }
+    }
+
+    private readonly struct QuantizeScales(float* scales, int scaleCount, QuantizedScales to) : IRangeBody
+    {
+        private readonly float* _scales = scales;
+
+        public void Run(int start, int count)
+        {
+            int first = start * to.BlockSize, length = Math.Min(count * to.BlockSize, scaleCount - first);
+            ScaleCodes.Quantize(new(_scales + first, length), *to.Mean, to.BlockSize, new(to.Codes + first, length),
+                new(to.Scales + start, count));
         }
     }
 

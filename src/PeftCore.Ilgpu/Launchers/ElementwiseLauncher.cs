@@ -98,31 +98,33 @@ internal sealed class ElementwiseLauncher(LaunchContext gpu)
         });
     }
 
-    public void FillUniform(Tensor y, float low, float high, ulong seed, ulong stream, long first) =>
-        Fill(y, (values, at) => Philox.FillUniform(values, low, high, seed, stream, (ulong)(first + at)));
+    public void FillUniform(Tensor y, float low, float high, ulong seed, ulong stream, long first)
+    {
+        gpu.ForEach<FillUniform, FillUniformArgs>(y.Count, new FillUniformArgs
+        {
+            Y = gpu.F32(y), Low = low, High = high, Seed = seed, Stream = stream, First = first,
+        });
+        gpu.Written(y);
+    }
 
-    public void FillNormal(Tensor y, float mean, float standardDeviation, ulong seed, ulong stream, long first) =>
-        Fill(y, (values, at) => Philox.FillNormal(values, mean, standardDeviation, seed, stream, (ulong)(first + at)));
-
-    // The host draws initial values, because a GPU rounds logarithms and sines differently and a seed must give the same values on every
+    // The host draws normal numbers, because a GPU rounds logarithms and sines differently and a seed must give the same values on every
     // device.
-    private static void Fill(Tensor y, DrawFrom draw)
+    public void FillNormal(Tensor y, float mean, float standardDeviation, ulong seed, ulong stream, long first)
     {
         const int Block = 1 << 16;
         float[] values = new float[Math.Min(y.Count, ChunkedTransfer.Elements)];
-        foreach (var (first, chunk) in y.Chunks())
+        foreach (var (at, chunk) in y.Chunks())
         {
             int count = (int)chunk.Count;
             Parallel.For(0, (count + Block - 1) / Block, block =>
             {
                 int start = block * Block;
-                draw(values.AsSpan(start, Math.Min(Block, count - start)), first + start);
+                Philox.FillNormal(values.AsSpan(start, Math.Min(Block, count - start)), mean, standardDeviation, seed, stream,
+                    (ulong)(first + at + start));
             });
             chunk.Backend.Upload(MemoryMarshal.AsBytes(values.AsSpan(0, count)), chunk);
         }
     }
-
-    private delegate void DrawFrom(Span<float> values, long first);
 
     private void Apply<TOp>(Tensor a, Tensor b, Tensor y, float scalar = 0, bool accumulate = false) where TOp : struct, IPointwise
     {

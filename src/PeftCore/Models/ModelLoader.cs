@@ -112,8 +112,8 @@ public static class ModelLoader
         return model;
     }
 
-    /// <summary>Gives every parameter memory and random values (normal, deviation 0.02; norms one, biases zero), for benchmarks and
-    /// plans.</summary>
+    /// <summary>Gives every parameter memory and random values (normal, deviation 0.02; layers that are quantised uniform with this
+    /// deviation; norms one, biases zero), for benchmarks and plans.</summary>
     /// <param name="model">The model.</param>
     /// <param name="backend">The device of the weights.</param>
     /// <param name="dtype">Dtype of the weights.</param>
@@ -138,7 +138,7 @@ public static class ModelLoader
             var random = new RandomWeights(backend, dtype, seed);
             if (quantizer.Takes(parameter))
             {
-                quantizer.Quantize(parameter, path, dtype, value => random.Fill(path, value, stream));
+                quantizer.Quantize(parameter, path, dtype, value => random.FillToQuantize(value, stream));
             }
             else
             {

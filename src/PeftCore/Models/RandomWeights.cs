@@ -5,8 +5,8 @@ using PeftCore.Tensors;
 namespace PeftCore.Models;
 
 /// <summary>Random initial weights: matrices normal with deviation 0.02, norms, gains and factors of columns one, biases zero.
-/// A parameter that is not F32 is drawn in
-/// pieces, so that no F32 copy of it is in memory as a whole; the values do not depend on the pieces.</summary>
+/// A parameter that is not F32 is drawn in pieces, so that no F32 copy of it is in memory as a whole; the values do not depend on the
+/// pieces.</summary>
 /// <param name="backend">The device.</param>
 /// <param name="dtype">Dtype of the parameters.</param>
 /// <param name="seed">Seed of the values.</param>
@@ -36,6 +36,14 @@ internal sealed class RandomWeights(Backend backend, DType dtype, ulong seed)
         {
             backend.Zero(value);
         }
+    }
+
+    /// <summary>Fills a matrix that will be quantised: uniform with the deviation of the others, because a GPU draws uniform numbers
+    /// itself, bit by bit as the CPU does, where normal ones come from the host. Models of 70B parameters start in seconds so.</summary>
+    public void FillToQuantize(Tensor value, ulong stream)
+    {
+        float bound = Deviation * MathF.Sqrt(3);
+        Draw(value, (piece, first) => backend.FillUniform(piece, -bound, bound, seed, stream, first));
     }
 
     private void Draw(Tensor value, Action<Tensor, long> draw)

@@ -12,6 +12,9 @@ namespace PeftCore.Ilgpu;
 /// <summary>Conversions between numbers and quantised weights, bit by bit as on the CPU.</summary>
 internal sealed class QuantizedLauncher(LaunchContext gpu, QuantizedTables tables, QuantizedKernels? kernels)
 {
+    // Blocks of scales that a thread of the host quantises at once.
+    private const int ScaleBlocks = 64;
+
     /// <summary>Quantises a matrix. Double quantisation of the scales takes the host, since their mean is summed in the order of the
     /// reference: it is for loading, not for a captured pass.</summary>
     public void Quantize(Tensor from, Tensor to)
@@ -106,10 +109,15 @@ internal sealed class QuantizedLauncher(LaunchContext gpu, QuantizedTables table
         float[] scales = new float[parts.ScaleCount];
         gpu.Device.Memory.Download(device.Address, MemoryMarshal.AsBytes(scales.AsSpan()));
         byte[] stored = new byte[parts.Bytes - parts.Scales];
-        var codes = stored.AsSpan(0, scales.Length);
-        var rest = MemoryMarshal.Cast<byte, float>(stored.AsSpan((int)(parts.ScaleScales - parts.Scales)));
-        var scaleScales = rest[..(int)parts.ScaleScaleCount];
-        float mean = ScaleCodes.Quantize(scales, QuantizedFormat.ScaleBlock, codes, scaleScales);
+        int scaleScales = (int)(parts.ScaleScales - parts.Scales), blocks = (int)parts.ScaleScaleCount;
+        float mean = ScaleCodes.Mean(scales);
+        Parallel.For(0, (blocks + ScaleBlocks - 1) / ScaleBlocks, part =>
+        {
+            int block = part * ScaleBlocks, first = block * QuantizedFormat.ScaleBlock;
+            int count = Math.Min(ScaleBlocks * QuantizedFormat.ScaleBlock, scales.Length - first);
+            ScaleCodes.Quantize(scales.AsSpan(first, count), mean, QuantizedFormat.ScaleBlock, stored.AsSpan(first, count),
+                MemoryMarshal.Cast<byte, float>(stored.AsSpan(scaleScales)).Slice(block, Math.Min(ScaleBlocks, blocks - block)));
+        });
         MemoryMarshal.Write(stored.AsSpan((int)(parts.Mean - parts.Scales)), mean);
         gpu.Device.Memory.Upload(stored, weight.ScaleAddress);
     }
