@@ -1,5 +1,6 @@
 using System.Collections;
 using System.Diagnostics;
+using System.Text;
 
 namespace PeftCore.Misuse;
 
@@ -7,7 +8,11 @@ namespace PeftCore.Misuse;
 /// with the call that ended the process.</summary>
 internal sealed class Journal(string path) : IDisposable
 {
-    private readonly StreamWriter _file = new(path) { AutoFlush = true };
+    // Half of a surrogate pair, which calls pass too, is written as a replacement character; a writer's own encoding refuses it.
+    private readonly StreamWriter _file = new(path, append: false, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false))
+    {
+        AutoFlush = true
+    };
     private readonly Dictionary<string, (int Count, string First)> _faults = [];
     private readonly Dictionary<string, int> _outcomes = [];
     private readonly HashSet<EntryPoint> _succeeded = [];
