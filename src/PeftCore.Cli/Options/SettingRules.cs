@@ -43,8 +43,10 @@ internal static class SettingRules
             OptimizerKind.Adafactor => "with --optim adafactor, whose decay follows from the step",
             _ => null,
         }),
-        new(["adam-epsilon"], options => options.Optimizer is OptimizerKind.AdamW or OptimizerKind.AdamW8Bit ? null
+        new(["adam-epsilon"], options => options.Unpaged is OptimizerKind.AdamW or OptimizerKind.AdamW8Bit ? null
             : $"with --optim {options.Optimizer.ToString().ToLowerInvariant()}, which divides by no root of a second moment with it"),
+        new(["optimizer"], options => options.Optimizer != options.DeviceOptimizer
+            ? "on where the optimizer's state is kept, because the CPU's memory is the host's" : null, Wholly: false),
         new(["gradient-checkpointing"], options => options is { OffloadCheckpoints: true, Device: "cpu" }
             ? "on where checkpoints are kept, because the CPU's memory is the host's; they are recomputed from" : null, Wholly: false),
     ];

@@ -139,7 +139,8 @@ internal sealed partial record TrainOptions
             "part of the training samples to hold out, if there are no validation data", min: 0, max: 0.9)
         .Group(HelpGroups.Training)
         .Choice("optimizer", o => o.Optimizer, (o, v) => o with { Optimizer = v }, "which optimizer trains", aliases: ["optim"],
-            nameOf: kind => kind.ToString().Replace("8Bit", "_8bit", StringComparison.Ordinal).ToLowerInvariant(),
+            nameOf: kind => kind.ToString().Replace("8Bit", "_8bit", StringComparison.Ordinal)
+                .Replace("Paged", "paged_", StringComparison.Ordinal).ToLowerInvariant(),
             otherNames: OtherOptimizerNames)
         .Number("adam-beta1", o => o.AdamBeta1, (o, v) => o with { AdamBeta1 = v },
             "decay of the first moment of adamw and adamw_8bit; for lion the moment's part in a step", min: 0, max: 1)

@@ -19,7 +19,7 @@ internal sealed partial record TrainOptions : SequenceOptions, ISettings<TrainOp
     private static Dictionary<string, string> OtherOptimizerNames => new()
     {
         ["adam_w"] = "adamw", ["adamw_torch"] = "adamw", ["adamw_torch_fused"] = "adamw", ["adamw_bnb_8bit"] = "adamw_8bit",
-        ["lion_32bit"] = "lion",
+        ["lion_32bit"] = "lion", ["paged_adamw_32bit"] = "paged_adamw", ["paged_lion_32bit"] = "paged_lion",
     };
 
     public string? Data { get; init; }
@@ -186,6 +186,18 @@ internal sealed partial record TrainOptions : SequenceOptions, ISettings<TrainOp
 
     /// <summary>Whether the inputs of recomputed blocks leave the device, which the CPU's cannot.</summary>
     public bool UseHostCheckpoints => OffloadCheckpoints && Device != "cpu";
+
+    /// <summary>The optimizer with its state on the device.</summary>
+    public OptimizerKind Unpaged => Optimizer switch
+    {
+        OptimizerKind.PagedAdamW => OptimizerKind.AdamW,
+        OptimizerKind.PagedAdamW8Bit => OptimizerKind.AdamW8Bit,
+        OptimizerKind.PagedLion => OptimizerKind.Lion,
+        _ => Optimizer,
+    };
+
+    /// <summary>The optimizer as the device keeps its state, which the CPU cannot page out.</summary>
+    public OptimizerKind DeviceOptimizer => Device == "cpu" ? Unpaged : Optimizer;
 
     public bool NoReplay { get; init; }
 

@@ -97,7 +97,7 @@ internal sealed record ModelSource(TrainOptions Options, string? Config, PeftCon
     private TrainerOptions Trainer() => new()
     {
         GradientAccumulationSteps = Options.GradientAccumulationSteps,
-        Optimizer = Options.Optimizer,
+        Optimizer = Options.DeviceOptimizer,
         MaxGradNorm = Options.MaxGradNorm,
     };
 }

@@ -216,7 +216,7 @@ internal sealed class TrainingJob
             Epochs = options.NumEpochs,
             MaxSteps = Math.Max(0, options.MaxSteps),
             GradientAccumulationSteps = options.GradientAccumulationSteps,
-            Optimizer = options.Optimizer,
+            Optimizer = options.DeviceOptimizer,
             LearningRate = options.LearningRate,
             Schedule = Enum.Parse<ScheduleKind>(options.LrSchedulerType, ignoreCase: true),
             WarmupSteps = options.WarmupSteps,

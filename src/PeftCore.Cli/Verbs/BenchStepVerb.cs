@@ -56,7 +56,7 @@ internal sealed class BenchStepVerb : Verb
         var model = source.Build(backend);
         var trainer = new TrainerOptions
         {
-            Optimizer = options.Optimizer, Betas = ((float)options.AdamBeta1, (float)options.AdamBeta2),
+            Optimizer = options.DeviceOptimizer, Betas = ((float)options.AdamBeta1, (float)options.AdamBeta2),
             Epsilon = (float)options.AdamEpsilon, WeightDecay = (float)options.WeightDecay, MaxGradNorm = options.MaxGradNorm
         };
         using var step = new AdapterStep(model, trainer);

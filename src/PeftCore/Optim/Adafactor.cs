@@ -42,15 +42,15 @@ internal sealed class Adafactor : Optimizer
         base.Permute(state, before);
     }
 
-    private static StateTensors NewState(Parameter parameter)
+    private static StateTensors NewState(Parameter parameter, StateMemory memory)
     {
         var shape = parameter.Shape;
         if (shape.Rank < 2)
         {
-            return new([("exp_avg_sq", NewTensor(parameter, shape))], []);
+            return new([memory.New("exp_avg_sq", parameter, shape)], []);
         }
         int[] extents = [.. shape];
-        return new([("exp_avg_sq_row", NewTensor(parameter, [.. extents[..^1]])),
-            ("exp_avg_sq_col", NewTensor(parameter, [.. extents[..^2], extents[^1]]))], []);
+        return new([memory.New("exp_avg_sq_row", parameter, [.. extents[..^1]]),
+            memory.New("exp_avg_sq_col", parameter, [.. extents[..^2], extents[^1]])], []);
     }
 }

@@ -21,7 +21,19 @@ public sealed class AdamW : Optimizer
     /// <exception cref="BadInputException">A number is out of its range, or there is no parameter.</exception>
     public AdamW(IReadOnlyList<(string Name, Parameter Parameter)> parameters, float beta1 = 0.9f, float beta2 = 0.999f,
         float epsilon = 1e-8f, float weightDecay = 0, Func<string, Parameter, bool>? decays = null)
-        : base(parameters, Hyperparameters.Checked(weightDecay, beta1, beta2, epsilon), decays, LikeParameter("exp_avg", "exp_avg_sq")) =>
+        : this(parameters, beta1, beta2, epsilon, weightDecay, decays, isPaged: false) { }
+
+    /// <param name="parameters">The trained parameters, by name.</param>
+    /// <param name="beta1">β₁ in [0, 1), the decay of the first moment.</param>
+    /// <param name="beta2">β₂ in [0, 1), the decay of the second moment.</param>
+    /// <param name="epsilon">ε above 0, added to the root of the second moment.</param>
+    /// <param name="weightDecay">λ, the weight decay, of at least 0.</param>
+    /// <param name="decays">Selects the parameters that decay; null for all.</param>
+    /// <param name="isPaged">Whether the moments are in host memory and each step fetches them.</param>
+    internal AdamW(IReadOnlyList<(string Name, Parameter Parameter)> parameters, float beta1, float beta2, float epsilon,
+        float weightDecay, Func<string, Parameter, bool>? decays, bool isPaged)
+        : base(parameters, Hyperparameters.Checked(weightDecay, beta1, beta2, epsilon), decays, LikeParameter("exp_avg", "exp_avg_sq"),
+            isPaged) =>
         (_beta1, _beta2, _epsilon) = (beta1, beta2, epsilon);
 
     /// <inheritdoc/>

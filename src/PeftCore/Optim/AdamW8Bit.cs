@@ -17,8 +17,8 @@ internal sealed class AdamW8Bit : Optimizer
 
     /// <inheritdoc cref="AdamW(IReadOnlyList{ValueTuple{string, Parameter}}, float, float, float, float, Func{string, Parameter, bool}?)"/>
     public AdamW8Bit(IReadOnlyList<(string Name, Parameter Parameter)> parameters, float beta1 = 0.9f, float beta2 = 0.999f,
-        float epsilon = 1e-8f, float weightDecay = 0, Func<string, Parameter, bool>? decays = null)
-        : base(parameters, Hyperparameters.Checked(weightDecay, beta1, beta2, epsilon), decays, new StateFactory().New) =>
+        float epsilon = 1e-8f, float weightDecay = 0, Func<string, Parameter, bool>? decays = null, bool isPaged = false)
+        : base(parameters, Hyperparameters.Checked(weightDecay, beta1, beta2, epsilon), decays, new StateFactory().New, isPaged) =>
         (_beta1, _beta2, _epsilon) = (beta1, beta2, epsilon);
 
     /// <inheritdoc/>
@@ -44,16 +44,17 @@ internal sealed class AdamW8Bit : Optimizer
             base.Permute(state, before);
             return;
         }
-        Permute(state.Moments[0].Value, state.Moments[2].Value, DynamicMap.Signed, before);
-        Permute(state.Moments[1].Value, state.Moments[3].Value, DynamicMap.Unsigned, before);
+        Permute(state.Moments[0], state.Moments[2], DynamicMap.Signed, before);
+        Permute(state.Moments[1], state.Moments[3], DynamicMap.Unsigned, before);
     }
 
-    private static void Permute(Tensor moment, Tensor absmax, DynamicMap map, ReadOnlySpan<int> before)
+    private static void Permute(Moment moment, Moment absmax, DynamicMap map, ReadOnlySpan<int> before)
     {
-        float[] old = BlockwiseCodes.Decode(moment.ToBytes(), absmax.ToArray<float>(), map);
+        using Moment.Hold codesResident = moment.Resident(), scalesResident = absmax.Resident();
+        float[] old = BlockwiseCodes.Decode(moment.Value.ToBytes(), absmax.Value.ToArray<float>(), map);
         var (codes, scales) = BlockwiseCodes.Encode(Permuted(old, before), map);
-        moment.Upload<byte>(codes);
-        absmax.Upload<float>(scales);
+        moment.Value.Upload<byte>(codes);
+        absmax.Value.Upload<float>(scales);
     }
 
     private static bool IsSmall(ParameterState state) => state.Tables.Count == 0;
@@ -63,18 +64,18 @@ internal sealed class AdamW8Bit : Optimizer
     {
         private IReadOnlyList<(string, Tensor)>? _tables;
 
-        public StateTensors New(Parameter parameter)
+        public StateTensors New(Parameter parameter, StateMemory memory)
         {
             var shape = parameter.Shape;
             if (shape.Count < MinElements)
             {
-                return new([("state1", NewTensor(parameter, shape)), ("state2", NewTensor(parameter, shape))], []);
+                return new([memory.New("state1", parameter, shape), memory.New("state2", parameter, shape)], []);
             }
             var backend = parameter.Value.Backend;
             _tables ??= [("qmap1", Table(backend, DynamicMap.Signed)), ("qmap2", Table(backend, DynamicMap.Unsigned))];
             Shape blocks = [checked((int)BlockwiseCodes.Blocks(shape.Count))];
-            return new([("state1", NewTensor(parameter, shape, DType.U8)), ("state2", NewTensor(parameter, shape, DType.U8)),
-                ("absmax1", NewTensor(parameter, blocks)), ("absmax2", NewTensor(parameter, blocks))], _tables);
+            return new([memory.New("state1", parameter, shape, DType.U8), memory.New("state2", parameter, shape, DType.U8),
+                memory.New("absmax1", parameter, blocks), memory.New("absmax2", parameter, blocks)], _tables);
         }
 
         private static Tensor Table(Backend backend, DynamicMap map) =>

@@ -17,9 +17,10 @@ internal sealed class Lion : Optimizer
     /// <param name="beta2">β₂ in [0, 1), the decay of the moment; 0.99 in the paper.</param>
     /// <param name="weightDecay">λ, the weight decay.</param>
     /// <param name="decays">Selects the parameters that decay; null for all.</param>
+    /// <param name="isPaged">Whether the moments are in host memory and each step fetches them.</param>
     public Lion(IReadOnlyList<(string Name, Parameter Parameter)> parameters, float beta1 = 0.9f, float beta2 = 0.999f,
-        float weightDecay = 0, Func<string, Parameter, bool>? decays = null)
-        : base(parameters, Hyperparameters.Checked(weightDecay, beta1, beta2), decays, LikeParameter("exp_avg")) =>
+        float weightDecay = 0, Func<string, Parameter, bool>? decays = null, bool isPaged = false)
+        : base(parameters, Hyperparameters.Checked(weightDecay, beta1, beta2), decays, LikeParameter("exp_avg"), isPaged) =>
         (_beta1, _beta2) = (beta1, beta2);
 
     /// <inheritdoc/>

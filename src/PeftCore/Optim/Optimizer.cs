@@ -11,20 +11,24 @@ public abstract class Optimizer : IDisposable
 {
     private readonly ParameterState[] _states;
     private readonly List<ParameterState> _changing = [];
+    private readonly bool _isPaged;
 
     /// <summary>Allocates the state of every parameter.</summary>
     /// <param name="parameters">The trained parameters, under unique names.</param>
     /// <param name="weightDecay">Weight decay λ.</param>
     /// <param name="decays">Selects the parameters that decay; null for all, as in torch. See <see cref="WeightDecayFilter"/>.</param>
     /// <param name="newState">Allocates the state of a parameter.</param>
+    /// <param name="isPaged">Whether the state is in host memory and each step fetches it.</param>
     private protected Optimizer(IReadOnlyList<(string Name, Parameter Parameter)> parameters, float weightDecay,
-        Func<string, Parameter, bool>? decays, Func<Parameter, StateTensors> newState)
+        Func<string, Parameter, bool>? decays, Func<Parameter, StateMemory, StateTensors> newState, bool isPaged = false)
     {
         ArgumentNullException.ThrowIfNull(parameters);
         if (parameters.Count == 0)
         {
             throw new BadInputException("there is no parameter to train: attach an adapter, or let part of the model train");
         }
+        _isPaged = isPaged;
+        var memory = new StateMemory(isPaged);
         var names = new HashSet<string>(StringComparer.Ordinal);
         _states = new ParameterState[parameters.Count];
         for (int i = 0; i < _states.Length; i++)
@@ -37,14 +41,17 @@ public abstract class Optimizer : IDisposable
                 throw new ArgumentException($"two parameters are named \"{name}\"", nameof(parameters));
             }
             float decay = decays is null || decays(name, parameter) ? weightDecay : 0;
-            _states[i] = new ParameterState(name, parameter, decay, newState(parameter));
+            _states[i] = new ParameterState(name, parameter, decay, newState(parameter, memory));
         }
     }
 
     /// <summary>The state of each parameter, in the order of the parameters.</summary>
     internal IReadOnlyList<ParameterState> States => _states;
 
-    /// <summary>Updates every parameter that has a gradient, all in one call of the backend.</summary>
+    /// <summary>Bytes of moments that a paged optimizer fetches at once.</summary>
+    internal long GroupBytes { get; init; } = PagedUpdate.GroupBytes;
+
+    /// <summary>Updates every parameter that has a gradient, all in one call of the backend; paged, in one call a group.</summary>
     /// <param name="learningRate">The learning rate.</param>
     /// <param name="gradientScale">A factor that multiplies the gradients in the same pass, for clipping.</param>
     public void Step(double learningRate, float gradientScale = 1)
@@ -58,7 +65,11 @@ public abstract class Optimizer : IDisposable
                 _changing.Add(state);
             }
         }
-        if (_changing.Count > 0)
+        if (_changing.Count > 0 && _isPaged)
+        {
+            PagedUpdate.Run(_changing, GroupBytes, group => Update(group, (float)learningRate, gradientScale));
+        }
+        else if (_changing.Count > 0)
         {
             Update(_changing, (float)learningRate, gradientScale);
         }
@@ -90,9 +101,13 @@ public abstract class Optimizer : IDisposable
     /// <summary>Frees the state.</summary>
     public void Dispose()
     {
-        foreach (var tensor in _states.SelectMany(state => state.Moments.Concat(state.Tables)).Select(one => one.Value).Distinct())
+        foreach (var moment in _states.SelectMany(state => state.Moments))
         {
-            tensor.Dispose();
+            moment.Dispose();
+        }
+        foreach (var table in _states.SelectMany(state => state.Tables).Select(one => one.Value).Distinct())
+        {
+            table.Dispose();
         }
         GC.SuppressFinalize(this);
     }
@@ -103,9 +118,10 @@ public abstract class Optimizer : IDisposable
     /// <summary>Permutes the state of one parameter. This method takes moments with an element for each of the parameter's.</summary>
     private protected virtual void Permute(ParameterState state, ReadOnlySpan<int> before)
     {
-        foreach (var (_, moment) in state.Moments)
+        foreach (var moment in state.Moments)
         {
-            moment.Upload<float>(Permuted(moment.ToArray<float>(), before));
+            using var resident = moment.Resident();
+            moment.Value.Upload<float>(Permuted(moment.Value.ToArray<float>(), before));
         }
     }
 
@@ -121,10 +137,6 @@ public abstract class Optimizer : IDisposable
     }
 
     /// <summary>F32 moments of the parameter's shape.</summary>
-    private protected static Func<Parameter, StateTensors> LikeParameter(params string[] names) => parameter =>
-        new StateTensors([.. names.Select(name => (name, NewTensor(parameter, parameter.Shape)))], []);
-
-    /// <summary>A tensor of zeros beside a parameter.</summary>
-    private protected static Tensor NewTensor(Parameter parameter, Shape shape, DType dtype = DType.F32) =>
-        parameter.Value.Backend.Zeros(shape, dtype, MemoryKind.Optimizer).Keep();
+    private protected static Func<Parameter, StateMemory, StateTensors> LikeParameter(params string[] names) => (parameter, memory) =>
+        new StateTensors([.. names.Select(name => memory.New(name, parameter, parameter.Shape))], []);
 }

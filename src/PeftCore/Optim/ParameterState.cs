@@ -7,7 +7,7 @@ namespace PeftCore.Optim;
 /// <summary>The tensors of the optimizer's state of one parameter.</summary>
 /// <param name="Moments">What a step changes, by torch's or bitsandbytes' names, such as "exp_avg" or "state1".</param>
 /// <param name="Tables">Constants that say what the moments mean, such as "qmap1". Parameters share them.</param>
-internal readonly record struct StateTensors(IReadOnlyList<(string Name, Tensor Value)> Moments,
+internal readonly record struct StateTensors(IReadOnlyList<Moment> Moments,
     IReadOnlyList<(string Name, Tensor Value)> Tables);
 
 /// <summary>The optimizer's state of one parameter.</summary>
@@ -31,7 +31,7 @@ internal sealed class ParameterState
     public long Steps { get; internal set; }
 
     /// <inheritdoc cref="StateTensors.Moments"/>
-    public IReadOnlyList<(string Name, Tensor Value)> Moments { get; }
+    public IReadOnlyList<Moment> Moments { get; }
 
     /// <inheritdoc cref="StateTensors.Tables"/>
     public IReadOnlyList<(string Name, Tensor Value)> Tables { get; }
@@ -41,9 +41,10 @@ internal sealed class ParameterState
     /// <param name="moment">Returns the source of the saved bytes of a moment by its name.</param>
     internal void Restore(long steps, Func<string, ChunkedTransfer.Source> moment)
     {
-        foreach (var (name, value) in Moments)
+        foreach (var one in Moments)
         {
-            value.Upload(moment(name));
+            using var resident = one.Resident();
+            one.Value.Upload(moment(one.Name));
         }
         Steps = steps;
     }

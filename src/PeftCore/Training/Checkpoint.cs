@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using PeftCore.Backends;
 using PeftCore.Io;
 using PeftCore.Optim;
+using PeftCore.Tensors;
 
 namespace PeftCore.Training;
 
@@ -104,12 +105,22 @@ public static class Checkpoint
     private static IEnumerable<SafetensorsTensor> TensorsOf(ParameterState state)
     {
         yield return new SafetensorsTensor(StepName(state), "I64", [], BitConverter.GetBytes(state.Steps));
-        foreach (var (name, value) in state.Moments.Concat(state.Tables))
+        foreach (var moment in state.Moments)
         {
-            long[] shape = [.. Enumerable.Range(0, value.Shape.Rank).Select(axis => (long)value.Shape[axis])];
-            yield return new SafetensorsTensor(MomentName(state, name), value.DType.ToString(), shape, stream => value.WriteTo(stream));
+            yield return Entry(state, moment.Name, moment.DType, moment.Shape, stream =>
+            {
+                using var resident = moment.Resident();
+                moment.Value.WriteTo(stream);
+            });
+        }
+        foreach (var (name, value) in state.Tables)
+        {
+            yield return Entry(state, name, value.DType, value.Shape, stream => value.WriteTo(stream));
         }
     }
+
+    private static SafetensorsTensor Entry(ParameterState state, string name, DType dtype, Shape shape, Action<Stream> write) =>
+        new(MomentName(state, name), dtype.ToString(), [.. Enumerable.Range(0, shape.Rank).Select(axis => (long)shape[axis])], write);
 
     private static string StepName(ParameterState state) => $"{state.Name}.step";
 

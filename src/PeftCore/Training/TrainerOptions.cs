@@ -22,6 +22,16 @@ public enum OptimizerKind
 
     /// <summary><see cref="Optim.Adafactor"/> with the given learning rate.</summary>
     Adafactor,
+
+    /// <summary><see cref="Optim.AdamW"/> with moments in host memory, as bitsandbytes' paged optimizers have them: each step fetches them
+    /// beside its updates. They stay where they are on a device whose own memory is host memory.</summary>
+    PagedAdamW,
+
+    /// <summary><see cref="AdamW8Bit"/> with moments in host memory.</summary>
+    PagedAdamW8Bit,
+
+    /// <summary><see cref="Optim.Lion"/> with its moment in host memory.</summary>
+    PagedLion,
 }
 
 /// <summary>Settings of a <see cref="Trainer"/>. The defaults are those of Hugging Face's Trainer, except the learning rate, which is
@@ -115,9 +125,12 @@ public sealed record TrainerOptions
         var (parameters, (beta1, beta2)) = (trainable.Parameters, Betas);
         return Optimizer switch
         {
-            OptimizerKind.AdamW => new AdamW(parameters, beta1, beta2, Epsilon, WeightDecay, decays),
-            OptimizerKind.AdamW8Bit => new AdamW8Bit(parameters, beta1, beta2, Epsilon, WeightDecay, decays),
-            OptimizerKind.Lion => new Lion(parameters, beta1, beta2, WeightDecay, decays),
+            OptimizerKind.AdamW or OptimizerKind.PagedAdamW => new AdamW(parameters, beta1, beta2, Epsilon, WeightDecay, decays,
+                Optimizer == OptimizerKind.PagedAdamW),
+            OptimizerKind.AdamW8Bit or OptimizerKind.PagedAdamW8Bit => new AdamW8Bit(parameters, beta1, beta2, Epsilon, WeightDecay, decays,
+                Optimizer == OptimizerKind.PagedAdamW8Bit),
+            OptimizerKind.Lion or OptimizerKind.PagedLion => new Lion(parameters, beta1, beta2, WeightDecay, decays,
+                Optimizer == OptimizerKind.PagedLion),
             OptimizerKind.Adafactor => new Adafactor(parameters, WeightDecay, decays),
             OptimizerKind.Sgd => new Sgd(parameters, new SgdOptions(Momentum, WeightDecay: WeightDecay, Decays: decays)),
             _ => throw new BadInputException(

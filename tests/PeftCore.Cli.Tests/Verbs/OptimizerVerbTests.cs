@@ -70,6 +70,8 @@ public sealed class OptimizerVerbTests
     [TestCase("adamw_torch", "adamw")]
     [TestCase("adamw-bnb-8bit", "adamw_8bit")]
     [TestCase("lion_32bit", "lion")]
+    [TestCase("paged_adamw_32bit", "adamw")] // On the CPU.
+    [TestCase("paged_lion_32bit", "lion")]
     public void Names_of_Hugging_Face_and_of_earlier_files_are_read(string name, string meant)
     {
         Assert.That(Planned(name), Is.EqualTo(Planned(meant)));
@@ -81,7 +83,8 @@ public sealed class OptimizerVerbTests
             "--batch-size", "1", "--optim", optimizer, "--json").Json.GetProperty("standing_bytes").GetInt64();
     }
 
-    [TestCase("--optim adam", "--optimizer is \"adam\", expected adamw, sgd, adamw_8bit, lion or adafactor")]
+    [TestCase("--optim adam", "--optimizer is \"adam\", expected adamw, sgd, adamw_8bit, lion, adafactor, paged_adamw, " +
+        "paged_adamw_8bit or paged_lion")]
     [TestCase("--adam-beta1 1", "adam_beta1 is 1, expected a number in [0, 1)")]
     [TestCase("--adam-beta2 1.5", "--adam-beta2 is \"1.5\", expected a number from 0 to 1")]
     [TestCase("--adam-epsilon 0", "adam_epsilon is 0, expected a number above 0")]
@@ -98,6 +101,7 @@ public sealed class OptimizerVerbTests
     [TestCase("adafactor", "--adam-beta1, --adam-beta2 have no effect with --optim adafactor", "--adam-epsilon has no effect with")]
     [TestCase("lion", "--adam-epsilon has no effect with --optim lion", null)]
     [TestCase("adamw_8bit", null, null)]
+    [TestCase("paged_lion", "--optimizer has no effect on where the optimizer's state is kept", "--adam-epsilon has no effect with")]
     public void A_setting_that_the_optimizer_does_not_have_is_told(string optimizer, string? first, string? second)
     {
         var run = ToolRun.Of([.. Run, "--max-steps", "1", "--output-dir", Path.Combine(_directory.FullPath, "run"), "--optim", optimizer,

@@ -185,7 +185,7 @@ public sealed class SmallStateOptimizerTests
     }
 
     private static IEnumerable<string> Described(ParameterState state) =>
-        state.Moments.Concat(state.Tables).Select(one => $"{one.Name} {one.Value.DType}{one.Value.Shape}");
+        state.Moments.Select(moment => (moment.Name, moment.Value)).Concat(state.Tables).Select(one => $"{one.Name} {one.Value.DType}{one.Value.Shape}");
 
     private Parameter Parameter(Shape shape, float? value = null)
     {
