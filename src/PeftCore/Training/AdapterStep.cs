@@ -21,8 +21,13 @@ public sealed class AdapterStep : IDisposable
         ArgumentNullException.ThrowIfNull(options);
         var trainable = new TrainableAdapter(model);
         _optimizer = options.NewOptimizer(trainable);
-        _step = options.NewStep(trainable, _optimizer);
+        _step = new ObservedStep(options.NewStep(trainable, _optimizer), () => GradientsReady?.Invoke());
     }
+
+    /// <summary>Called in each step when the gradients of all micro batches are complete, before they are clipped and the parameters are
+    /// updated: <see cref="Nn.Parameter.Gradient"/> of the model's <see cref="PeftModel.Parameters"/> can be read then. Null for
+    /// none.</summary>
+    public Action? GradientsReady { get; set; }
 
     /// <summary>Runs one optimizer step on the mean loss of all targets of all micro batches. All memory that it allocates is free again
     /// when it returns.</summary>
