@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using PeftCore.Backends;
 using PeftCore.Models;
@@ -92,6 +93,7 @@ internal sealed record LabMethod(string Name, ConfigField? Size, ConfigField? Al
         }
     }
 
-    private static int NumberOr(string json, int fallback) =>
-        JsonNode.Parse(json) is JsonValue value && value.TryGetValue(out double number) ? (int)number : fallback;
+    /// <summary>A default that is a number; "required" and lists are none.</summary>
+    private static int NumberOr(string text, int fallback) =>
+        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number) ? (int)number : fallback;
 }

@@ -119,6 +119,10 @@ internal sealed class LabRun : IDisposable
         return DeltaView.Of(Model, path, layer.Outputs, layer.Inputs);
     }
 
+    /// <summary>Attention over the prompt.</summary>
+    /// <exception cref="BadInputException">There is no such block or head.</exception>
+    public AttentionView Attention(int layer, int head) => AttentionView.Of(Model.Base, _data.Tokenizer, Prompt, layer, head);
+
     public void Dispose()
     {
         _batches.Dispose();

@@ -17,7 +17,7 @@ internal sealed class LabEndpoints
     private readonly IReadOnlyList<string> _targets;
     private readonly CancellationToken _stop;
     private readonly FieldTable<LabRequest> _create, _run = LabRequest.OfRun(), _train = LabRequest.Train(), _delta = LabRequest.Delta(),
-        _export = LabRequest.Export(LabExports.Kinds);
+        _attention = LabRequest.Attention(), _export = LabRequest.Export(LabExports.Kinds);
 
     /// <param name="engine">The runs.</param>
     /// <param name="options">What is trained.</param>
@@ -40,6 +40,7 @@ internal sealed class LabEndpoints
         new("POST", "/api/close", Close),
         new("POST", "/api/train", Train),
         new("POST", "/api/delta", Delta),
+        new("POST", "/api/attention", Attention),
         new("POST", "/api/export", Export),
     ];
 
@@ -71,7 +72,14 @@ internal sealed class LabEndpoints
         var request = await Read(context, _delta);
         string module = request.Module ?? throw ApiException.Bad("module", "module is missing, expected the path of a linear layer");
         var (view, step) = await _engine.On(request.RunName, (run, _) => (run.Delta(module), run.Steps));
-        await JsonBody.Answer(context.Response, 200, writer => StateJson.WriteDelta(writer, view, step));
+        await JsonBody.Answer(context.Response, 200, writer => ViewJson.Write(writer, view, step));
+    }
+
+    private async Task Attention(HttpContext context, RequestNote note)
+    {
+        var request = await Read(context, _attention);
+        var (view, step) = await _engine.On(request.RunName, (run, _) => (run.Attention(request.Layer, request.Head), run.Steps));
+        await JsonBody.Answer(context.Response, 200, writer => ViewJson.Write(writer, view, request.Layer, request.Head, step));
     }
 
     private async Task Export(HttpContext context, RequestNote note)

@@ -77,31 +77,6 @@ internal static class StateJson
         writer.WriteEndObject();
     }
 
-    public static void WriteDelta(Utf8JsonWriter writer, DeltaView? view, int step)
-    {
-        writer.WriteStartObject();
-        writer.WriteNumber("step", step);
-        writer.WriteBoolean("changes", view is not null);
-        if (view is not null)
-        {
-            writer.WriteNumber("rows", view.Rows);
-            writer.WriteNumber("columns", view.Columns);
-            writer.WriteNumber("norm", view.Norm);
-            writer.WriteNumber("numerical_rank", view.NumericalRank);
-            writer.WriteNumber("effective_rank", view.EffectiveRank);
-            WriteNumbers(writer, "singular_values", view.SingularValues);
-            WriteGrid(writer, "cells", view.Cells);
-        }
-        writer.WriteEndObject();
-    }
-
-    public static void WriteGrid(Utf8JsonWriter writer, string name, double[][] rows) => Write(writer, name, rows, (row, values) =>
-    {
-        row.WriteStartArray();
-        Array.ForEach(values, row.WriteNumberValue);
-        row.WriteEndArray();
-    });
-
     public static void WriteNumbers(Utf8JsonWriter writer, string name, IEnumerable<double> values) =>
         Write(writer, name, values, (item, value) => item.WriteNumberValue(value));
 

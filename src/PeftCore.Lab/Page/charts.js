@@ -147,14 +147,14 @@ export function bars(figure, title, names, series, { log = false, marks = [] } =
 }
 
 /** A heat map of values from 0 to a largest one. Labels may name rows and columns. */
-export function heat(figure, title, cells, { largest, rowName = 'row', columnName = 'column', labels = null } = {}) {
+export function heat(figure, title, cells, { largest, rowName = 'row', columnName = 'column', labels = null, columnLabels = labels } = {}) {
   const top = largest || Math.max(...cells.flat(), 1e-30), rows = cells.length, columns = cells[0].length;
   const left = labels ? 84 : 4, width = Width - left - 4, cell = width / columns, height = labels ? cell : Math.min(cell, 260 / rows);
   const svg = s('svg', {
     viewBox: `0 0 ${Width} ${rows * height + 8}`, role: 'img',
     'aria-label': `${title}: ${rows} by ${columns} cells, the largest ${short(Math.max(...cells.flat()))}`,
   }, s('rect', { class: 'frame', x: left, y: 4, width, height: rows * height }));
-  const nameOf = (at, kind) => labels ? labels[at] : `${kind} ${at}`;
+  const nameOf = (at, kind, texts) => texts ? texts[at] : `${kind} ${at}`;
   cells.forEach((row, i) => {
     if (labels) {
       svg.append(s('text', { x: left - 6, y: 4 + height * (i + 0.5) + 4, 'text-anchor': 'end' }, labels[i].trim().slice(0, 12)));
@@ -167,11 +167,11 @@ export function heat(figure, title, cells, { largest, rowName = 'row', columnNam
   svg.addEventListener('pointermove', event => {
     const { row, column, value } = event.target.dataset;
     if (value !== undefined) {
-      figure.readout.textContent = `${nameOf(row, rowName)} × ${nameOf(column, columnName)}: ${short(Number(value))}`;
+      figure.readout.textContent = `${nameOf(row, rowName, labels)} → ${nameOf(column, columnName, columnLabels)}: ${short(Number(value))}`;
     }
   });
-  figure.draw(svg, [rowName, ...cells[0].map((_, at) => labels ? labels[at] : String(at))],
-    cells.map((row, at) => [nameOf(at, ''), ...row]));
+  figure.draw(svg, [rowName, ...cells[0].map((_, at) => columnLabels ? columnLabels[at] : String(at))],
+    cells.map((row, at) => [nameOf(at, rowName, labels), ...row]));
 }
 
 function scale(from, to, start, end) {

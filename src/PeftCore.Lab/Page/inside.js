@@ -89,7 +89,7 @@ export class AttentionView {
       const { map } = columns[at];
       try {
         const view = await ask('/api/attention', { run: run.run, layer: Number(this.#layer.value), head: Number(this.#head.value) });
-        heat(map, `Attention of layer ${view.layer}, head ${view.head}, step ${view.step}`, view.cells, { largest: 1, labels: view.tokens, rowName: 'token' });
+        heat(map, `Attention of layer ${view.layer}, head ${view.head}, step ${view.step}`, view.cells, { largest: 1, labels: view.queries, columnLabels: view.keys, rowName: 'token' });
         map.root.dataset.step = view.step;
       } catch (error) {
         map.say(error.message);

@@ -21,7 +21,7 @@ public sealed class AdapterStep : IDisposable
         ArgumentNullException.ThrowIfNull(options);
         var trainable = new TrainableAdapter(model);
         _optimizer = options.NewOptimizer(trainable);
-        _step = new ObservedStep(options.NewStep(trainable, _optimizer), () => GradientsReady?.Invoke());
+        _step = options.NewStep(trainable, _optimizer, () => GradientsReady?.Invoke());
     }
 
     /// <summary>Called in each step when the gradients of all micro batches are complete, before they are clipped and the parameters are

@@ -44,6 +44,15 @@ internal static class WeightUpdate
         TensorPrimitives.Add(sum, part, sum);
     }
 
-    private static double[] SingularValues(double[] delta, int rows, int columns) => delta.AsSpan().ContainsAnyExcept(0.0)
-        ? Factorization.TruncatedSvd(delta, rows, columns, Math.Min(rows, columns)).S : new double[Math.Min(rows, columns)];
+    private static double[] SingularValues(double[] delta, int rows, int columns)
+    {
+        if (!delta.AsSpan().ContainsAnyExcept(0.0))
+        {
+            return new double[Math.Min(rows, columns)];
+        }
+        double[] values = Factorization.TruncatedSvd(delta, rows, columns, Math.Min(rows, columns)).S;
+        // Those that are rounding errors have no order.
+        Array.Sort(values, (one, other) => other.CompareTo(one));
+        return values;
+    }
 }
