@@ -37,7 +37,8 @@ internal sealed class LabRun : IDisposable
             planned.AddPlannedAdapter(config, settings.Seed);
             return planned;
         }, [Largest(train)], Training(settings));
-        _backend = new CpuBackend(options.Threads);
+        // A captured pass allocates nothing, and would show no memory of the step.
+        _backend = new CpuBackend(options.Threads, captureGraphs: false);
         try
         {
             Model = new PeftModel(ModelLoader.Load(options.Model, _backend));

@@ -29,8 +29,9 @@ export function figure(id, title) {
   };
 }
 
-/** Draws series over steps. A series has name, run ("a" or "b"), points [[step, value]], and may be thick, dashed or dotted. */
-export function lines(figure, title, series, { format = short, zero = false } = {}) {
+/** Draws series over steps. A series has name, run ("a" or "b"), points [[step, value]], and may be thick, dashed or dotted. Ticks are
+ * round in a unit. */
+export function lines(figure, title, series, { format = short, zero = false, unit = 1 } = {}) {
   const shown = series.filter(each => each.points.length > 0);
   if (shown.length === 0) {
     figure.say('Nothing to show yet: press Train.');
@@ -39,7 +40,7 @@ export function lines(figure, title, series, { format = short, zero = false } = 
   const xs = shown.flatMap(each => each.points.map(point => point[0]));
   const ys = shown.flatMap(each => each.points.map(point => point[1])).filter(Number.isFinite);
   const xTicks = ticks(Math.min(...xs), Math.max(Math.max(...xs), Math.min(...xs) + 1), 5).filter(Number.isInteger);
-  const yTicks = ticks(zero ? Math.min(0, ...ys) : Math.min(...ys), Math.max(...ys), 4);
+  const yTicks = ticks((zero ? Math.min(0, ...ys) : Math.min(...ys)) / unit, Math.max(...ys) / unit, 4).map(tick => tick * unit);
   const x = scale(Math.min(...xs), Math.max(Math.max(...xs), Math.min(...xs) + 1), Left, Width - Right);
   const y = scale(Math.min(yTicks[0], ...ys), Math.max(yTicks.at(-1), ...ys), Height - Bottom, Top);
   const last = shown.map(each => `${each.name} ${format(each.points.at(-1)[1])} at step ${each.points.at(-1)[0]}`).join('; ');

@@ -10,7 +10,7 @@ history.replaceState(null, '', '/');
 
 const byId = id => document.getElementById(id), status = byId('status'), states = new Map(), cards = new Map();
 const charts = Object.fromEntries([['loss', 'Loss'], ['forgetting', 'Forgetting: loss on old books above that at the start'],
-  ['norms', 'Gradient norms of the last step by layer'], ['memory', 'Memory of a step against the plan'], ['rate', 'Tokens a second']]
+  ['norms', 'Gradient norms of the last step by layer'], ['norm', 'Gradient norm, before clipping to 1'], ['memory', 'Memory of a step against the plan'], ['rate', 'Tokens a second']]
   .map(([id, title]) => [id, figure(`chart-${id}`, title)]));
 let lab, views = [], drawn = new Map(), pending = false, busy = false, again = false;
 
@@ -121,7 +121,9 @@ function draw() {
   lines(charts.memory, 'Memory', runs.flatMap(run => [
     { name: `${title(run)}measured peak`, run: run.run, points: run.records.map(record => [record.step, record.peak]) },
     { name: `${title(run)}planned`, run: run.run, dashed: true, points: run.records.length ? [[1, run.plan], [run.records.length, run.plan]] : [] },
-  ]), { format: bytes, zero: true });
+  ]), { format: bytes, zero: true, unit: 2 ** 20 });
+  lines(charts.norm, 'Gradient norm', runs.map(run =>
+    ({ name: `${title(run)}gradient norm`, run: run.run, points: run.records.map(record => [record.step, record.grad_norm]) })), { zero: true });
   lines(charts.rate, 'Tokens a second', runs.map(run =>
     ({ name: `${title(run)}tokens a second`, run: run.run, points: run.records.map(record => [record.step, record.tok_s]) })), { zero: true });
   const stepped = runs.filter(run => run.records.length > 0), names = [...new Set(stepped.flatMap(run => run.layers))];
