@@ -17,26 +17,26 @@ public sealed class RequestTests
     [OneTimeTearDown]
     public void Close() => _lab.Dispose();
 
-    [TestCase("""{"size": 0}""", "settings.size is 0, expected a whole number from 1 to 256")]
-    [TestCase("""{"size": -3}""", "settings.size is -3, expected")]
-    [TestCase("""{"size": 257}""", "settings.size is 257, expected")]
-    [TestCase("""{"size": 1e99}""", "settings.size is 1e99, expected")]
-    [TestCase("""{"size": 2.5}""", "settings.size is 2.5, expected")]
-    [TestCase("""{"size": "8"}""", "settings.size is a text, expected")]
-    [TestCase("""{"alpha": 0}""", "settings.alpha is 0, expected a number")]
-    [TestCase("""{"alpha": 1e9}""", "settings.alpha is 1e9, expected a number")]
-    [TestCase("""{"learning_rate": 0}""", "settings.learning_rate is 0, expected a number")]
-    [TestCase("""{"learning_rate": 11}""", "settings.learning_rate is 11, expected a number")]
-    [TestCase("""{"learning_rate": true}""", "settings.learning_rate is true, expected a number")]
-    [TestCase("""{"batch_size": 33}""", "settings.batch_size is 33, expected a whole number from 1 to 32")]
-    [TestCase("""{"seed": -1}""", "settings.seed is -1, expected a whole number")]
-    [TestCase("""{"look_every": 0}""", "settings.look_every is 0, expected a whole number")]
-    [TestCase("""{"method": "gpt"}""", "settings.method is not known here, expected one of lora, ")]
-    [TestCase("""{"method": "../lora"}""", "settings.method is not known here, expected one of lora, ")]
-    [TestCase("""{"targets": ["x_proj"]}""", "settings.targets[0] is not known here, expected one of q_proj, ")]
-    [TestCase("""{"targets": "q_proj"}""", "settings.targets is a text, expected a list")]
+    [TestCase("""{"size": 0}""", "size is 0, expected a whole number from 1 to 256")]
+    [TestCase("""{"size": -3}""", "size is -3, expected")]
+    [TestCase("""{"size": 257}""", "size is 257, expected")]
+    [TestCase("""{"size": 1e99}""", "size is 1e99, expected")]
+    [TestCase("""{"size": 2.5}""", "size is 2.5, expected")]
+    [TestCase("""{"size": "8"}""", "size is a text, expected")]
+    [TestCase("""{"alpha": 0}""", "alpha is 0, expected a number")]
+    [TestCase("""{"alpha": 1e9}""", "alpha is 1e9, expected a number")]
+    [TestCase("""{"learning_rate": 0}""", "learning_rate is 0, expected a number")]
+    [TestCase("""{"learning_rate": 1e7}""", "learning_rate is 1e7, expected a number")]
+    [TestCase("""{"learning_rate": true}""", "learning_rate is true, expected a number")]
+    [TestCase("""{"batch_size": 33}""", "batch_size is 33, expected a whole number from 1 to 32")]
+    [TestCase("""{"seed": -1}""", "seed is -1, expected a whole number")]
+    [TestCase("""{"look_every": 0}""", "look_every is 0, expected a whole number")]
+    [TestCase("""{"method": "gpt"}""", "method is not known here, expected one of lora, ")]
+    [TestCase("""{"method": "../lora"}""", "method is not known here, expected one of lora, ")]
+    [TestCase("""{"targets": ["x_proj"]}""", "targets[0] is not known here, expected one of q_proj, ")]
+    [TestCase("""{"targets": "q_proj"}""", "targets is a text, expected a list")]
     [TestCase("""{"rank": 8}""", "there is no field rank in this request")]
-    [TestCase("""{"method": "bitfit", "size": 8}""", "bitfit has no rank and no number of tokens; leave size out")]
+    [TestCase("""{"method": "ln_tuning", "size": 8}""", "ln_tuning has no rank and no number of tokens; leave size out")]
     [TestCase("""{"method": "ia3", "alpha": 8}""", "ia3 has no alpha; leave it out")]
     [TestCase("""{"method": "prefix_tuning", "targets": ["q_proj"]}""", "prefix_tuning adapts no modules by name; leave targets out")]
     [TestCase("[]", "expected an object")]
@@ -46,7 +46,7 @@ public sealed class RequestTests
 
         Assert.That(status, Is.EqualTo(400));
         Assert.That(answer.GetProperty("error").GetProperty("message").GetString(), Does.Contain(sentence));
-        Assert.That(await _lab.State("b"), Is.Null);
+        Assert.That(await _lab.State("b") is null);
     }
 
     [Test]
@@ -55,7 +55,7 @@ public sealed class RequestTests
         var (status, answer) = await _lab.Ask("/api/create", $"{{\"run\": \"b\", \"settings\": {{\"prompt\": \"{new string('a', 401)}\"}}}}");
 
         Assert.That(status, Is.EqualTo(400));
-        Assert.That(Message(answer), Is.EqualTo("settings.prompt has 401 characters, expected at most 400"));
+        Assert.That(Message(answer), Is.EqualTo("prompt has 401 characters, expected at most 400"));
     }
 
     [TestCase("/api/create", """{"run": "a"}""", "settings is missing")]
@@ -69,7 +69,7 @@ public sealed class RequestTests
     [TestCase("/api/delta", """{"run": "a", "module": "../../x"}""", "module is no linear layer of the model")]
     [TestCase("/api/attention", """{"run": "a", "layer": 6, "head": 0}""", "block is 6, expected a number from 0 to 5")]
     [TestCase("/api/attention", """{"run": "a", "layer": 0, "head": 6}""", "head is 6, expected a number from 0 to 5")]
-    [TestCase("/api/attention", """{"run": "a", "layer": -1, "head": 0}""", "layer is -1, expected a whole number of at least 0")]
+    [TestCase("/api/attention", """{"run": "a", "layer": -1, "head": 0}""", "layer is -1, expected a whole number")]
     [TestCase("/api/tensor", """{"run": "a", "index": 100000}""", "index is 100000, expected")]
     [TestCase("/api/export", """{"run": "a", "kind": "../../etc"}""", "kind is not known here, expected one of adapter, settings, lesson")]
     [TestCase("/api/export", """{"run": "a"}""", "kind is missing")]
@@ -106,8 +106,8 @@ public sealed class RequestTests
     [Test]
     public async Task A_run_that_diverges_says_so_and_can_be_replaced()
     {
-        await _lab.Ask("/api/create", """{"run": "b", "settings": {"method": "full", "learning_rate": 10, "batch_size": 1}}""");
-        await _lab.Ask("/api/train", """{"run": "b", "steps": 200}""");
+        await _lab.Ask("/api/create", """{"run": "b", "settings": {"method": "lora", "size": 1, "learning_rate": 1e6, "batch_size": 1}}""");
+        await _lab.Ask("/api/train", """{"run": "b", "steps": 20}""");
         var state = await _lab.Until("b", each => each.GetProperty("state").GetString() is "failed" or "paused"
             && each.GetProperty("step").GetInt32() > 0);
         Assert.That(state.GetProperty("state").GetString(), Is.EqualTo("failed"));
@@ -116,7 +116,7 @@ public sealed class RequestTests
         Assert.That(Message(answer), Does.StartWith("run b has ended: "));
         await _lab.Train("b", """{"method": "lora", "size": 1}""", 1);
         await _lab.Ask("/api/close", """{"run": "b"}""");
-        Assert.That(await _lab.State("b"), Is.Null);
+        Assert.That(await _lab.State("b") is null);
     }
 
     private static string Message(JsonElement answer) => answer.GetProperty("error").GetProperty("message").GetString()!;

@@ -5,9 +5,6 @@ namespace PeftCore.Lab.Engine;
 /// <summary>ΔW of one layer as the page draws it.</summary>
 internal sealed record DeltaView
 {
-    /// <summary>The most cells of a side of the heat map.</summary>
-    public const int MostCells = 32;
-
     /// <summary>The distance between 1 and the next F32 number: products that make ΔW are rounded to it.</summary>
     private const double Epsilon = 1.1920929e-7;
 
@@ -48,27 +45,7 @@ internal sealed record DeltaView
     public static DeltaView? Of(PeftModel model, string path, int rows, int columns) => model.WeightUpdate(path) is not { } update ? null
         : new DeltaView(rows, columns)
         {
-            Cells = Blocks(update.Delta, rows, columns),
+            Cells = BlockSizes.Of(rows, columns, (i, j) => update.Delta[i * columns + j]),
             SingularValues = update.SingularValues,
         };
-
-    private static double[][] Blocks(double[] values, int rows, int columns)
-    {
-        int down = Math.Min(rows, MostCells), across = Math.Min(columns, MostCells);
-        return [.. Enumerable.Range(0, down).Select(i => Enumerable.Range(0, across).Select(j => Rms(values, columns,
-            i * rows / down, (i + 1) * rows / down, j * columns / across, (j + 1) * columns / across)).ToArray())];
-    }
-
-    private static double Rms(double[] values, int columns, int top, int bottom, int left, int right)
-    {
-        double sum = 0;
-        for (int i = top; i < bottom; i++)
-        {
-            for (int j = left; j < right; j++)
-            {
-                sum += values[i * columns + j] * values[i * columns + j];
-            }
-        }
-        return Math.Sqrt(sum / ((bottom - top) * (right - left)));
-    }
 }

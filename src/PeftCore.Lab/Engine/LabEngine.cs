@@ -65,11 +65,12 @@ internal sealed class LabEngine : IDisposable
         return true;
     });
 
-    /// <summary>Lets a run train some steps and pause then; 0 pauses it after the current step.</summary>
+    /// <summary>Lets a run train some steps and pause then; 0 lets it take one last step, whose tensors can be looked at.</summary>
     /// <exception cref="BadInputException">There is no such run, or it has failed.</exception>
     public Task Train(string name, int steps) => On(name, (_, state) =>
     {
-        state.Left = state.Problem is null ? steps : throw new BadInputException($"run {name} has ended: {state.Problem}");
+        int left = steps > 0 ? steps : Math.Min(1, state.Left);
+        state.Left = state.Problem is null ? left : throw new BadInputException($"run {name} has ended: {state.Problem}");
         return true;
     });
 
@@ -148,13 +149,14 @@ internal sealed class LabEngine : IDisposable
     {
         try
         {
-            state.Add(run.Step());
-            state.Left--;
+            bool isLast = state.Left == 1;
+            state.Add(run.Step(trace: isLast));
             state.Memory = [.. run.Memory];
-            if (state.Left == 0 || run.Steps % state.Settings.LookEvery == 0)
+            if (isLast || run.Steps % state.Settings.LookEvery == 0)
             {
                 state.Add(run.Look());
             }
+            state.Left--;
         }
         catch (Exception e) when (e is TrainingDivergedException or BadInputException or InsufficientMemoryException)
         {

@@ -77,24 +77,34 @@ internal sealed class LabRun : IDisposable
     /// <summary>Steps that were run.</summary>
     public int Steps { get; private set; }
 
-    /// <summary>The data of the next step, without which it cannot be repeated.</summary>
-    public Batch? LastBatch { get; private set; }
+    /// <summary>What the last step saved for its backward pass, if it was traced; null otherwise.</summary>
+    public SavedTensors? Saved { get; private set; }
 
     /// <summary>Bytes of live tensors by kind.</summary>
     public IEnumerable<(MemoryKind Kind, long Bytes)> Memory =>
         Enum.GetValues<MemoryKind>().Select(kind => (kind, _backend.Memory.Current(kind)));
 
     /// <summary>Runs one step.</summary>
+    /// <param name="trace">Whether to keep copies of the tensors that it saves for its backward pass.</param>
     /// <exception cref="TrainingDivergedException">The loss or a gradient is not finite; no parameter was changed.</exception>
-    public StepRecord Step()
+    public StepRecord Step(bool trace)
     {
         _batches.MoveNext();
         var batch = _batches.Current;
         _backend.Memory.ResetPeak();
         long began = Stopwatch.GetTimestamp();
-        var result = _step.Run([batch], Settings.LearningRate, Steps, (ulong)Steps);
+        StepResult result;
+        if (trace)
+        {
+            Saved = new SavedTensors(Steps + 1);
+            result = _step.Trace([batch], Settings.LearningRate, Steps, (ulong)Steps, Saved.Add).Result;
+        }
+        else
+        {
+            Saved = null;
+            result = _step.Run([batch], Settings.LearningRate, Steps, (ulong)Steps);
+        }
         double seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
-        LastBatch = batch;
         Steps++;
         return new StepRecord(Steps, result.Loss, result.Tokens / seconds, result.GradientNorm, _measured, _backend.Memory.PeakBytes);
     }

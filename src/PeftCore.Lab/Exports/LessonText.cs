@@ -9,7 +9,7 @@ namespace PeftCore.Lab.Exports;
 /// <summary>A run as a file-based program of the public API, with each stage explained.</summary>
 internal static class LessonText
 {
-    private const string Template = "Data/lesson.cs.txt";
+    private const string Template = "Data/lesson.txt";
 
     public static byte[] Of(LabOptions options, LabRun run)
     {

@@ -17,7 +17,7 @@ internal sealed class LabEndpoints
     private readonly IReadOnlyList<string> _targets;
     private readonly CancellationToken _stop;
     private readonly FieldTable<LabRequest> _create, _run = LabRequest.OfRun(), _train = LabRequest.Train(), _delta = LabRequest.Delta(),
-        _attention = LabRequest.Attention(), _export = LabRequest.Export(LabExports.Kinds);
+        _attention = LabRequest.Attention(), _tensor = LabRequest.Tensor(), _export = LabRequest.Export(LabExports.Kinds);
 
     /// <param name="engine">The runs.</param>
     /// <param name="options">What is trained.</param>
@@ -41,6 +41,8 @@ internal sealed class LabEndpoints
         new("POST", "/api/train", Train),
         new("POST", "/api/delta", Delta),
         new("POST", "/api/attention", Attention),
+        new("POST", "/api/tensors", Tensors),
+        new("POST", "/api/tensor", OneTensor),
         new("POST", "/api/export", Export),
     ];
 
@@ -81,6 +83,29 @@ internal sealed class LabEndpoints
         var (view, step) = await _engine.On(request.RunName, (run, _) => (run.Attention(request.Layer, request.Head), run.Steps));
         await JsonBody.Answer(context.Response, 200, writer => ViewJson.Write(writer, view, request.Layer, request.Head, step));
     }
+
+    private async Task Tensors(HttpContext context, RequestNote note)
+    {
+        var request = await Read(context, _run);
+        var saved = await Saved(request);
+        await JsonBody.Answer(context.Response, 200, writer => ViewJson.Write(writer, saved));
+    }
+
+    private async Task OneTensor(HttpContext context, RequestNote note)
+    {
+        var request = await Read(context, _tensor);
+        var saved = await Saved(request);
+        var tensor = request.Index < saved.All.Count ? saved.All[request.Index]
+            : throw ApiException.Bad("index", $"index is {request.Index}, expected a number from 0 to {saved.All.Count - 1}");
+        if (tensor.Values.Length == 0)
+        {
+            throw ApiException.Bad("index", $"{tensor.Traced.Name} holds indices of type {tensor.Traced.DType}, which are not drawn");
+        }
+        await JsonBody.Answer(context.Response, 200, writer => ViewJson.Write(writer, tensor, saved.Step));
+    }
+
+    private Task<SavedTensors> Saved(LabRequest request) => _engine.On(request.RunName, (run, _) => run.Saved
+        ?? throw new BadInputException("no step is kept to look at: pause the run, or step once"));
 
     private async Task Export(HttpContext context, RequestNote note)
     {

@@ -6,6 +6,7 @@ namespace PeftCore.Lab.Http;
 /// <summary>The body of a request to the lab; each endpoint reads its own fields.</summary>
 internal sealed class LabRequest
 {
+    /// <summary>The most steps that one press of a button trains.</summary>
     public const int MostSteps = 10_000;
 
     public string? Run { get; private set; }
@@ -62,7 +63,7 @@ internal sealed class LabRequest
         .Add("size", (settings, field) => settings.Size = (int)field.Whole(1, LabMethod.MostSize))
         .Add("alpha", (settings, field) => settings.Alpha = field.Number(1e-3, 4096))
         .Add("targets", (settings, field) => settings.Targets = [.. field.Items().Select(item => OneOf(item, targets)).Distinct()])
-        .Add("learning_rate", (settings, field) => settings.LearningRate = field.Number(1e-8, 10))
+        .Add("learning_rate", (settings, field) => settings.LearningRate = field.Number(1e-8, 1e6))
         .Add("batch_size", (settings, field) => settings.BatchSize = (int)field.Whole(1, 32))
         .Add("seed", (settings, field) => settings.Seed = (ulong)field.Whole(0, int.MaxValue))
         .Add("look_every", (settings, field) => settings.LookEvery = (int)field.Whole(1, 1000))

@@ -38,6 +38,53 @@ internal static class ViewJson
         writer.WriteEndObject();
     }
 
+    /// <summary>What a step saved, without the numbers.</summary>
+    public static void Write(Utf8JsonWriter writer, SavedTensors saved)
+    {
+        writer.WriteStartObject();
+        writer.WriteNumber("step", saved.Step);
+        writer.WriteNumber("bytes", saved.Bytes);
+        StateJson.Write(writer, "tensors", saved.All.Index(), (item, each) =>
+        {
+            item.WriteStartObject();
+            item.WriteNumber("index", each.Index);
+            Describe(item, each.Item);
+            item.WriteEndObject();
+        });
+        writer.WriteEndObject();
+    }
+
+    /// <summary>One saved tensor: blocks of its numbers, and what they amount to.</summary>
+    public static void Write(Utf8JsonWriter writer, SavedTensor tensor, int step)
+    {
+        var (values, columns) = (tensor.Values, tensor.Columns);
+        writer.WriteStartObject();
+        writer.WriteNumber("step", step);
+        Describe(writer, tensor);
+        writer.WriteNumber("min", values.Min());
+        writer.WriteNumber("max", values.Max());
+        writer.WriteNumber("mean", values.Average());
+        writer.WriteNumber("rms", Math.Sqrt(values.Average(value => (double)value * value)));
+        WriteGrid(writer, "cells", BlockSizes.Of(tensor.Rows, columns, (i, j) => values[(long)i * columns + j]));
+        writer.WriteEndObject();
+    }
+
+    private static void Describe(Utf8JsonWriter writer, SavedTensor tensor)
+    {
+        writer.WriteString("op", tensor.Op.Name);
+        writer.WriteString("module", tensor.Op.Module);
+        writer.WriteString("name", tensor.Traced.Name);
+        writer.WriteString("reason", tensor.Traced.Reason);
+        writer.WriteNumber("bytes", tensor.Traced.Bytes);
+        writer.WriteBoolean("drawn", tensor.Values.Length > 0);
+        writer.WriteStartArray("shape");
+        foreach (int size in tensor.Traced.Shape)
+        {
+            writer.WriteNumberValue(size);
+        }
+        writer.WriteEndArray();
+    }
+
     private static void WriteGrid(Utf8JsonWriter writer, string name, double[][] rows) => StateJson.Write(writer, name, rows, (row, values) =>
     {
         row.WriteStartArray();

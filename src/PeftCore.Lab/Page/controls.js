@@ -111,7 +111,7 @@ export class RunCard {
     },
     h('div', { class: 'row' }, h('label', {}, 'Method', fields.method),
       input('size', 'Rank r', { min: 1, max: this.#lab.max_size, step: 1 }), input('alpha', 'α', { min: 0.001, max: 4096, step: 'any' }),
-      input('rate', 'Learning rate', { min: 1e-8, max: 10, step: 'any', value: usual.learning_rate, required: true })),
+      input('rate', 'Learning rate', { min: 1e-8, max: 1e6, step: 'any', value: usual.learning_rate, required: true })),
     fields.targetSet,
     h('details', {}, h('summary', {}, 'Batch, measurements, prompt'),
       h('div', { class: 'row' }, input('batch', 'Rows of a batch', { min: 1, max: 32, step: 1, value: usual.batch_size, required: true }),

@@ -123,10 +123,10 @@ export class TensorView {
         const found = await ask('/api/tensors', { run: run.run });
         facts.replaceChildren(`${found.tensors.length} tensors, ${bytes(found.bytes)} in step ${found.step}`);
         list.replaceChildren(h('table', {}, h('caption', { class: 'hidden' }, 'Saved tensors'),
-          h('thead', {}, h('tr', {}, ['module', 'tensor', 'shape', 'bytes', ''].map(text => h('th', { scope: 'col' }, text)))),
+          h('thead', {}, h('tr', {}, ['module', 'tensor', 'shape', 'bytes', 'why', ''].map(text => h('th', { scope: 'col' }, text)))),
           h('tbody', {}, found.tensors.map(tensor => h('tr', {}, h('th', { scope: 'row' }, tensor.module), h('td', {}, tensor.name),
-            h('td', {}, tensor.shape.join(' × ')), h('td', { class: 'number' }, bytes(tensor.bytes)),
-            h('td', {}, h('button', {
+            h('td', {}, tensor.shape.join(' × ')), h('td', { class: 'number' }, bytes(tensor.bytes)), h('td', {}, tensor.reason),
+            h('td', {}, !tensor.drawn ? 'indices' : h('button', {
               type: 'button', 'data-tensor': tensor.index, 'aria-label': `Look at ${tensor.name} of ${tensor.module}`,
               click: () => this.#look(run.run, tensor, map),
             }, 'Look')))))));
