@@ -29,6 +29,7 @@ internal static class Tool
         [
             new DemoVerb(),
             new ExplainVerb(),
+            new LabVerb(),
             new EnvVerb(),
         ]),
         ("Train",

@@ -1,10 +1,3 @@
-using System.Net;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 using PeftCore.Server.Engine;
 using PeftCore.Server.Http;
 
@@ -54,69 +47,8 @@ public sealed class ApiServer
             new Endpoint("POST", "/v1/embeddings", embeddings.Embed),
             new Endpoint("GET", ModelEndpoints.Path, models.Models) { TakesName = true },
             new Endpoint("GET", "/health", models.Health) { IsOpen = true },
-        ], new ApiKey(_options.ApiKey), _log);
-        await using var app = Build();
-        app.Run(router.Handle);
-        await Start(app);
-        started(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
-        await Stopped(stop);
-        // Kestrel takes no new connections, and waits for the running requests; after the time limit it cancels them.
-        await app.StopAsync(CancellationToken.None);
+        ], new ApiKey(_options.ApiKey).Check, _log);
+        await HttpHost.Run(_options.Host, _options.Port, _options.MaxRequestBytes, _options.DrainTimeout, router.Handle, started, stop);
         return new ServerCounts(router.Counts.Answered, router.Counts.Failed, texts.NewTokens);
-    }
-
-    private WebApplication Build()
-    {
-        // An empty builder reads no environment variables and no appsettings.json, so that nothing but the flags decides where it listens.
-        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
-        {
-            kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = _options.MaxRequestBytes;
-            kestrel.AllowSynchronousIO = false;
-            if (_options.Host == "localhost" && _options.Port > 0)
-            {
-                kestrel.ListenLocalhost(_options.Port);
-            }
-            else
-            {
-                kestrel.Listen(AddressOf(_options.Host), _options.Port);
-            }
-        });
-        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = _options.DrainTimeout);
-        // Signals are the tool's.
-        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
-        return builder.Build();
-    }
-
-    private async Task Start(WebApplication app)
-    {
-        try
-        {
-            await app.StartAsync();
-        }
-        catch (Exception e) when (e is IOException or System.Net.Sockets.SocketException)
-        {
-            throw new BadInputException($"--host {_options.Host} --port {_options.Port} cannot be listened on: {e.Message.TrimEnd('.')}; " +
-                "choose another port, or 0 for any free one.", e);
-        }
-    }
-
-    private static IPAddress AddressOf(string host) => host == "localhost" ? IPAddress.Loopback
-        : IPAddress.TryParse(host, out var address) ? address
-        : throw new BadInputException($"--host is \"{host}\", expected an IP address such as 127.0.0.1, or 0.0.0.0 for all.");
-
-    private static async Task Stopped(CancellationToken stop)
-    {
-        var stopped = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        await using var registration = stop.Register(stopped.SetResult);
-        await stopped.Task;
-    }
-
-    private sealed class NoLifetime : IHostLifetime
-    {
-        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

@@ -18,8 +18,12 @@ internal sealed class DemoRun(DemoOptions demo, string output, Invocation call)
     private const int SampleTokens = 64;
 
     private static readonly string Bundled = Path.Combine(AppContext.BaseDirectory, "Demo");
-    private static readonly string BaseModel = Path.Combine(Bundled, "base-llama");
-    private static readonly string Data = Path.Combine(Bundled, "data");
+
+    /// <summary>Directory of the bundled model.</summary>
+    public static readonly string BaseModel = Path.Combine(Bundled, "base-llama");
+
+    /// <summary>Directory of the bundled data.</summary>
+    public static readonly string Data = Path.Combine(Bundled, "data");
 
     private readonly TrainOptions _options = new()
     {

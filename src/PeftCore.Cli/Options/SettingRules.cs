@@ -147,6 +147,8 @@ internal static class SettingRules
     public static NoEffect<CompareOptions>[] Compare { get; } =
         [new(["threads"], options => options.Device != "cpu" ? $"with --device {options.Device}" : null)];
 
+    public static NoEffect<LabPageOptions>[] Lab { get; } = [];
+
     public static NoEffect<DemoOptions>[] Demo { get; } =
         [new(["threads"], options => options.Device != "cpu" ? $"with --device {options.Device}" : null)];
 

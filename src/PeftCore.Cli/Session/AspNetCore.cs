@@ -6,15 +6,16 @@ using System.Runtime.Loader;
 
 namespace PeftCore.Cli.Session;
 
-/// <summary>Finds ASP.NET Core for serve. The program does not name it as a framework to start with, so that all other verbs run where only
+/// <summary>Finds ASP.NET Core for serve and lab. The program does not name it as a framework to start with, so that all other verbs run where only
 /// .NET's runtime is installed.</summary>
 internal static class AspNetCore
 {
     private const string Framework = "Microsoft.AspNetCore.App";
 
     /// <summary>Lets the runtime load the assemblies of ASP.NET Core that is installed beside it, unless the program brings them.</summary>
+    /// <param name="verb">The verb that needs it.</param>
     /// <exception cref="BadInputException">It is not installed.</exception>
-    public static void Require()
+    public static void Require(string verb)
     {
         // A native program holds them; the runtime's own list names those of a program that brings its runtime.
         if (!RuntimeFeature.IsDynamicCodeSupported
@@ -24,7 +25,7 @@ internal static class AspNetCore
         }
         string runtime = Path.TrimEndingDirectorySeparator(RuntimeEnvironment.GetRuntimeDirectory());
         string directory = Find(Path.GetFullPath(Path.Combine(runtime, "..", "..", Framework)), Environment.Version)
-            ?? throw new BadInputException($"serve needs ASP.NET Core {Environment.Version.Major}, which is not installed beside .NET's " +
+            ?? throw new BadInputException($"{verb} needs ASP.NET Core {Environment.Version.Major}, which is not installed beside .NET's " +
                 $"runtime in {runtime}; install the package aspnetcore-runtime-{Environment.Version.ToString(2)}, or publish peftcore " +
                 "self-contained.");
         AssemblyLoadContext.Default.Resolving += (context, name) => Load(context, name, directory);

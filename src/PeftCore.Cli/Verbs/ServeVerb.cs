@@ -19,7 +19,7 @@ internal sealed class ServeVerb : Verb
     public override VerbResult Run(Invocation call)
     {
         var options = _settings.Read(call);
-        AspNetCore.Require();
+        AspNetCore.Require(Name);
         return Serve(options, call);
     }
 

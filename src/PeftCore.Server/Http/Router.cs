@@ -5,9 +5,9 @@ namespace PeftCore.Server.Http;
 
 /// <summary>Passes a request to its endpoint, and answers with an error object where there is none or where it fails.</summary>
 /// <param name="endpoints">The endpoints.</param>
-/// <param name="key">The secret that all but the health endpoint need.</param>
+/// <param name="admit">Refuses a request that has no right to be answered; open endpoints do without.</param>
 /// <param name="log">Receives a line for each request.</param>
-internal sealed class Router(IReadOnlyList<Endpoint> endpoints, ApiKey key, RequestLog log)
+internal sealed class Router(IReadOnlyList<Endpoint> endpoints, Action<HttpContext> admit, RequestLog log)
 {
     private const int ClientClosedRequest = 499;
 
@@ -54,7 +54,7 @@ internal sealed class Router(IReadOnlyList<Endpoint> endpoints, ApiKey key, Requ
         }
         if (!endpoint.IsOpen)
         {
-            key.Check(context);
+            admit(context);
         }
         await endpoint.Run(context, note);
     }
@@ -104,7 +104,7 @@ internal sealed class Router(IReadOnlyList<Endpoint> endpoints, ApiKey key, Requ
 /// <param name="Run">Answers a request.</param>
 internal sealed record Endpoint(string Method, string Path, Func<HttpContext, RequestNote, Task> Run)
 {
-    /// <summary>Whether it needs no API key.</summary>
+    /// <summary>Whether it answers everybody.</summary>
     public bool IsOpen { get; init; }
 
     /// <summary>Whether it also serves the paths below its own.</summary>

@@ -224,9 +224,10 @@ public sealed partial class ModelInputs
             (k, v) = (SideBySide(k, keys), SideBySide(v, values));
         }
         var bias = WithHoles(options.Bias, k.Tensor.Shape[1]);
-        return scope.Return(q.Attend(k, v,
-            new AttentionOptions(options.Scale, Windowed(options.Window), options.SoftCap, options.Slopes, bias, options.Sinks,
-                options.Dropout)));
+        var masked = new AttentionOptions(options.Scale, Windowed(options.Window), options.SoftCap, options.Slopes, bias, options.Sinks,
+            options.Dropout);
+        AttentionProbe.Current?.Read(block, q, k, masked);
+        return scope.Return(q.Attend(k, v, masked));
 
         static Heads SideBySide(Heads heads, Tensor tensor) => new(tensor, heads.Count, heads.Dim);
     }

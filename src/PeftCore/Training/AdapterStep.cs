@@ -24,8 +24,13 @@ public sealed class AdapterStep : IDisposable
         ArgumentNullException.ThrowIfNull(options);
         (_trainable, _maxGradNorm) = (new TrainableAdapter(model), options.MaxGradNorm);
         _optimizer = options.NewOptimizer(_trainable);
-        _step = options.NewStep(_trainable, _optimizer);
+        _step = options.NewStep(_trainable, _optimizer, () => GradientsReady?.Invoke());
     }
+
+    /// <summary>Called in each step when the gradients of all micro batches are complete, before they are clipped and the parameters are
+    /// updated: <see cref="Nn.Parameter.Gradient"/> of the model's <see cref="PeftModel.Parameters"/> can be read then. Null for
+    /// none.</summary>
+    public Action? GradientsReady { get; set; }
 
     /// <summary>Runs one optimizer step on the mean loss of all targets of all micro batches. All memory that it allocates is free again
     /// when it returns.</summary>
@@ -54,7 +59,7 @@ public sealed class AdapterStep : IDisposable
         Action<TracedOp, TracedTensor, Tensor>? saved = null)
     {
         Given.Items(microBatches);
-        using var step = new TrainingStep(_trainable, _optimizer, _maxGradNorm);
+        using var step = new TrainingStep(_trainable, _optimizer, _maxGradNorm) { GradientsReady = () => GradientsReady?.Invoke() };
         return StepRecorder.Record(step, microBatches, learningRate, number, firstPass, saved);
     }
 

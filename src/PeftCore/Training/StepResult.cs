@@ -10,7 +10,7 @@ public readonly struct StepResult
     public double Loss { get; }
 
     /// <summary>L2 norm of all gradients, before clipping.</summary>
-    internal double GradientNorm { get; }
+    public double GradientNorm { get; }
 
     /// <summary>Tokens read, without padding.</summary>
     public int Tokens { get; }

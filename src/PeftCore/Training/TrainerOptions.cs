@@ -142,8 +142,9 @@ public sealed record TrainerOptions
     /// it. Both compute the same bits.</summary>
     /// <param name="trainable">The model and the parameters that are trained.</param>
     /// <param name="optimizer">The optimizer, made for <see cref="ITrainable.Parameters"/>; the caller disposes it.</param>
-    internal ITrainingStep NewStep(ITrainable trainable, Optimizer optimizer) =>
-        CapturedStep.Wrap(new TrainingStep(trainable, optimizer, MaxGradNorm));
+    /// <param name="gradientsReady">Called in each step before the update; null for nobody.</param>
+    internal ITrainingStep NewStep(ITrainable trainable, Optimizer optimizer, Action? gradientsReady = null) =>
+        CapturedStep.Wrap(new TrainingStep(trainable, optimizer, MaxGradNorm) { GradientsReady = gradientsReady });
 
     /// <summary>Optimizer steps of a run with this many batches an epoch. The last step of an epoch may have fewer micro batches.</summary>
     internal int TotalSteps(int batchesPerEpoch) => MaxSteps > 0 ? MaxSteps : (int)Math.Ceiling(Epochs * StepsPerEpoch(batchesPerEpoch));

@@ -28,6 +28,9 @@ internal sealed class TrainingStep : ITrainingStep
     /// there.</summary>
     public Action<StepPhase, Tape>? PhaseObserver { get; set; }
 
+    /// <summary>Called when the gradients of all micro batches are complete, before the update; null for nobody.</summary>
+    public Action? GradientsReady { get; init; }
+
     public Tensor ForwardBackward(Batch batch, int targets)
     {
         using var scope = new TensorScope();
@@ -50,6 +53,7 @@ internal sealed class TrainingStep : ITrainingStep
     public double Update(double loss, double learningRate, int number)
     {
         using var device = Trainable.Model.Backend.EnterPass();
+        GradientsReady?.Invoke();
         double norm = GradientNorm.Of(Trainable.Parameters);
         if (!double.IsFinite(loss) || !double.IsFinite(norm))
         {

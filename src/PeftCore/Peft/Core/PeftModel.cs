@@ -331,6 +331,21 @@ public sealed class PeftModel
         _files.SaveConverted(directory, name);
     }
 
+    /// <summary>What the active adapters change of a layer's weight, ΔW = W' − W, and its singular values, to look at. The layer of a
+    /// method that only adds to W gives ΔW itself, without the rounding of W'.</summary>
+    /// <param name="path">The path of a linear layer or a convolution, such as "model.layers.0.self_attn.q_proj".</param>
+    /// <returns>ΔW (out, in), row-major, and min(out, in) singular values, which descend; null if no active adapter changes the
+    /// weight.</returns>
+    /// <exception cref="BadInputException">There is no such layer, or the adapter's update of it is no change of the weight alone.
+    /// </exception>
+    public (double[] Delta, double[] SingularValues)? WeightUpdate(string path)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        using var change = Set.BeginChange();
+        return _merger.WhileUnmerged(() => Lora.WeightUpdate.Of(Set, path, Base.Find(path) as MatrixLayer
+            ?? throw new BadInputException($"\"{path}\" is no linear layer of this model")));
+    }
+
     internal Adapter Get(string name) => _registry.Get(name);
 
     /// <summary>Attaches an adapter whose values do not matter, for memory plans and benchmarks: an initialisation that needs data is
