@@ -87,8 +87,9 @@ Claim(prefixBytes < promptBytes, "the prefix keeps less: its gradient ends at th
 
 // Soft prompts are no words: the trained rows are not in the table. They stay beside the model and cannot be merged into it.
 
+float[] trainedRows = prompt.Parameters[0].Parameter.Value.ToFloats();
 float nearest = Enumerable.Range(0, N).Min(i => Enumerable.Range(0, prompt.Base.VocabularySize).Min(v =>
-    Enumerable.Range(0, hidden).Max(c => Math.Abs(prompt.Parameters[0].Parameter.Value.ToFloats()[i * hidden + c] - table[v * hidden + c]))));
+    Enumerable.Range(0, hidden).Max(c => Math.Abs(trainedRows[i * hidden + c] - table[v * hidden + c]))));
 Claim(nearest > 0.05, "no trained row is near the embedding of any token");
 
 long Plan(PeftConfig config) => MemoryPlan.Of(meta =>
