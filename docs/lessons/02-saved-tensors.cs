@@ -9,8 +9,8 @@
 //     ∂x = ∂y·W       needs W, which is in memory anyway
 //     ∂W = ∂yᵀ·x      needs x, the activation, which grows with batch and sequence
 //
-// So x is kept for one reason: to compute ∂W. If W is frozen, there is no ∂W, and x can be freed as soon as the layer has run. That is where
-// parameter-efficient training saves memory while it computes; section 4 adds gradients and optimizer states, which it saves as well.
+// So x is kept for one reason: to compute ∂W. If W is frozen, there is no ∂W, and x can be freed as soon as the layer has run. That
+// is where parameter-efficient training saves memory while it computes; section 4 adds optimizer states, which it saves as well.
 // The rules of all operations are in docs/gradients.md. Here `Tape.SavedBytes` counts the bytes.
 
 using PeftCore.Autograd;
@@ -41,8 +41,10 @@ foreach (bool trainsX in (bool[])[false, true])
         using var tape = new Tape();
         Tensor x = New([Rows, Width], trainsX), w = New([Width, Width], trainsW);
         x.Linear(w);
-        Console.WriteLine($"∂x {(trainsX ? "needed" : "not needed"),-10}  W {(trainsW ? "trains" : "frozen")}: saved {tape.SavedBytes,6:N0} bytes");
-        Claim(tape.SavedBytes == (trainsW ? ActivationBytes : 0), trainsW ? "a weight that trains keeps x" : "saved by the frozen layer: 0 bytes");
+        Console.WriteLine($"∂x {(trainsX ? "needed" : "not needed"),-10}  W {(trainsW ? "trains" : "frozen")}: saved "
+            + $"{tape.SavedBytes,6:N0} bytes");
+        Claim(tape.SavedBytes == (trainsW ? ActivationBytes : 0), trainsW ? "a weight that trains keeps x"
+            : "saved by the frozen layer: 0 bytes");
         Free(x, w);
     }
 }
@@ -85,10 +87,12 @@ var full = Plan("full", new FullConfig());
 var adapter = Plan("LoRA, r = 8", new LoraConfig { Rank = 8, TargetModules = ModuleSelector.Matching(ModuleSelector.AllLinear) });
 var lastBlock = Plan("last block", new LastLayersConfig { NumTrainedLayers = 1 });
 var bias = Plan("norms", new LnTuningConfig());
-Claim(full.Kind(MemoryKind.Optimizer) >= 2 * sizeof(float) * full.Of.Parameters, "AdamW takes two F32 numbers for each parameter that trains");
+Claim(full.Kind(MemoryKind.Optimizer) >= 2 * sizeof(float) * full.Of.Parameters,
+    "AdamW takes two F32 numbers for each parameter that trains");
 Claim(adapter.Kind(MemoryKind.Optimizer) * 10 < full.Kind(MemoryKind.Optimizer), "LoRA's optimizer takes less than a tenth of that");
 Claim(lastBlock.Of.SavedBytes * 3 < full.Of.SavedBytes, "one block of six saves less than a third: below it nothing is kept");
-Claim(adapter.Of.PeakBytes < 0.7 * full.Of.PeakBytes, $"LoRA's peak is {100.0 * adapter.Of.PeakBytes / full.Of.PeakBytes:0} % of full fine-tuning's");
+Claim(adapter.Of.PeakBytes < 0.7 * full.Of.PeakBytes,
+    $"LoRA's peak is {100.0 * adapter.Of.PeakBytes / full.Of.PeakBytes:0} % of full fine-tuning's");
 Claim(bias.Of.BackwardFlops < 0.6 * full.Of.BackwardFlops, "without any ∂W, backward computes little more than half");
 
 // The larger the model against the batch, the more the second part counts: bench/results has the figures of larger ones. What is kept for

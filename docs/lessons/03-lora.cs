@@ -55,10 +55,12 @@ b.Value.Upload(Random(b.Shape, seed: 2).ToFloats());
 var g = Random([Rows, layer.Outputs], seed: 3);
 var fused = Gradients(layer.Forward);
 var plain = Gradients(PlainLora);
-foreach (var (name, of) in (ReadOnlySpan<(string, Func<Pass, float[]>)>)[("y", p => p.Y), ("∂A", p => p.A), ("∂B", p => p.B), ("∂x", p => p.X)])
+foreach (var (name, of) in (ReadOnlySpan<(string, Func<Pass, float[]>)>)[("y", p => p.Y), ("∂A", p => p.A), ("∂B", p => p.B),
+    ("∂x", p => p.X)])
 {
     double largest = of(plain).Max(Math.Abs);
-    Claim(Distance(of(plain), of(fused)) < 1e-5 * largest, $"{name} of the plain operations is that of the fused layer, to 1e-5 of its largest entry");
+    Claim(Distance(of(plain), of(fused)) < 1e-5 * largest,
+        $"{name} of the plain operations is that of the fused layer, to 1e-5 of its largest entry");
 }
 Claim(layer.Weight.Gradient is null, "W has no gradient, not even as a temporary");
 
@@ -68,7 +70,8 @@ Claim(layer.Weight.Gradient is null, "W has no gradient, not even as a temporary
 // needs W alone, which is there anyway. Here x itself has a gradient, as in the middle of a model.
 
 long inputBytes = Rows * layer.Inputs * sizeof(float), lowBytes = Rows * Rank * sizeof(float);
-Console.WriteLine($"x: {inputBytes:N0} bytes; x·Aᵀ: {lowBytes:N0} bytes; saved by plain operations: {plain.Saved:N0}, fused: {fused.Saved:N0}");
+Console.WriteLine($"x: {inputBytes:N0} bytes; x·Aᵀ: {lowBytes:N0} bytes; saved by plain operations: {plain.Saved:N0}, fused: "
+    + $"{fused.Saved:N0}");
 Console.WriteLine($"saved by the frozen product: {plain.Saved - inputBytes - lowBytes} bytes");
 Claim(plain.Saved == inputBytes + lowBytes && fused.Saved == plain.Saved, "both keep x and x·Aᵀ, and nothing else");
 
@@ -94,7 +97,8 @@ for (int step = 0; step < 200; step++)
 }
 Console.WriteLine($"loss {firstLoss:0.000} before training, {lastLoss:0.000} after 200 steps");
 Claim(lastLoss < 0.02 * firstLoss, "3,072 parameters have learned a change of 36,864 weights");
-Claim(Distance(w.ToFloats(), ((Linear)ModelLoader.Load(BaseModel, backend, DType.F32).Find("model.layers.0.self_attn.q_proj")!).Weight.Value.ToFloats()) == 0,
+Claim(Distance(w.ToFloats(),
+    ((Linear)ModelLoader.Load(BaseModel, backend, DType.F32).Find("model.layers.0.self_attn.q_proj")!).Weight.Value.ToFloats()) == 0,
     "W is what it was, to the bit");
 
 // In the model every layer is trained like this, several of one input at once: q, k and v keep one x. `docs/methods/lora.md` has the

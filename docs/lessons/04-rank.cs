@@ -48,7 +48,8 @@ foreach (int rank in (int[])[1, 2, 3, 6])
     double rest = new double[] { 9, 4, 1 }.Skip(rank).Sum() / Outputs / 3; // a mean over outputs; inputs have the variance 1/3
     Console.WriteLine($"r = {rank}: singular values of ΔW {string.Join(", ", sigma.Select(v => $"{v:0.0}"))}; loss {loss:0.00}");
     Claim(Distance(sigma, expected) < 0.35 && Math.Abs(loss - rest) < 0.06, rank < GoalRank
-        ? $"rank {rank} finds the {(rank == 1 ? "largest direction" : $"{rank} largest directions")}, and the loss that remains is Σ σ² of the others over 3·{Outputs}: {rest:0.00}"
+        ? $"rank {rank} finds the {(rank == 1 ? "largest direction" : $"{rank} largest directions")}, and the loss that remains is Σ σ² "
+            + $"of the others over 3·{Outputs}: {rest:0.00}"
         : $"rank {rank} reaches the goal{(rank > GoalRank ? $", and {rank - GoalRank} of its directions stay unused" : "")}");
 }
 
@@ -75,7 +76,8 @@ var (_, _, delta) = TrainDelta(3, alpha: 3, rate: 2e-2, steps: 1500, plain: fals
 string[] picture = [.. Enumerable.Range(0, 4).Select(o => string.Concat(Enumerable.Range(0, Inputs).Select(i =>
     Math.Abs(delta[o * Inputs + i]) switch { < 0.25f => '·', < 0.75f => '▒', _ => '█' })))];
 Console.WriteLine($"the first 4 of {Outputs} rows of ΔW:\n  {string.Join("\n  ", picture)}");
-Claim(picture[0].IndexOf('█') == 0 && picture[1].IndexOf('█') == 5 && picture[2].IndexOf('█') == 10 && picture.Sum(r => r.Count(c => c != '·')) == 3,
+Claim(picture[0].IndexOf('█') == 0 && picture[1].IndexOf('█') == 5 && picture[2].IndexOf('█') == 10
+    && picture.Sum(r => r.Count(c => c != '·')) == 3,
     "ΔW has found the three entries");
 
 (float[] Sigma, double Loss) Train(int rank, float alpha, double rate, int steps, bool plain = false)
@@ -105,7 +107,8 @@ Claim(picture[0].IndexOf('█') == 0 && picture[1].IndexOf('█') == 5 && pictur
         {
             foreach (var parameter in (Parameter[])[a, b])
             {
-                parameter.Value.Upload([.. parameter.Value.ToFloats().Zip(parameter.Gradient!.ToFloats(), (v, g) => v - (float)rate * 20 * g)]);
+                parameter.Value.Upload([.. parameter.Value.ToFloats().Zip(parameter.Gradient!.ToFloats(),
+                    (v, g) => v - (float)rate * 20 * g)]);
             }
         }
         else

@@ -45,7 +45,8 @@ float[] merged = layer.Weight.Value.ToFloats();
 Claim(Distance(merged, [.. before.Zip(delta, (w, d) => w + d)]) < 1e-6, "the merged weight is W + s·B·A");
 Claim(Distance(Logits(model), adapted) < 1e-3, "the merged model's logits are those of base and adapter, to 1e-3");
 model.Unmerge();
-Claim(Distance(layer.Weight.Value.ToFloats(), before) == 0, "unmerging restores W to the bit: the library keeps it, for (W + ΔW) − ΔW would be rounded");
+Claim(Distance(layer.Weight.Value.ToFloats(), before) == 0,
+    "unmerging restores W to the bit: the library keeps it, for (W + ΔW) − ΔW would be rounded");
 
 // ## 2. In BF16
 //
@@ -62,15 +63,18 @@ merged = layer.Weight.Value.ToFloats();
 int unchanged = merged.Zip(before, (m, w) => m.Equals(w)).Count(same => same);
 double size = Math.Sqrt(change.Average(d => d * d) / before.Average(w => w * w));
 double error = Distance(Logits(stored), wanted);
-Console.WriteLine($"BF16: ΔW has {100 * size:0.0} % of the size of W; the merge leaves {100.0 * unchanged / merged.Length:0.0} % of the entries unchanged; "
+Console.WriteLine($"BF16: ΔW has {100 * size:0.0} % of the size of W; the merge leaves {100.0 * unchanged / merged.Length:0.0} % of the "
+    + $"entries unchanged; "
     + $"the logits differ by up to {error:0.00}");
 Claim(unchanged > 0 && error > 1e-2, "in BF16 a merge loses a part of ΔW, and the logits show it");
 Claim(Distance(merged, [.. before.Zip(change, (w, d) => Round(w + d))]) == 0, "each entry is W + ΔW in F32, rounded once to BF16");
 
 // One rounding is the least that can be lost. Rounding ΔW first, or adding adapters one after the other, rounds more often.
 
-double once = Error((w, d) => Round(w + d)), twice = Error((w, d) => Round(w + Round(d))), halves = Error((w, d) => Round(Round(w + d / 2) + d / 2));
-Console.WriteLine($"error of the merged weights against one rounding: ΔW rounded first {twice / once:0.00}, added in two halves {halves / once:0.0}");
+double once = Error((w, d) => Round(w + d)), twice = Error((w, d) => Round(w + Round(d))),
+    halves = Error((w, d) => Round(Round(w + d / 2) + d / 2));
+Console.WriteLine($"error of the merged weights against one rounding: ΔW rounded first {twice / once:0.00}, added in two halves "
+    + $"{halves / once:0.0}");
 Claim(once <= twice && once < halves, "every further rounding adds an error");
 
 // ## 3. What cannot be merged
@@ -93,7 +97,8 @@ Claim(refused.Length > 0, "a method that is not linear in x cannot be merged");
 
 // Rule: keep adapter and base apart while anything may still change; merge once, from the base in its stored dtype, at the end.
 
-double Error(Func<float, float, float> merge) => Math.Sqrt(before.Zip(change, (w, d) => Math.Pow(merge(w, d) - ((double)w + d), 2)).Average());
+double Error(Func<float, float, float> merge) =>
+    Math.Sqrt(before.Zip(change, (w, d) => Math.Pow(merge(w, d) - ((double)w + d), 2)).Average());
 
 // To BF16 and back: the upper 16 bits of an F32, rounded to nearest, ties to even.
 static float Round(float value)
@@ -120,4 +125,5 @@ float[] Logits(PeftModel peft)
 Tensor Find(string factor) => FindIn(model, factor);
 
 static Tensor FindIn(PeftModel peft, string factor) =>
-    peft.Parameters.Single(p => p.Name.Contains(Target, StringComparison.Ordinal) && p.Name.Contains(factor, StringComparison.Ordinal)).Parameter.Value;
+    peft.Parameters.Single(p => p.Name.Contains(Target, StringComparison.Ordinal)
+        && p.Name.Contains(factor, StringComparison.Ordinal)).Parameter.Value;

@@ -58,7 +58,8 @@ Tensor Dora(Tensor x, Tensor w, IReadOnlyList<Tensor> p)
     return x.Linear(v).MultiplyRow(m / length);
 }
 
-Compare("DoRA", new LoraConfig { Rank = 8, Alpha = 16, UseDora = true, TargetModules = target }, Dora, (inputs, outputs) => 8 * (inputs + outputs) + outputs);
+Compare("DoRA", new LoraConfig { Rank = 8, Alpha = 16, UseDora = true, TargetModules = target }, Dora,
+    (inputs, outputs) => 8 * (inputs + outputs) + outputs);
 
 // ## 3. VeRA: random factors, trained vectors
 //
@@ -94,12 +95,15 @@ void Compare(string name, PeftConfig config, Func<Tensor, Tensor, IReadOnlyList<
     var w = layer.Weight.Value;
     model.AddAdapter(config);
     Parameter[] parameters = [.. model.Parameters.Select(p => p.Parameter)];
-    string names = string.Join(", ", model.Parameters.Select(p => p.Name[(p.Name.IndexOf("v_proj.", StringComparison.Ordinal) + 7)..] + $" {p.Parameter.Shape}"));
+    string names = string.Join(", ",
+        model.Parameters.Select(p => p.Name[(p.Name.IndexOf("v_proj.", StringComparison.Ordinal) + 7)..] + $" {p.Parameter.Shape}"));
     Console.WriteLine($"{name}: {names}");
-    Claim(model.TrainableCount == count(layer.Inputs, layer.Outputs), $"{name} trains {model.TrainableCount:N0} numbers of this layer of {w.Count:N0}");
+    Claim(model.TrainableCount == count(layer.Inputs, layer.Outputs),
+        $"{name} trains {model.TrainableCount:N0} numbers of this layer of {w.Count:N0}");
     for (int i = 0; i < parameters.Length; i++)
     {
-        parameters[i].Value.Upload([.. parameters[i].Value.ToFloats().Zip(Random(parameters[i].Shape, seed: i).ToFloats(), (v, r) => v + 0.3f * r)]);
+        parameters[i].Value.Upload([.. parameters[i].Value.ToFloats().Zip(Random(parameters[i].Shape, seed: i).ToFloats(),
+            (v, r) => v + 0.3f * r)]);
     }
     if (config is VeraConfig { Rank: var rank })
     {

@@ -36,10 +36,12 @@ const string Text = "Who shall have tea with Margaret? ";
 int[] words = tokenizer.Encode(Text).Ids, question = tokenizer.Encode("Miss Harper is to have tea at the inn.").Ids;
 var model = Load();
 float[] read = Logits(model, [.. words, .. question]);
-model.AddAdapter(new PromptTuningConfig { NumVirtualTokens = words.Length, Init = PromptInit.Text, InitText = Text, Tokenizer = BaseModel });
+model.AddAdapter(new PromptTuningConfig { NumVirtualTokens = words.Length, Init = PromptInit.Text, InitText = Text,
+    Tokenizer = BaseModel });
 float[] prompted = Logits(model, question);
 int vocabulary = model.Base.VocabularySize, tail = question.Length * vocabulary;
-Claim(prompted.Length == (words.Length + question.Length) * vocabulary, $"{words.Length} virtual tokens and {question.Length} real ones are read");
+Claim(prompted.Length == (words.Length + question.Length) * vocabulary,
+    $"{words.Length} virtual tokens and {question.Length} real ones are read");
 Claim(Distance(prompted[^tail..], read[^tail..]) < 1e-3, "the logits of the real ones are those after the text itself");
 
 // By hand: look the rows up, put P in front. In the library P is a parameter; here is its value.
@@ -58,7 +60,8 @@ var prefix = Load();
 prefix.AddAdapter(new PrefixTuningConfig { NumVirtualTokens = N }, seed: 3);
 int hidden = prompt.Base.HiddenSize, layers = prompt.Base.LayerCount, keyColumns = 3 * 32;
 Claim(prompt.TrainableCount == N * hidden, $"{N} virtual tokens: n·hidden = {N}·{hidden} = {N * hidden:N0} numbers");
-Claim(prefix.TrainableCount == 2 * N * keyColumns * layers, $"{N} places of a prefix: 2·n·96·layers = 2·{N}·{keyColumns}·{layers} = {2 * N * keyColumns * layers:N0} numbers");
+Claim(prefix.TrainableCount == 2 * N * keyColumns * layers,
+    $"{N} places of a prefix: 2·n·96·layers = 2·{N}·{keyColumns}·{layers} = {2 * N * keyColumns * layers:N0} numbers");
 
 // ## 3. Training
 //
@@ -79,11 +82,13 @@ Claim(Distance(prompt.Base.TokenEmbedding.Weight.Value.ToFloats(), table) == 0, 
 // ## 4. What it costs
 //
 // Few parameters do not mean little memory for backward. The gradient of a prompt runs through the whole model down to its input, and every
-// layer also computes n more places. The rules of lesson 2 count: a frozen layer still keeps nothing, but all norms, gates and attention do.
+// layer also computes n more places. The rules of lesson 2 count: a frozen layer still keeps nothing; norms, gates and attention do.
 
-long promptBytes = Plan(new PromptTuningConfig { NumVirtualTokens = N }), prefixBytes = Plan(new PrefixTuningConfig { NumVirtualTokens = N });
+long promptBytes = Plan(new PromptTuningConfig { NumVirtualTokens = N }),
+    prefixBytes = Plan(new PrefixTuningConfig { NumVirtualTokens = N });
 Console.WriteLine($"saved for backward, 4 sequences of 64 tokens: prompt {promptBytes:N0} bytes, prefix {prefixBytes:N0} bytes");
-Claim(prefixBytes < promptBytes, "the prefix keeps less: its gradient ends at the first layer's attention, and its places are not computed");
+Claim(prefixBytes < promptBytes,
+    "the prefix keeps less: its gradient ends at the first layer's attention, and its places are not computed");
 
 // Soft prompts are no words: the trained rows are not in the table. They stay beside the model and cannot be merged into it.
 

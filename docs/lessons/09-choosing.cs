@@ -71,10 +71,12 @@ Claim(Agrees(SelectionCriterion.Snip, i => Math.Abs(w[i] * sum[i])), "|w·Σ g| 
 
 (string Name, HashSet<int> Chosen)[] choices =
 [
-    ("magnitude", Top(i => Math.Abs(w[i]))), ("gradient", Top(i => Math.Abs(sum[i]))), ("Fisher", Top(i => squares[i])), ("SNIP", Top(i => Math.Abs(w[i] * sum[i]))),
+    ("magnitude", Top(i => Math.Abs(w[i]))), ("gradient", Top(i => Math.Abs(sum[i]))), ("Fisher", Top(i => squares[i])),
+    ("SNIP", Top(i => Math.Abs(w[i] * sum[i]))),
 ];
 double Shared(int a, int b) => (double)choices[a].Chosen.Intersect(choices[b].Chosen).Count() / choices[a].Chosen.Count;
-Console.WriteLine($"of the top 1 %: gradient and Fisher share {Shared(1, 2):0.00}, gradient and SNIP {Shared(1, 3):0.00}, gradient and magnitude {Shared(1, 0):0.00}");
+Console.WriteLine($"of the top 1 %: gradient and Fisher share {Shared(1, 2):0.00}, gradient and SNIP {Shared(1, 3):0.00}, gradient and "
+    + $"magnitude {Shared(1, 0):0.00}");
 Claim(Shared(1, 2) > 0.4, "gradient and Fisher agree on much");
 Claim(Shared(1, 0) < 0.05, "magnitude knows nothing of the task: it shares little more with the gradient than a random choice would");
 
@@ -85,7 +87,8 @@ Claim(Shared(1, 0) < 0.05, "magnitude knows nothing of the task: it shares littl
 
 double before = Evaluation.Run(model, loader.Epoch()).Loss;
 var after = new Dictionary<SelectionCriterion, double>();
-foreach (var criterion in (SelectionCriterion[])[SelectionCriterion.Gradient, SelectionCriterion.Fisher, SelectionCriterion.Magnitude, SelectionCriterion.Random])
+foreach (var criterion in (SelectionCriterion[])[SelectionCriterion.Gradient, SelectionCriterion.Fisher, SelectionCriterion.Magnitude,
+    SelectionCriterion.Random])
 {
     var peft = new PeftModel(ModelLoader.Load(BaseModel, backend, DType.F32));
     var scores = WeightSelection.Score(peft.Base, criterion, loader.Epoch());
@@ -98,9 +101,11 @@ foreach (var criterion in (SelectionCriterion[])[SelectionCriterion.Gradient, Se
     peft.Base.Dispose();
 }
 Console.WriteLine($"loss {before:0.00} before; after 15 steps {string.Join(", ", after.Select(a => $"{a.Key} {a.Value:0.00}"))}");
-Claim(after[SelectionCriterion.Gradient] < after[SelectionCriterion.Random] - 0.5 && after[SelectionCriterion.Fisher] < after[SelectionCriterion.Random] - 0.5,
+Claim(after[SelectionCriterion.Gradient] < after[SelectionCriterion.Random] - 0.5
+    && after[SelectionCriterion.Fisher] < after[SelectionCriterion.Random] - 0.5,
     "entries chosen by the gradients of the task learn far more than as many random ones");
-Claim(after[SelectionCriterion.Magnitude] > after[SelectionCriterion.Fisher] + 0.5, "entries chosen by magnitude do not: steps of one size mean little to a large weight");
+Claim(after[SelectionCriterion.Magnitude] > after[SelectionCriterion.Fisher] + 0.5,
+    "entries chosen by magnitude do not: steps of one size mean little to a large weight");
 
 // At higher rates the order can turn: the most sensitive entries overshoot first (docs/methods/sparse.md has figures).
 

@@ -69,8 +69,10 @@ Claim(library.Chunk(64).All(block => block.Distinct().Count() <= 16), "a block o
 // Evenly spaced levels waste some on the rare large numbers; smaller blocks cost more scales and lose less.
 
 float[] even = [.. Enumerable.Range(0, 16).Select(i => (i - 8) / 7.5f + 1 / 15f)];
-double nf4 = Error(hand), uniform = Error(Quantise(w, even, 64)), blocks16 = Error(Quantise(w, levels, 16)), rows = Error(Quantise(w, levels, 192));
-Console.WriteLine($"error against W: NF4 {nf4:0.000}, 16 even levels {uniform:0.000}; NF4 in blocks of 16 {blocks16:0.000}, of 192 {rows:0.000}");
+double nf4 = Error(hand), uniform = Error(Quantise(w, even, 64)), blocks16 = Error(Quantise(w, levels, 16)),
+    rows = Error(Quantise(w, levels, 192));
+Console.WriteLine($"error against W: NF4 {nf4:0.000}, 16 even levels {uniform:0.000}; NF4 in blocks of 16 {blocks16:0.000}, of 192 "
+    + $"{rows:0.000}");
 Claim(nf4 < uniform, "quantiles of the normal distribution lose less than even levels");
 Claim(blocks16 < nf4 && nf4 < rows, "the smaller the block, the smaller the error");
 
@@ -80,9 +82,11 @@ Claim(blocks16 < nf4 && nf4 < rows, "the smaller the block, the smaller the erro
 // own for each 256: 8/64 + 32/(64·256) bits instead of 32/64.
 
 long original = FrozenBytes(null), four = FrozenBytes(new QuantizationOptions { Type = "nf4" }),
-    doubled = FrozenBytes(new QuantizationOptions { Type = "nf4", UseDoubleQuantization = true }), eight = FrozenBytes(new QuantizationOptions { Type = "int8" });
+    doubled = FrozenBytes(new QuantizationOptions { Type = "nf4", UseDoubleQuantization = true }),
+    eight = FrozenBytes(new QuantizationOptions { Type = "int8" });
 Console.WriteLine($"frozen bytes: BF16 {original:N0}, INT8 {eight:N0}, NF4 {four:N0}, NF4 with quantised scales {doubled:N0}");
-long linear = plain.NamedParameters().Where(p => p.Path.EndsWith("proj.weight", StringComparison.Ordinal)).Sum(p => p.Parameter.Shape.Count);
+long linear = plain.NamedParameters().Where(p => p.Path.EndsWith("proj.weight", StringComparison.Ordinal))
+    .Sum(p => p.Parameter.Shape.Count);
 double bits = 16 - 8.0 * (original - four) / linear;
 Console.WriteLine($"bits a number of the {linear:N0} in linear layers: {bits:0.00}");
 Claim(Math.Abs(bits - 4.5) < 0.05, "NF4 stores 4 + 32/64 bits a number");

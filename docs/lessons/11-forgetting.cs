@@ -51,7 +51,8 @@ Console.WriteLine($"{"base",-22} held-out forms {start.Task:0.00}, old text {sta
 
 var full = Report("full fine-tuning", new FullConfig(), 1e-3, task);
 var lora = Report("LoRA, r = 8", new LoraConfig { Rank = 8, Alpha = 16, TargetModules = allLinear }, 5e-3, task);
-var small = Report("LoRA, r = 1, q and v", new LoraConfig { Rank = 1, Alpha = 2, TargetModules = ModuleSelector.Of("q_proj", "v_proj") }, 5e-3, task);
+var small = Report("LoRA, r = 1, q and v", new LoraConfig { Rank = 1, Alpha = 2, TargetModules = ModuleSelector.Of("q_proj", "v_proj") },
+    5e-3, task);
 Claim(full.Old > start.Old + 0.5 && lora.Old > start.Old, "what trains forgets: the loss on the old text rises");
 Claim(lora.Task < start.Task / 2 && lora.Old < full.Old, "LoRA has learned the task and forgotten less than full fine-tuning");
 Claim(small.Task > lora.Task && small.Old < lora.Old, "the smallest LoRA has learned less and forgotten less");
@@ -95,7 +96,8 @@ Claim(Measure(model) == start, "switched off, the model has forgotten nothing: i
 {
     var trained = Trained(config, rate, data);
     var (onTask, onOld) = Measure(trained);
-    Console.WriteLine($"{name,-22} held-out forms {onTask:0.00}, old text {onOld:0.00}; learned {start.Task - onTask:0.00}, forgotten {onOld - start.Old:0.00}");
+    Console.WriteLine($"{name,-22} held-out forms {onTask:0.00}, old text {onOld:0.00}; learned {start.Task - onTask:0.00}, forgotten "
+        + $"{onOld - start.Old:0.00}");
     trained.Base.Dispose();
     return (onTask, onOld);
 }

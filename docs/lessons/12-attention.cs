@@ -79,7 +79,7 @@ Claim(double.IsInfinity(Math.Exp(800)) && Math.Exp(800 - 800) == 1, "e^(score �
 // Kept from the forward pass: q, k, v, o, and L, one number for each row. Compared with the gradients of the definition, which keeps p.
 
 double[][] dv = Multiply(Transpose(p), g), dp = Multiply(g, Transpose(v));
-double[][] ds = [.. Enumerable.Range(0, T).Select(i => { double sum = Dot(p[i], dp[i]); return p[i].Select((x, j) => x * (dp[i][j] - sum)).ToArray(); })];
+double[][] ds = [.. p.Zip(dp, (row, d) => row.Zip(d, (x, y) => x * (y - Dot(row, d))).ToArray())];
 double[][] dq = Scaled(Multiply(ds, k)), dk = Scaled(Multiply(Transpose(ds), q));
 double[][] dqAgain = Zeros(T, D), dkAgain = Zeros(T, D), dvAgain = Zeros(T, D);
 for (int i = 0; i < T; i++)
@@ -111,7 +111,8 @@ long[] saved = [.. new[] { 128, 256, 512 }.Select(length => MemoryPlan.Of(meta =
 }, batchSize: 1, length).SavedBytes)];
 Console.WriteLine($"saved by a step of 1 × T tokens: T = 128: {saved[0]:N0} bytes, 256: {saved[1]:N0}, 512: {saved[2]:N0}");
 long matrices = 6L * 6 * 512 * 512 * sizeof(float); // 6 layers, 6 heads
-Claim(Math.Abs((double)saved[2] / saved[1] - 2) < 0.02 && Math.Abs((double)saved[1] / saved[0] - 2) < 0.02, "twice the tokens, twice the bytes");
+Claim(Math.Abs((double)saved[2] / saved[1] - 2) < 0.02 && Math.Abs((double)saved[1] / saved[0] - 2) < 0.02,
+    "twice the tokens, twice the bytes");
 Claim(saved[2] < matrices, $"all of it is less than the T × T matrices alone would take at 512 tokens: {matrices:N0} bytes");
 
 // What it costs: the scores are computed twice. What it gains beside memory: on a GPU the matrix would have to be written to the card's

@@ -1,4 +1,5 @@
 #:project ../../src/PeftCore.Ilgpu/PeftCore.Ilgpu.csproj
+#:package ILGPU
 
 // # Lesson 13: a CUDA kernel in C#
 //
@@ -72,7 +73,8 @@ const int Tile = Kernels.Tile;
 using var tiled = accelerator.Allocate1D<float>(T * Out);
 using var reads = accelerator.Allocate1D<int>(1);
 reads.MemSetToZero();
-var tileKernel = accelerator.LoadStreamKernel<int, int, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<int>>(Kernels.Tiled);
+var tileKernel = accelerator.LoadStreamKernel<int, int, ArrayView<float>, ArrayView<float>, ArrayView<float>,
+    ArrayView<int>>(Kernels.Tiled);
 tileKernel((new Index2D(T / Tile, Out / Tile), new Index2D(Tile, Tile)), In, Out, deviceInput.View, deviceW.View, tiled.View, reads.View);
 accelerator.Synchronize();
 using var backend = new CpuBackend();

@@ -73,7 +73,8 @@ Claim(eager.Parameters.SequenceEqual(captured.Parameters), "and so are the param
 // The work around the kernels: here visible as memory that the garbage collector has to look after. An eager step makes tensors, nodes and
 // lists; a replayed one makes nothing.
 
-Console.WriteLine($"bytes allocated on the managed heap by steps 6 to 9: eager {(eager.Bytes > 10_000 ? "more than 10,000" : "few")} a step, replayed {captured.Bytes}");
+Console.WriteLine($"bytes allocated on the managed heap by steps 6 to 9: eager {(eager.Bytes > 10_000 ? "more than 10,000" : "few")} a "
+    + $"step, replayed {captured.Bytes}");
 Claim(eager.Bytes > 10_000 && captured.Bytes == 0, "a replayed step allocates 0 bytes");
 
 // ## 4. One graph for each shape
@@ -106,4 +107,5 @@ Claim(captured.OtherShape > 10_000, "the first step of another length allocates 
     return (losses, parameters, fewest, otherShape);
 }
 
-static IReadOnlyList<Batch> One(int[] ids) => [.. new DataLoader([new Example(ids, ids)], new LoaderOptions { BatchSize = 1, PadId = 0 }).Epoch()];
+static IReadOnlyList<Batch> One(int[] ids) =>
+    [.. new DataLoader([new Example(ids, ids)], new LoaderOptions { BatchSize = 1, PadId = 0 }).Epoch()];

@@ -64,7 +64,9 @@ Directory.Delete(directory, recursive: true);
 loaded.Merge();
 Claim(Distance(Logits(loaded), adapted) < 2e-3, "merged, the logits differ by less than 2e-3");
 const string Path0 = "model.layers.0.self_attn.o_proj";
-Tensor Factor(string name) => model.Parameters.Single(p => p.Name.Contains(Path0, StringComparison.Ordinal) && p.Name.Contains(name, StringComparison.Ordinal)).Parameter.Value;
+Tensor Factor(string name) =>
+    model.Parameters.Single(p => p.Name.Contains(Path0, StringComparison.Ordinal) && p.Name.Contains(name, StringComparison.Ordinal))
+        .Parameter.Value;
 model.Enable();
 var old = ((Linear)model.Base.Find(Path0)!).Weight.Value;
 float[] equation = (old + Factor("output_B").MatMul(Factor("output_A")).MatMul(old)).ToFloats();
@@ -77,7 +79,8 @@ Claim(Distance(((Linear)loaded.Base.Find(Path0)!).Weight.Value.ToFloats(), equat
 var lora = Load();
 lora.AddAdapter(new LoraConfig { Rank = 8, Alpha = 8, TargetModules = targets }, seed: 1);
 double loraAfter = Train(lora);
-Console.WriteLine($"loss {before:0.0} before; after 16 steps {after:0.0} with {model.TrainableCount:N0} numbers, LoRA {loraAfter:0.0} with {lora.TrainableCount:N0}");
+Console.WriteLine($"loss {before:0.0} before; after 16 steps {after:0.0} with {model.TrainableCount:N0} numbers, LoRA {loraAfter:0.0} "
+    + $"with {lora.TrainableCount:N0}");
 Claim(model.TrainableCount < lora.TrainableCount, "it has fewer parameters than LoRA where outputs are narrower than inputs");
 
 // `docs/extending.md` has the rest: methods that are not hooks on linear layers, ops with a backward of their own, model families.

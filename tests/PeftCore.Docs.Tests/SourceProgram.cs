@@ -17,7 +17,7 @@ internal sealed class SourceProgram
 
     /// <summary>The SDK's implicit usings.</summary>
     private static readonly string[] ImplicitUsings =
-        ["System", "System.Collections.Generic", "System.IO", "System.Linq", "System.Net.Http", "System.Threading", "System.Threading.Tasks"];
+        ["System", "System.Collections.Generic", "System.IO", "System.Linq", "System.Threading", "System.Threading.Tasks"];
 
     private readonly Assembly _assembly;
 
@@ -52,7 +52,8 @@ internal sealed class SourceProgram
         try
         {
             var entry = _assembly.EntryPoint!;
-            object? result = entry.Invoke(null, BindingFlags.DoNotWrapExceptions, null, entry.GetParameters().Length == 0 ? [] : [arguments], null);
+            object?[] given = entry.GetParameters().Length == 0 ? [] : [arguments];
+            object? result = entry.Invoke(null, BindingFlags.DoNotWrapExceptions, null, given, null);
             return (result is int code ? code : 0, output.ToString());
         }
         catch (Exception thrown)

@@ -15,7 +15,8 @@ public static class Check
         ArgumentNullException.ThrowIfNull(check);
         if (!args.Contains("--check"))
         {
-            Console.WriteLine($"Read the exercise in this file, fill the gap, and check it: dotnet run docs/lessons/exercises/{lesson}.cs -- --check");
+            Console.WriteLine($"Read the exercise in this file, fill the gap, and check it: dotnet run "
+                + $"docs/lessons/exercises/{lesson}.cs -- --check");
             return 0;
         }
         string? wrong;
@@ -57,7 +58,8 @@ public static class Check
     /// <param name="expected">What it should be.</param>
     /// <param name="tolerance">The largest difference.</param>
     /// <param name="hint">A possible reason, where one is likely.</param>
-    public static void Equal(string what, IReadOnlyList<float> answer, IReadOnlyList<float> expected, double tolerance = 1e-4, string hint = "")
+    public static void Equal(string what, IReadOnlyList<float> answer, IReadOnlyList<float> expected, double tolerance = 1e-4,
+        string hint = "")
     {
         ArgumentNullException.ThrowIfNull(answer);
         ArgumentNullException.ThrowIfNull(expected);
