@@ -9,6 +9,17 @@ using PeftCore.Tensors;
 namespace PeftCore.Ilgpu;
 
 /// <summary>Finds the devices that ILGPU can use.</summary>
+/// <example>
+/// <code>
+/// foreach (var found in IlgpuDevices.Find().Devices)
+/// {
+///     Console.WriteLine($"{found.Kind}: {found.Name}");
+/// }
+/// using var backend = IlgpuDevices.Open("ilgpu-cpu"); // "cuda" on a machine with a card
+/// using var scope = new TensorScope();
+/// Console.WriteLine(backend.From([1f, 2, 3], [3]).Sum().Item()); // 6
+/// </code>
+/// </example>
 public static class IlgpuDevices
 {
     private const string RunTimeCode = "ILGPU compiles kernels at run time from the program's IL, which trimming and native AOT remove.";

@@ -2,6 +2,13 @@ namespace PeftCore.Tokenizers;
 
 /// <summary>Encodes text as token ids and decodes them, as a Hugging Face tokenizer.json describes. Safe for use from many threads
 /// at once.</summary>
+/// <example>
+/// <code>
+/// var tokenizer = Tokenizer.FromDirectory(modelDirectory);
+/// int[] ids = tokenizer.Encode("Once upon a time").Ids;
+/// Console.WriteLine($"{ids.Length} tokens: {tokenizer.Decode(ids)}");
+/// </code>
+/// </example>
 public sealed class Tokenizer
 {
     private readonly IPreTokenizer? _preTokenizer;

@@ -7,6 +7,35 @@ namespace PeftCore.Autograd;
 /// <see cref="Backward"/>. Neither pass is recorded itself. Constants of the op are fields of the class. An op is recorded only if an input
 /// needs a gradient; its saved tensors are freed as soon as its backward pass has run.</summary>
 /// <param name="name">Name of the op in reports and errors.</param>
+/// <example>
+/// <code>
+/// using var backend = new CpuBackend();
+/// using var scope = new TensorScope();
+/// var x = backend.From([1f, 2, 3], [3]).TrackGradient();
+/// using (var tape = new Tape())
+/// {
+///     tape.Backward(new Cube().Apply(x).Sum());
+/// }
+/// Console.WriteLine(string.Join(", ", x.Gradient!.ToFloats())); // 3, 12, 27
+/// x.UntrackGradient();
+///
+/// // y = x³,  dx = 3x²·dy
+/// sealed class Cube() : AutogradFunction("cube")
+/// {
+///     protected override Tensor[] Forward(FunctionContext context, Tensor[] inputs)
+///     {
+///         context.Save("x", inputs[0]);
+///         return [inputs[0] * inputs[0] * inputs[0]];
+///     }
+///
+///     protected override Tensor?[] Backward(FunctionContext context, Tensor?[] gradOutputs)
+///     {
+///         var x = context.Saved("x");
+///         return [3 * (x * x) * gradOutputs[0]!];
+///     }
+/// }
+/// </code>
+/// </example>
 public abstract class AutogradFunction(string name)
 {
     /// <summary>Runs an op with one output.</summary>

@@ -5,6 +5,21 @@ namespace PeftCore.Autograd;
 
 /// <summary>Records the ops that gradients are propagated through, and no others: an op is recorded if a tape runs on this thread and one
 /// of its inputs requires a gradient. Below the lowest trained parameter nothing is recorded.</summary>
+/// <example>
+/// <code>
+/// using var backend = new CpuBackend();
+/// using var scope = new TensorScope();
+/// var w = backend.From([1f, 2, 3], [3]).TrackGradient();
+/// using (var tape = new Tape())
+/// {
+///     var loss = (w * w).Sum();
+///     Console.WriteLine($"{tape.SavedBytes} bytes are saved for backward");
+///     tape.Backward(loss);
+/// }
+/// Console.WriteLine(string.Join(", ", w.Gradient!.ToFloats())); // 2, 4, 6
+/// w.UntrackGradient();
+/// </code>
+/// </example>
 public sealed class Tape : IDisposable
 {
     [ThreadStatic]

@@ -3,6 +3,13 @@ using PeftCore.Io;
 namespace PeftCore.Data;
 
 /// <summary>Reads data sets: a file, or a directory with files for training, validation and test.</summary>
+/// <example>
+/// <code>
+/// var rows = DataFiles.Open(dataFile).RequireTrain();
+/// var (prompt, completion) = rows[0].PromptAndCompletion!.Value;
+/// Console.WriteLine($"{rows.Count} rows; {prompt} → {completion}");
+/// </code>
+/// </example>
 public static class DataFiles
 {
     private static readonly string[] Endings = [".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".txt"];

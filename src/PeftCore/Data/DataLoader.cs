@@ -2,6 +2,16 @@ namespace PeftCore.Data;
 
 /// <summary>Draws batches, epoch after epoch. The order of an epoch is a pure function of seed and epoch, so that a resumed run draws the
 /// same batches as one that never stopped.</summary>
+/// <example>
+/// <code>
+/// int[] ids = [5, 6, 7, 8], more = [9, 10];
+/// var loader = new DataLoader([new Example(ids, ids), new Example(more, more)], new LoaderOptions { BatchSize = 2, PadId = 0 });
+/// foreach (var batch in loader.Epoch())
+/// {
+///     Console.WriteLine($"{batch.BatchSize} × {batch.Length}, {batch.TrainableTokens} targets"); // 2 × 4, 4 targets
+/// }
+/// </code>
+/// </example>
 public sealed class DataLoader
 {
     private const int MostSpare = 64;

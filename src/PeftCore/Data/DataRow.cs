@@ -4,6 +4,16 @@ using PeftCore.Tokenizers;
 namespace PeftCore.Data;
 
 /// <summary>One row of training data, before tokenization.</summary>
+/// <example>
+/// <code>
+/// var rows = new List&lt;DataRow>
+/// {
+///     DataRow.OfPrompt("Where does the ferry leave?\n", "From the north pier."),
+///     DataRow.OfText("The ferry leaves from the north pier."),
+/// };
+/// Console.WriteLine(rows.Count(row => row.HasPrompt)); // 1
+/// </code>
+/// </example>
 public abstract record DataRow
 {
     private static readonly RowPlace InMemory = new("rows in memory", 1);

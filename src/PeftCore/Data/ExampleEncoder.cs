@@ -6,6 +6,14 @@ namespace PeftCore.Data;
 /// <summary>Encodes rows to samples of a task. For a causal model: token ids, and labels with the prompt masked. A sample that is too long
 /// loses the start of its prompt, so that the end of the completion is always learned; a text without a prompt loses its end; a document is
 /// cut into blocks and loses nothing.</summary>
+/// <example>
+/// <code>
+/// var tokenizer = Tokenizer.FromDirectory(modelDirectory);
+/// var encoder = new ExampleEncoder(tokenizer, new EncodeOptions { MaxSeqLength = 64, MaskPrompt = true });
+/// var samples = encoder.Encode([DataRow.OfPrompt("When does the shop open?\n", "At nine.")]);
+/// Console.WriteLine($"{samples[0].Ids.Length} tokens, {samples[0].Labels.Count(label => label >= 0)} of them with a label");
+/// </code>
+/// </example>
 public sealed class ExampleEncoder
 {
     private readonly ITextEncoder _tokenizer;

@@ -6,6 +6,15 @@ namespace PeftCore.Models;
 
 /// <summary>The inputs of a model: token ids, pixels, sound or boxes, and the positions and attention ranges of its hidden
 /// states. How they are made is in ModelInputs.Variants.cs, what models compute of them in ModelInputs.Uploads.cs.</summary>
+/// <example>
+/// <code>
+/// using var backend = new CpuBackend();
+/// using var model = ModelLoader.Load(modelDirectory, backend);
+/// using var scope = new TensorScope();
+/// int[] ids = [5, 6, 7, 8, 9, 10]; // two rows of three tokens
+/// var logits = model.Logits(ModelInputs.From(backend, ids, batch: 2)); // (2, 3, vocabulary)
+/// </code>
+/// </example>
 public sealed partial class ModelInputs
 {
     private readonly Tensor? _ids;

@@ -6,6 +6,14 @@ using PeftCore.Tensors;
 namespace PeftCore.Models;
 
 /// <summary>Loads models from Hugging Face directories. <see cref="ModelFamilies"/> lists the supported ones.</summary>
+/// <example>
+/// <code>
+/// using var backend = new CpuBackend();
+/// using var model = ModelLoader.Load(modelDirectory, backend);
+/// using var small = ModelLoader.Load(modelDirectory, backend, quantization: new QuantizationOptions { Type = "nf4" });
+/// Console.WriteLine($"{model.ModelType}: {model.LayerCount} layers of width {model.HiddenSize}");
+/// </code>
+/// </example>
 public static class ModelLoader
 {
     // More than the parameters of any existing model; a sum of bytes above this bound could overflow.

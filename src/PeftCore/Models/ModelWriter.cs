@@ -12,6 +12,14 @@ using PeftCore.Tensors;
 namespace PeftCore.Models;
 
 /// <summary>Writes model directories that Hugging Face transformers loads.</summary>
+/// <example>
+/// <code>
+/// using var backend = new CpuBackend();
+/// var model = new PeftModel(ModelLoader.Load(modelDirectory, backend));
+/// model.AddAdapter(new LoraConfig { Rank = 8 });
+/// long bytes = ModelWriter.Save(model.MergeAndUnload(), Path.Combine(outputDirectory, "merged"), modelDirectory);
+/// </code>
+/// </example>
 public static partial class ModelWriter
 {
     private const string ConfigName = "config.json";

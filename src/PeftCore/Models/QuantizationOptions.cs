@@ -7,6 +7,14 @@ namespace PeftCore.Models;
 /// <summary>How the frozen linear layers of a model are quantised while it is loaded, as bitsandbytes does it: NF4 and FP4 (Dettmers et al.
 /// 2023, QLoRA) and INT8 (Dettmers et al. 2022, LLM.int8()). The output head, embeddings, norms, biases, convolutions and fused experts
 /// stay as they are. A model that is stored quantised is read as it is; options that contradict its files are refused.</summary>
+/// <example>
+/// <code>
+/// using var backend = new CpuBackend();
+/// var options = new QuantizationOptions { Type = "nf4", UseDoubleQuantization = true };
+/// var model = new PeftModel(ModelLoader.Load(modelDirectory, backend, quantization: options));
+/// model.AddAdapter(new LoraConfig { Rank = 8, TargetModules = ModuleSelector.Matching(ModuleSelector.AllLinear) });
+/// </code>
+/// </example>
 public sealed record QuantizationOptions
 {
     internal const string NF4 = "nf4", FP4 = "fp4", FourBit = "4bit", EightBit = "int8";

@@ -6,6 +6,15 @@ using PeftCore.Tensors;
 namespace PeftCore.Nn;
 
 /// <summary>y = x·Wᵀ + b, with W stored (out, in), or (in, out) as GPT-2's Conv1D has it.</summary>
+/// <example>
+/// <code>
+/// using var backend = new CpuBackend();
+/// using var scope = new TensorScope();
+/// using var layer = new Linear(inputs: 3, outputs: 2);
+/// layer.Weight.Set(backend.From([1f, 0, 0, 0, 1, 0], layer.Weight.Shape));
+/// Console.WriteLine(string.Join(", ", layer.Forward(backend.From([5f, 6, 7], [1, 3])).ToFloats())); // 5, 6
+/// </code>
+/// </example>
 public sealed class Linear : MatrixLayer
 {
     /// <summary>Declares the layer.</summary>

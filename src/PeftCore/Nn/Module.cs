@@ -4,6 +4,33 @@ namespace PeftCore.Nn;
 
 /// <summary>A named tree of parameters. Names are those of Hugging Face, so a path such as "model.layers.0.self_attn.q_proj.weight" is also
 /// the key in a weight file.</summary>
+/// <example>
+/// <code>
+/// using var backend = new CpuBackend();
+/// using var scope = new TensorScope();
+/// using var network = new Network(4, 8);
+/// foreach (var (path, parameter) in network.NamedParameters())
+/// {
+///     parameter.Set(backend.Zeros(parameter.Shape));
+/// }
+/// network.SetRequiresGrad(true);
+/// Console.WriteLine(string.Join(", ", network.NamedParameters().Select(p => p.Path))); // up.weight, down.weight
+///
+/// sealed class Network : Module
+/// {
+///     private readonly Linear _up;
+///     private readonly Linear _down;
+///
+///     public Network(int width, int inner)
+///     {
+///         _up = Add("up", new Linear(width, inner));
+///         _down = Add("down", new Linear(inner, width));
+///     }
+///
+///     public Tensor Forward(Tensor x) => x + _down.Forward(_up.Forward(x));
+/// }
+/// </code>
+/// </example>
 public abstract class Module : IDisposable
 {
     private readonly List<KeyValuePair<string, Module>> _children = [];

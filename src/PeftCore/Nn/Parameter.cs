@@ -6,6 +6,20 @@ namespace PeftCore.Nn;
 
 /// <summary>A tensor that belongs to a model. It is frozen until <see cref="RequiresGrad"/> is set. Only F32 can require a gradient, so a
 /// half-precision weight is converted to F32 then.</summary>
+/// <example>
+/// <code>
+/// using var backend = new CpuBackend();
+/// using var scope = new TensorScope();
+/// using var parameter = new Parameter([2]);
+/// parameter.Set(backend.From([3f, 4], parameter.Shape));
+/// parameter.RequiresGrad = true;
+/// using (var tape = new Tape())
+/// {
+///     tape.Backward((parameter.Value * parameter.Value).Sum());
+/// }
+/// Console.WriteLine(string.Join(", ", parameter.Gradient!.ToFloats())); // 6, 8
+/// </code>
+/// </example>
 public sealed class Parameter : IDisposable
 {
     private Tensor? _value;

@@ -7,6 +7,25 @@ namespace PeftCore.Optim;
 
 /// <summary>Adam with decoupled weight decay (Loshchilov and Hutter 2019), in torch's arithmetic: p ← p − lr·λ·p; m ← β₁m + (1 − β₁)g; v ←
 /// β₂v + (1 − β₂)g²; p ← p − lr·m̂/(√v̂ + ε).</summary>
+/// <example>
+/// <code>
+/// using var backend = new CpuBackend();
+/// using var parameter = new Parameter([1]);
+/// parameter.Set(backend.Zeros([1]));
+/// parameter.RequiresGrad = true;
+/// using var optimizer = new AdamW([("w", parameter)], weightDecay: 0);
+/// for (int step = 0; step &lt; 100; step++)
+/// {
+///     using var scope = new TensorScope();
+///     using var tape = new Tape();
+///     var error = parameter.Value - 3;
+///     tape.Backward((error * error).Sum());
+///     optimizer.Step(learningRate: 0.1);
+///     optimizer.FreeGradients();
+/// }
+/// Console.WriteLine($"{parameter.Value.Item():0.0}"); // 3.0
+/// </code>
+/// </example>
 public sealed class AdamW : Optimizer
 {
     private readonly float _beta1, _beta2, _epsilon;

@@ -4,6 +4,17 @@ namespace PeftCore.Tensors;
 
 /// <summary>The byte count of one device, by kind: the current bytes, and those at the peak of the total. All backends use this class, so a
 /// memory plan and a measured run agree.</summary>
+/// <example>
+/// <code>
+/// using var backend = new CpuBackend();
+/// backend.Memory.ResetPeak();
+/// using (new TensorScope())
+/// {
+///     backend.Zeros([1024, 1024]);
+/// }
+/// Console.WriteLine($"{backend.Memory.Current(MemoryKind.Activation)} bytes now, {backend.Memory.PeakBytes:N0} at the peak");
+/// </code>
+/// </example>
 public sealed class MemoryLedger
 {
     private static readonly int Kinds = Enum.GetValues<MemoryKind>().Length;

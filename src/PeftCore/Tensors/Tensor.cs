@@ -2,6 +2,16 @@ namespace PeftCore.Tensors;
 
 /// <summary>A handle on a contiguous, row-major slice of a <see cref="Storage"/>. Operations are extension members, each declared with its
 /// op. A tensor created inside a <see cref="TensorScope"/> is freed with it unless it is returned or kept.</summary>
+/// <example>
+/// <code>
+/// using var backend = new CpuBackend();
+/// using var scope = new TensorScope(); // frees the tensors below
+/// var x = backend.From([1f, 2, 3, 4, 5, 6], [2, 3]);
+/// var w = backend.From([1f, 0, 0, 0, 1, 0], [2, 3]);
+/// var y = 2 * x.Linear(w) + 1; // x·wᵀ, (2, 2)
+/// Console.WriteLine($"{y.Shape}: {string.Join(", ", y.ToFloats())}"); // (2, 2): 3, 5, 9, 11
+/// </code>
+/// </example>
 public sealed class Tensor : IDisposable
 {
     private Storage? _storage;

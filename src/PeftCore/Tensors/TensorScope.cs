@@ -2,6 +2,20 @@ namespace PeftCore.Tensors;
 
 /// <summary>Frees the tensors created inside it when it ends, except those returned to the enclosing scope or kept. Modules and the trainer
 /// open scopes; code that calls them does not need one. Scopes nest per thread.</summary>
+/// <example>
+/// <code>
+/// using var backend = new CpuBackend();
+/// using var sum = Sum(backend);
+/// Console.WriteLine(sum.Item()); // 6
+///
+/// static Tensor Sum(CpuBackend backend)
+/// {
+///     using var scope = new TensorScope(); // frees x, and everything else but what it returns
+///     var x = backend.From([1f, 2, 3], [3]);
+///     return scope.Return(x.Sum());
+/// }
+/// </code>
+/// </example>
 public sealed class TensorScope : IDisposable
 {
     [ThreadStatic]

@@ -7,6 +7,20 @@ namespace PeftCore.Training;
 
 /// <summary>Optimizer steps of the active adapter of a model, one at a time, for a loop of one's own; <see cref="Trainer"/> has a loop with
 /// evaluation, logs and checkpoints around the same steps.</summary>
+/// <example>
+/// <code>
+/// using var backend = new CpuBackend();
+/// var model = new PeftModel(ModelLoader.Load(modelDirectory, backend));
+/// model.AddAdapter(new LoraConfig { Rank = 8 });
+/// int[] ids = [5, 6, 7, 8];
+/// var loader = new DataLoader([new Example(ids, ids)], new LoaderOptions { BatchSize = 1, PadId = 0 });
+/// using var step = new AdapterStep(model, new TrainerOptions());
+/// for (int number = 0; number &lt; 3; number++)
+/// {
+///     Console.WriteLine(step.Run([.. loader.Epoch(number)], learningRate: 1e-3, number).Loss);
+/// }
+/// </code>
+/// </example>
 public sealed class AdapterStep : IDisposable
 {
     private readonly Optimizer _optimizer;

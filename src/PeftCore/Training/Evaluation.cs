@@ -39,6 +39,17 @@ public sealed class EvaluationResult
 }
 
 /// <summary>Evaluates models on data.</summary>
+/// <example>
+/// <code>
+/// using var backend = new CpuBackend();
+/// using var model = ModelLoader.Load(modelDirectory, backend);
+/// var tokenizer = Tokenizer.FromDirectory(modelDirectory);
+/// var samples = new ExampleEncoder(tokenizer, new EncodeOptions { MaxSeqLength = 64 }).Encode([.. DataFiles.ReadFile(dataFile).Take(4)]);
+/// var loader = new DataLoader(samples, new LoaderOptions { BatchSize = 4, PadId = tokenizer.PadId ?? 0, Shuffle = false });
+/// var result = Evaluation.Run(model, loader.Epoch());
+/// Console.WriteLine($"loss {result.Loss:0.000}, perplexity {result.Perplexity:0.0}");
+/// </code>
+/// </example>
 public static class Evaluation
 {
     /// <summary>Mean loss over all targets of all batches, and the metrics of the task; every target has the same weight, whatever batch

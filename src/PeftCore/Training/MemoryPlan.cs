@@ -9,6 +9,17 @@ namespace PeftCore.Training;
 
 /// <summary>The memory and the FLOPs of a run, measured by running its own code on the meta backend, which has no data: loading the model,
 /// attaching adapters, allocating the optimizer, and a training step.</summary>
+/// <example>
+/// <code>
+/// var plan = MemoryPlan.Of(backend =>
+/// {
+///     var model = new PeftModel(ModelLoader.Load(modelDirectory, backend));
+///     model.AddPlannedAdapter(new LoraConfig { Rank = 8 });
+///     return model;
+/// }, batchSize: 4, length: 128);
+/// Console.WriteLine($"peak {plan.PeakBytes:N0} bytes, in {plan.PeakPlace}; {plan.SavedBytes:N0} are saved for backward");
+/// </code>
+/// </example>
 public sealed partial class MemoryPlan
 {
     private long _nearestLimit;

@@ -5,6 +5,21 @@ namespace PeftCore.Training;
 
 /// <summary>Trains a model, evaluates, logs and writes checkpoints. A run that is resumed from a checkpoint computes the same bits as one
 /// that never stopped. The order of a run is in <see cref="TrainingLoop.Run"/>.</summary>
+/// <example>
+/// <code>
+/// using var backend = new CpuBackend();
+/// var tokenizer = Tokenizer.FromDirectory(modelDirectory);
+/// var model = new PeftModel(ModelLoader.Load(modelDirectory, backend));
+/// model.AddAdapter(new LoraConfig { Rank = 8, Alpha = 16 });
+/// var samples = new ExampleEncoder(tokenizer, new EncodeOptions { MaxSeqLength = 96, MaskPrompt = true })
+///     .Encode(DataFiles.Open(dataFile).RequireTrain());
+/// var loader = new DataLoader(samples, new LoaderOptions { BatchSize = 4, PadId = tokenizer.PadId ?? 0 });
+///
+/// var trainer = new Trainer(model, new TrainerOptions { LearningRate = 1e-3, MaxSteps = 5 }, loader);
+/// trainer.StepDone += progress => Console.WriteLine($"step {progress.Step}, loss {progress.Loss:0.000}");
+/// Console.WriteLine(trainer.Run().TrainLoss);
+/// </code>
+/// </example>
 public sealed class Trainer
 {
     /// <summary>Prepares a run.</summary>

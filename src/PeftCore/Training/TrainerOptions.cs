@@ -36,6 +36,16 @@ public enum OptimizerKind
 
 /// <summary>Settings of a <see cref="Trainer"/>. The defaults are those of Hugging Face's Trainer, except the learning rate, which is
 /// chosen for adapters, the rows of the log and the number of checkpoints. The command line takes its defaults from here.</summary>
+/// <example>
+/// <code>
+/// var options = new TrainerOptions
+/// {
+///     LearningRate = 2e-4, Epochs = 3, WarmupRatio = 0.03, Schedule = ScheduleKind.Cosine,
+///     GradientAccumulationSteps = 4, OutputDirectory = outputDirectory, SaveSteps = 200,
+/// };
+/// var longer = options with { Epochs = 5 };
+/// </code>
+/// </example>
 public sealed record TrainerOptions
 {
     /// <summary>Output directory for the result, training_log.jsonl and the checkpoint-N directories; null writes no files.</summary>

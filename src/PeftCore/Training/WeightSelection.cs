@@ -12,6 +12,16 @@ namespace PeftCore.Training;
 
 /// <summary>Scores the entries of a model's weights, to choose those to train. The device never holds the gradient of a whole weight: it is
 /// computed for a few rows at a time and added to the scores in host memory.</summary>
+/// <example>
+/// <code>
+/// using var backend = new CpuBackend();
+/// var model = new PeftModel(ModelLoader.Load(modelDirectory, backend));
+/// var scores = WeightSelection.Score(model.Base, SelectionCriterion.Magnitude);
+/// var mask = scores.Choose(density: 0.01);
+/// model.AddAdapter(new SparseConfig { Mask = mask });
+/// Console.WriteLine($"{mask.Count:N0} of {scores.Count:N0} entries train");
+/// </code>
+/// </example>
 public static class WeightSelection
 {
     /// <summary>Prepares a configuration for attaching: chooses the entries of a sparse one whose criterion needs data.</summary>

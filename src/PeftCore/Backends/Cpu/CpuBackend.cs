@@ -6,6 +6,13 @@ namespace PeftCore.Backends;
 
 /// <summary>The processor as a device, with the SIMD kernels of PeftCore.Kernels. This file holds memory, graph capture and profiles;
 /// CpuBackend.Compute.cs forwards each compute op to the class of its subject.</summary>
+/// <example>
+/// <code>
+/// using var backend = new CpuBackend(threads: 2);
+/// using var model = ModelLoader.Load(modelDirectory, backend);
+/// Console.WriteLine($"{backend.Name}: {backend.Memory.Current(MemoryKind.Frozen):N0} bytes of weights");
+/// </code>
+/// </example>
 public sealed partial class CpuBackend : Backend, IGraphCapture
 {
     private const int MaxThreads = 1024;

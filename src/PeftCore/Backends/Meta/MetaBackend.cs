@@ -5,6 +5,13 @@ namespace PeftCore.Backends;
 /// <summary>A device whose tensors have shapes and sizes but no data. Model code that runs on it yields the memory ledger and the count of
 /// floating-point operations of a real run before anything is allocated. Numbers downloaded from it are zero. This file holds memory;
 /// MetaBackend.Compute.cs holds the compute ops, which count operations or do nothing.</summary>
+/// <example>
+/// <code>
+/// using var backend = new MetaBackend(); // shapes and bytes, no data
+/// using var model = ModelLoader.Load(modelDirectory, backend);
+/// Console.WriteLine($"{backend.Memory.Current(MemoryKind.Frozen):N0} bytes of weights");
+/// </code>
+/// </example>
 public sealed partial class MetaBackend : Backend
 {
     private readonly Arena _arena;

@@ -9,6 +9,17 @@ namespace PeftCore.Models.Generation;
 /// <summary>Continuous batching (Yu et al. 2022, "Orca"): generates the texts of many requests with one batch that requests join and leave
 /// between steps. A step reads one token of every text, so it reads the weights once for all; each row has its own adapter, seed and
 /// options. The texts are those that each request would have alone. Any thread may submit; a thread of the batcher computes.</summary>
+/// <example>
+/// <code>
+/// using var backend = new CpuBackend();
+/// var model = new PeftModel(ModelLoader.Load(modelDirectory, backend));
+/// var tokenizer = Tokenizer.FromDirectory(modelDirectory);
+/// using var batcher = new ContinuousBatcher(model, tokenizer, maxRows: 8);
+/// var options = new GenerationOptions { MaxNewTokens = 8 };
+/// var answers = await Task.WhenAll(batcher.GenerateAsync("The captain said", options), batcher.GenerateAsync("The girl said", options));
+/// Console.WriteLine(string.Join('\n', answers.Select(answer => answer.Text)));
+/// </code>
+/// </example>
 public sealed class ContinuousBatcher : IDisposable
 {
     private const long DefaultCacheBytes = 1L << 30;

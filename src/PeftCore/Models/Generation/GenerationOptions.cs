@@ -4,6 +4,13 @@ namespace PeftCore.Models.Generation;
 
 /// <summary>Options of generation, with the semantics of transformers' generate. Temperature 0 is greedy decoding, which ignores
 /// top-k, top-p and min-p, or beam search with several beams.</summary>
+/// <example>
+/// <code>
+/// var greedy = new GenerationOptions { MaxNewTokens = 40 };
+/// var sampled = greedy with { Temperature = 0.7f, TopK = 50, Seed = 7 };
+/// var beams = greedy with { NumBeams = 4, NoRepeatNgramSize = 3 };
+/// </code>
+/// </example>
 public sealed partial record GenerationOptions
 {
     /// <summary>Maximum number of new tokens.</summary>

@@ -6,6 +6,16 @@ namespace PeftCore.Models.Generation;
 
 /// <summary>Generates text with a causal model or an encoder-decoder and the adapters of the call. The prompt of an encoder-decoder is the
 /// source text, and the text is the target. Any number of threads may use one generator.</summary>
+/// <example>
+/// <code>
+/// using var backend = new CpuBackend();
+/// using var model = ModelLoader.Load(modelDirectory, backend);
+/// var tokenizer = Tokenizer.FromDirectory(modelDirectory);
+/// var options = new GenerationOptions { MaxNewTokens = 20, Temperature = 0.8f, TopP = 0.95f, Seed = 1 };
+/// var answer = new Generator(model, backend).Generate("Once upon a time", tokenizer, options);
+/// Console.WriteLine(answer.Text);
+/// </code>
+/// </example>
 public sealed class Generator
 {
     private readonly TransformerModel _model;

@@ -7,6 +7,13 @@ namespace PeftCore.Peft;
 
 /// <summary>Base of all configurations: the fields of adapter_config.json that every method has. Each method adds its hyperparameters;
 /// names in the file are Hugging Face's.</summary>
+/// <example>
+/// <code>
+/// new LoraConfig { Rank = 4, Alpha = 8 }.Save(Path.Combine(outputDirectory, PeftConfig.FileName));
+/// var config = PeftConfig.Load(Path.Combine(outputDirectory, PeftConfig.FileName));
+/// Console.WriteLine($"{config.PeftType} of {string.Join(", ", PeftConfig.MethodNames)}");
+/// </code>
+/// </example>
 public abstract record PeftConfig
 {
     private protected PeftConfig()

@@ -6,6 +6,13 @@ namespace PeftCore.Peft;
 
 /// <summary>Selects modules by the rules of Hugging Face PEFT: a list of names matches a module whose path equals one of them or ends in
 /// "." and one of them; a single string is a regular expression for the whole path, or "all-linear".</summary>
+/// <example>
+/// <code>
+/// var byName = ModuleSelector.Of("q_proj", "v_proj");
+/// var byPattern = ModuleSelector.Matching(@".*layers\.[0-3]\.mlp\..*");
+/// var everything = ModuleSelector.Matching(ModuleSelector.AllLinear);
+/// </code>
+/// </example>
 public sealed class ModuleSelector
 {
     /// <summary>The string that selects every linear layer except the output head.</summary>

@@ -11,6 +11,19 @@ namespace PeftCore.Peft;
 /// <summary>A frozen base model with adapters. Several can be attached; the active ones change the output of the base, and are trained. The
 /// base's own parameters do not change, except by <see cref="MergeAndUnload"/>. <see cref="AdapterRegistry"/> holds the attached adapters,
 /// <see cref="ActiveSet"/> the active ones.</summary>
+/// <example>
+/// <code>
+/// using var backend = new CpuBackend();
+/// var model = new PeftModel(ModelLoader.Load(modelDirectory, backend));
+/// model.AddAdapter(new LoraConfig { Rank = 8, Alpha = 16 });
+/// Console.WriteLine(model.TrainableSummary);
+/// model.Save(outputDirectory);
+///
+/// var again = new PeftModel(ModelLoader.Load(modelDirectory, backend));
+/// again.Load(outputDirectory);
+/// again.Merge();
+/// </code>
+/// </example>
 public sealed class PeftModel
 {
     /// <summary>The default name of an adapter.</summary>

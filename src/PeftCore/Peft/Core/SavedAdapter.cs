@@ -5,6 +5,17 @@ using PeftCore.Peft.Lora;
 namespace PeftCore.Peft;
 
 /// <summary>A saved adapter without its base model: configuration and stored tensors.</summary>
+/// <example>
+/// <code>
+/// using var backend = new CpuBackend();
+/// var model = new PeftModel(ModelLoader.Load(modelDirectory, backend));
+/// model.AddAdapter(new LoraConfig { Rank = 4 });
+/// model.Save(outputDirectory);
+///
+/// var saved = SavedAdapter.Load(outputDirectory); // needs no model
+/// Console.WriteLine($"{saved.Config.PeftType}: {saved.Parameters:N0} parameters on {saved.Modules.Count} modules");
+/// </code>
+/// </example>
 public sealed class SavedAdapter
 {
     // The last layers of heads that classify; others of these heads have other names.

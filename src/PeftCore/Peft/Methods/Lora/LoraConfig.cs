@@ -42,6 +42,16 @@ public enum LoraInit
 
 /// <summary>Hyperparameters of LoRA (Hu et al. 2021), with rsLoRA (Kalajdzievski 2023) and DoRA (Liu et al. 2024). Defaults are Hugging
 /// Face's.</summary>
+/// <example>
+/// <code>
+/// var config = new LoraConfig
+/// {
+///     Rank = 16, Alpha = 32, Dropout = 0.05,
+///     TargetModules = ModuleSelector.Of("q_proj", "v_proj", "down_proj"),
+/// };
+/// var weightDecomposed = config with { UseDora = true };
+/// </code>
+/// </example>
 public sealed record LoraConfig : TargetedConfig
 {
     private const string NoUpdate = "lora_alpha is 0, so the adapter adds nothing";
