@@ -74,7 +74,7 @@ public sealed class SiteTests
         var assemblies = ((string[])["PeftCore", "PeftCore.Tokenizers", "PeftCore.Ilgpu", "PeftCore.Extensions.AI"])
             .SelectMany(library => Directory.EnumerateFiles(
                 Path.Combine(TestFiles.Root, "src", library, "bin", Packages.Configuration, "net10.0")));
-        return Under("docs").Concat(Under("src").Where(file => file.EndsWith(".cs", StringComparison.Ordinal)))
+        return Under("docs").Concat(Under("src").Where(file => Path.GetExtension(file) is ".cs" or ".png"))
             .Concat(Under("bench").Where(file => file.EndsWith(".md", StringComparison.Ordinal)))
             .Where(file => !IsBuilt(Path.GetRelativePath(TestFiles.Root, file))).Concat(assemblies).Concat(Under(".config"));
     }
