@@ -91,7 +91,9 @@ internal static class Tool
         }
     }
 
-    private static Command Root(int width)
+    /// <summary>The command line with all verbs.</summary>
+    /// <param name="width">Columns of the terminal, for help.</param>
+    internal static Command Root(int width)
     {
         var root = new Command("peftcore", "Parameter-efficient fine-tuning of transformers, in C#.");
         var verbs = Verbs();

@@ -1,9 +1,10 @@
 using System.Globalization;
+using System.Text.RegularExpressions;
 
 namespace PeftCore.Cli.Tests;
 
 /// <summary>The commands of a section of a page in docs, run with few steps in a temporary directory.</summary>
-internal static class PageCommands
+internal static partial class PageCommands
 {
     // Flags that say how long a command computes, and what they are here.
     private static readonly Dictionary<string, int> Short = new()
@@ -26,7 +27,7 @@ internal static class PageCommands
     /// <param name="more">Further arguments.</param>
     public static ToolRun Run(TemporaryDirectory directory, string command, Func<string, bool> isOutput, params string[] more)
     {
-        string[] words = [.. command.Split(' ').Skip(1)];
+        string[] words = [.. Word().Matches(command).Skip(1).Select(word => word.Value.Trim('"'))];
         var run = ToolRun.Of([.. words.Select((word, i) => i > 0 && Short.TryGetValue(words[i - 1], out int few)
             ? few.ToString(CultureInfo.InvariantCulture) : Resolved(word)), .. more, "--json"]);
         Assert.That(run.ExitCode, Is.Zero, $"{command}: {run.Error}");
@@ -35,4 +36,7 @@ internal static class PageCommands
         string Resolved(string word) => isOutput(word) ? Path.Combine(directory.FullPath, word)
             : word.StartsWith("src/", StringComparison.Ordinal) ? Path.Combine(Repository.Root, word) : word;
     }
+
+    [GeneratedRegex("\"[^\"]*\"|\\S+")]
+    private static partial Regex Word();
 }

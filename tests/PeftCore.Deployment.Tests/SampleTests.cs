@@ -35,6 +35,7 @@ public sealed class SampleTests
         {
             Assert.That(output, Does.Match(claim));
         }
+        PageOutput.AssertShown(program, output);
         if (program == "own-loss.cs")
         {
             double[] moved = [.. Regex.Matches(output, @"moved by ([0-9.]+)").Select(match => double.Parse(match.Groups[1].Value))];

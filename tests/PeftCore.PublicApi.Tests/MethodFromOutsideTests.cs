@@ -58,6 +58,21 @@ public sealed class MethodFromOutsideTests
     }
 
     [Test]
+    public void A_shift_trains_where_there_is_no_bias_and_its_merge_is_refused()
+    {
+        var model = _bench.Load();
+        model.AddAdapter(new OutputScaleAndShiftConfig { TargetModules = ModuleSelector.Of("q_proj") });
+        var (first, last) = Workbench.Train(model, steps: 5);
+        Assert.That(last, Is.LessThan(first));
+        string page = File.ReadAllText(Path.Combine(Root(), "docs", "getting-started", "first-method.md"));
+        Assert.That(page, Does.Contain(Assert.Throws<BadInputException>(() => model.Merge())!.Message));
+        model.Base.Dispose();
+    }
+
+    private static string Root([System.Runtime.CompilerServices.CallerFilePath] string path = "") =>
+        Path.GetDirectoryName(Path.GetDirectoryName(Path.GetDirectoryName(path)))!;
+
+    [Test]
     public void It_runs_beside_an_adapter_of_the_library_and_merges_with_it()
     {
         var model = Trained();

@@ -10,6 +10,7 @@ public sealed class Registrations
     public void Register()
     {
         OutputScaleConfig.Register();
+        PeftCore.Peft.PeftMethods.Register("OUTPUT_SCALE_AND_SHIFT", OutputScaleAndShiftConfig.Fields);
         TinyDecoder.Register();
     }
 }

@@ -23,8 +23,7 @@ internal sealed class GroupedHelp((string Purpose, Command[] Verbs)[] verbs, int
             output.WriteLine(part);
         }
         output.WriteLine();
-        output.WriteLine($"usage: {path}{(command.Subcommands.Count > 0 ? " VERB" : "")}"
-            + string.Concat(command.Arguments.Select(argument => " " + NameOf(argument))) + " [options]");
+        output.WriteLine($"usage: {Usage(command, path)}");
         foreach (var (heading, rows) in Sections(command, root))
         {
             output.WriteLine();
@@ -42,7 +41,8 @@ internal sealed class GroupedHelp((string Purpose, Command[] Verbs)[] verbs, int
         return Tool.Done;
     }
 
-    private IEnumerable<(string Heading, IEnumerable<(string Left, string Right)> Rows)> Sections(Command command, Command root)
+    /// <summary>The sections of a command's help: verbs by purpose, arguments, options under their headings.</summary>
+    internal IEnumerable<(string Heading, IEnumerable<(string Left, string Right)> Rows)> Sections(Command command, Command root)
     {
         if (command == root)
         {
@@ -68,6 +68,10 @@ internal sealed class GroupedHelp((string Purpose, Command[] Verbs)[] verbs, int
         yield return (HelpGroups.Everywhere,
             everywhere.Concat(root.Options.Where(option => command == root || option.Recursive)).Select(Row));
     }
+
+    /// <summary>"peftcore verify DIR… [options]".</summary>
+    internal static string Usage(Command command, string path) => path + (command.Subcommands.Count > 0 ? " VERB" : "")
+        + string.Concat(command.Arguments.Select(argument => " " + NameOf(argument))) + " [options]";
 
     private static (string Left, string Right) Row(Command verb) => (verb.Name, verb.Description ?? "");
 

@@ -12,9 +12,10 @@ public sealed class SnippetTests
 {
     private const string Fence = "```";
 
-    /// <summary>The folders of the compiled files; the other folders' projects run theirs.</summary>
+    /// <summary>The folders of the compiled files; the other folders' projects run theirs, and SampleTests those of docs/samples.</summary>
     private static readonly string[] SnippetFolders =
-        ["PeftCore.Tests/Docs/Snippets", "PeftCore.PublicApi.Tests/Samples", "PeftCore.Extensions.AI.Tests/Snippets"];
+        ["tests/PeftCore.Tests/Docs/Snippets", "tests/PeftCore.PublicApi.Tests/Samples", "tests/PeftCore.Extensions.AI.Tests/Snippets",
+            "tests/PeftCore.Ilgpu.Tests/Snippets", "docs/samples"];
 
     private static IEnumerable<string> Pages() =>
         Directory.GetFiles(Path.Combine(TestFiles.Root, "docs"), "*.md", SearchOption.AllDirectories)
@@ -32,7 +33,7 @@ public sealed class SnippetTests
                 continue;
             }
             string marker = i == 0 ? "" : lines[i - 1].Trim();
-            Assert.That(marker, Does.Match("^<!-- snippet: [A-Za-z]+ -->$"),
+            Assert.That(marker, Does.Match("^<!-- snippet: [A-Za-z-]+ -->$"),
                 $"{page}, line {i + 1}: a snippet needs its marker in the line before");
             string name = marker["<!-- snippet: ".Length..^" -->".Length];
             var snippet = lines.Skip(i + 1).TakeWhile(line => line.Trim() != Fence).Select(line => line.Trim())
@@ -132,7 +133,7 @@ public sealed class SnippetTests
     }
 
     private static string SourceOf(string name) =>
-        SnippetFolders.Select(folder => Path.Combine(TestFiles.Root, "tests", folder, name + ".cs")).First(File.Exists);
+        SnippetFolders.Select(folder => Path.Combine(TestFiles.Root, folder, name + ".cs")).First(File.Exists);
 
     private static void AssertInOrder(List<string> snippet, string[] source, string what)
     {
