@@ -54,7 +54,7 @@ public abstract class AutogradFunction(string name)
         public Node(string name, AutogradFunction function, FunctionContext context, Tensor[] inputs) : base(name)
         {
             (_function, _context, _dtypes) = (function, context, Array.ConvertAll(inputs, input => input.DType));
-            context.KeepIn(Save);
+            context.KeepIn((name, tensor) => Save(name, tensor, "the backward pass of the function"));
         }
 
         protected internal override void Backward(BackwardContext context)

@@ -9,8 +9,8 @@ namespace PeftCore.Autograd;
 internal abstract class GradientNode(string op)
 {
     private readonly List<Saved> _saved = [];
-    private readonly List<Tensor> _weights = [];
-    private readonly List<SavedValue> _savedValues = [];
+    private List<Tensor>? _weights;
+    private List<SavedValue>? _savedValues;
     private List<IGradFn>? _written;
     private Tensor? _recomputed;
     private IGradFn?[] _inputs = [];
@@ -22,6 +22,9 @@ internal abstract class GradientNode(string op)
 
     /// <summary>The tensors saved for backward.</summary>
     public IReadOnlyList<Saved> SavedTensors => _saved;
+
+    /// <summary>The values that backward reads and that may be recomputed instead of saved.</summary>
+    internal IReadOnlyList<SavedValue> SavedValues => _savedValues ?? (IReadOnlyList<SavedValue>)[];
 
     internal ReadOnlySpan<IGradFn?> Inputs => _inputs;
 
@@ -46,34 +49,49 @@ internal abstract class GradientNode(string op)
     protected internal abstract void Backward(BackwardContext context);
 
     /// <summary>Saves a tensor for backward; it outlives its scope until backward has run.</summary>
-    protected Tensor Save(string name, Tensor tensor)
+    /// <param name="name">Its symbol in the op's equation.</param>
+    /// <param name="tensor">The tensor.</param>
+    /// <param name="equation">The equations of the op's gradient rule that read it, as docs/gradients.md has them: the reason why it is
+    /// saved. <see cref="Uses"/> joins several.</param>
+    protected Tensor Save(string name, Tensor tensor, string equation)
     {
         var saved = tensor.Unscoped();
         saved.Storage.MarkSaved(1);
-        _saved.Add(new Saved(name, saved));
+        _saved.Add(new Saved(name, saved, equation));
         return saved;
     }
 
     /// <summary>Saves a tensor for backward, or, if the node that computed it can, recomputes it in backward.</summary>
-    protected SavedValue SaveOrRecompute(string name, Tensor tensor)
+    protected SavedValue SaveOrRecompute(string name, Tensor tensor, string equation)
     {
         // Of the classes of IGradFn only GradFn has a node that can recompute its output.
         var value = tensor.GradFn is GradFn { Node: { CanRecompute: true } source } edge && source._outputs.Length == 1
             && edge.Shape == tensor.Shape
-            ? new SavedValue(source)
-            : new SavedValue(Save(name, tensor));
-        _savedValues.Add(value);
+            ? new SavedValue(name, source, equation)
+            : new SavedValue(name, Save(name, tensor, equation));
+        (_savedValues ??= []).Add(value);
         return value;
     }
 
     /// <summary>Saves a tensor if <paramref name="needed"/>.</summary>
-    protected Tensor? SaveIf(bool needed, string name, Tensor tensor) => needed ? Save(name, tensor) : null;
+    protected Tensor? SaveIf(bool needed, string name, Tensor tensor, string equation) => needed ? Save(name, tensor, equation) : null;
+
+    /// <summary>The equations whose gradients are needed, with "; " between them.</summary>
+    protected static string Uses(params ReadOnlySpan<(bool Needed, string Equation)> equations)
+    {
+        string uses = "";
+        foreach (var (needed, equation) in equations)
+        {
+            uses = !needed ? uses : uses.Length == 0 ? equation : $"{uses}; {equation}";
+        }
+        return uses;
+    }
 
     /// <summary>Saves a parameter. The model owns its memory, so it does not count as saved.</summary>
     protected Tensor SaveWeight(Tensor weight)
     {
         var handle = weight.Unscoped();
-        _weights.Add(handle);
+        (_weights ??= []).Add(handle);
         return handle;
     }
 
@@ -121,6 +139,7 @@ internal abstract class GradientNode(string op)
             var edge = _outputs[0];
             _recomputed = Tape.RunningBackend.NewTensor(edge.Shape, edge.DType).Keep();
             Recompute(_recomputed);
+            TapeObserver.Current?.Recomputed(this, _recomputed);
         }
         return _recomputed;
     }
@@ -136,16 +155,16 @@ internal abstract class GradientNode(string op)
 
     internal void Release()
     {
-        _savedValues.ForEach(value => value.Release());
-        _savedValues.Clear();
+        _savedValues?.ForEach(value => value.Release());
+        _savedValues = null;
         foreach (var saved in _saved)
         {
             saved.Tensor.Storage.MarkSaved(-1);
             saved.Tensor.Dispose();
         }
         _saved.Clear();
-        _weights.ForEach(weight => weight.Dispose());
-        _weights.Clear();
+        _weights?.ForEach(weight => weight.Dispose());
+        _weights = null;
         OnRelease();
         foreach (IGradFn output in _outputs)
         {
@@ -159,4 +178,5 @@ internal abstract class GradientNode(string op)
 /// <summary>A tensor saved for backward.</summary>
 /// <param name="Name">Its symbol in the op's equation, such as "x" or "rstd".</param>
 /// <param name="Tensor">The tensor.</param>
-internal readonly record struct Saved(string Name, Tensor Tensor);
+/// <param name="Equation">The equations of backward that read it.</param>
+internal readonly record struct Saved(string Name, Tensor Tensor, string Equation);

@@ -65,7 +65,8 @@ internal static class Recompute
         {
             _body = body;
             _first = offload && inputs[0]!.Backend.Copies is { } copies ? OffloadedCheckpoint.Of(inputs[0]!, copies) : null;
-            _inputs = [.. inputs.Select((input, i) => input is null || (i == 0 && _first is not null) ? null : Save("input", input))];
+            _inputs = [.. inputs.Select((input, i) => input is null || (i == 0 && _first is not null) ? null
+                : Save("input", input, "the second forward pass of the block"))];
         }
 
         protected override void OnRelease() => _first?.Dispose();

@@ -10,13 +10,23 @@ internal sealed class SavedValue
     private readonly GradientNode? _source;
     private bool _released;
 
-    internal SavedValue(Tensor saved) => _saved = saved;
+    internal SavedValue(string name, Tensor saved) => (Name, _saved) = (name, saved);
 
-    internal SavedValue(GradientNode source)
+    internal SavedValue(string name, GradientNode source, string equation)
     {
-        _source = source;
+        (Name, _source, Equation) = (name, source, equation);
         source.Consumers++;
     }
+
+    /// <summary>Its symbol in the op's equation.</summary>
+    internal string Name { get; }
+
+    /// <summary>The equations of backward that read a recomputed value; empty for a saved one, whose <see cref="Saved"/> has
+    /// them.</summary>
+    internal string Equation { get; } = "";
+
+    /// <summary>The node that recomputes the value; null if it is saved.</summary>
+    internal GradientNode? Source => _source;
 
     /// <summary>The tensor; all consumers of a recomputed one share it.</summary>
     public Tensor Value => _saved ?? _source!.Recomputed();

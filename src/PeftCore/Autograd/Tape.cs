@@ -96,6 +96,18 @@ public sealed class Tape : IDisposable
         {
             RecordAlways(node, inputs, outputs);
         }
+        else if (TapeObserver.Current is { } observer && IsRecording)
+        {
+            observer.Ran(NameOf(node), inputs, outputs, null);
+        }
+    }
+
+    /// <summary>The name of an op that is not recorded, for an observer.</summary>
+    private static string NameOf(Func<GradientNode> node)
+    {
+        var unrecorded = node();
+        unrecorded.Release();
+        return unrecorded.Op;
     }
 
     /// <summary>Records an op whose inputs need not require a gradient, because its node reads parameters that do.</summary>
@@ -111,11 +123,13 @@ public sealed class Tape : IDisposable
             {
                 output.GradFn = new RequiresGradProbe(output.Shape, output.DType);
             }
+            TapeObserver.Current?.Ran(NameOf(node), inputs, outputs, null);
             return;
         }
         var recorded = node();
         recorded.Attach(inputs, outputs);
         running._nodes.Add(recorded);
+        TapeObserver.Current?.Ran(recorded.Op, inputs, outputs, recorded);
     }
 
     /// <summary>Computes the gradient of a scalar with respect to every leaf it depends on and adds it to the leaf's. Each node releases
@@ -239,10 +253,12 @@ public sealed class Tape : IDisposable
         }
         if (hasGradOutput)
         {
+            TapeObserver.Current?.BackwardBegins(node);
             using var scope = new TensorScope(node.Path);
             node.Backward(new BackwardContext(node));
         }
         node.Release();
+        TapeObserver.Current?.BackwardEnds(node, hasGradOutput);
     }
 }
 

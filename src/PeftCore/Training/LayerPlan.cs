@@ -30,7 +30,7 @@ public sealed class LayerPlan
                 saved.Add(node.Path, tensors = []);
                 layers.Add(new LayerPlan(node.Path, tensors));
             }
-            foreach (var (name, tensor) in node.SavedTensors)
+            foreach (var (name, tensor, _) in node.SavedTensors)
             {
                 long bytes = seen.Add(tensor.Storage) ? tensor.Storage.ReservedBytes : 0;
                 tensors.Add(new SavedTensorPlan(node.Op, name, tensor.Shape, bytes));

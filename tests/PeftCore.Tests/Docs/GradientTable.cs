@@ -47,6 +47,10 @@ internal static partial class GradientTable
         return string.Join('\n', page) + "\n";
     }
 
+    /// <summary>The doc comment of a node, which is its gradient rule.</summary>
+    public static string RuleText(Type node) => Summaries(typeof(GradientNode))[
+        "T:" + (node.IsGenericType ? node.GetGenericTypeDefinition() : node).FullName!.Replace('+', '.')];
+
     private static IEnumerable<Type> Nodes() => typeof(GradientNode).Assembly.GetTypes()
         .Where(type => type.IsSubclassOf(typeof(GradientNode)) && type is { IsAbstract: false, Namespace: "PeftCore.Ops" });
 

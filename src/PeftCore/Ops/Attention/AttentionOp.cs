@@ -148,17 +148,20 @@ internal static class AttentionOp
             bool scores = fused || q.Tensor.RequiresGrad || k.Tensor.RequiresGrad || call.Bias is { RequiresGrad: true }
                 || call.Sinks is { RequiresGrad: true };
             _fused = fused;
-            _q = q.On(Save(fused ? "qkv" : "q", q.Tensor));
-            _k = k.On(fused ? _q.Tensor : Save("k", k.Tensor));
-            _v = fused ? v.On(_q.Tensor) : scores || v.Dim != k.Dim ? v.On(Save("v", v.Tensor)) : _k;
+            const string P = "P = softmax(scale·q·kᵀ + mask)", Ds = "dS = P∘(M∘(do·vᵀ) − delta)";
+            const string Dq = "dq = scale·dS·k", Dk = "dk = scale·dSᵀ·q", Delta = "delta = Σ do∘o";
+            _q = q.On(fused ? Save("qkv", q.Tensor, $"{P}; {Ds}; {Dq}; {Dk}")
+                : Save("q", q.Tensor, k.Tensor.RequiresGrad ? $"{P}; {Dk}" : P));
+            _k = k.On(fused ? _q.Tensor : Save("k", k.Tensor, q.Tensor.RequiresGrad ? $"{P}; {Dq}" : P));
+            _v = fused ? v.On(_q.Tensor) : scores || v.Dim != k.Dim ? v.On(Save("v", v.Tensor, Ds)) : _k;
             _valueColumns = v.On(_v.Tensor);
-            _o = SaveIf(scores, "o", o);
-            _lse = Save("lse", lse);
+            _o = SaveIf(scores, "o", o, Delta);
+            _lse = Save("lse", lse, "P again from lse");
             _call = call with
             {
-                Ranges = call.Ranges is null ? null : Save("ranges", call.Ranges),
+                Ranges = call.Ranges is null ? null : Save("ranges", call.Ranges, P),
                 Slopes = call.Slopes is null ? null : SaveWeight(call.Slopes),
-                Bias = call.Bias is null ? null : Save("bias", call.Bias),
+                Bias = call.Bias is null ? null : Save("bias", call.Bias, P),
                 Sinks = call.Sinks is { RequiresGrad: true } ? SaveWeight(call.Sinks) : null,
             };
         }

@@ -59,8 +59,8 @@ internal static class HeadProductsOp
         public Node(Layout layout, Tensor x, Tensor rows) : base("head_products")
         {
             _layout = layout;
-            _x = SaveIf(rows.RequiresGrad, "x", x);
-            _rows = SaveIf(x.RequiresGrad, "rows", rows);
+            _x = SaveIf(rows.RequiresGrad, "x", x, "dp = α·Σ_b dy[b]ᵀ·x[b]");
+            _rows = SaveIf(x.RequiresGrad, "rows", rows, "dx[b] = α·dy[b]·p");
         }
 
         protected internal override void Backward(BackwardContext context)

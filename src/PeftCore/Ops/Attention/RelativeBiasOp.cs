@@ -36,7 +36,8 @@ internal static class RelativeBiasOp
     {
         private readonly Tensor _buckets;
 
-        public Node(Tensor buckets) : base("relative bias") => _buckets = Save("buckets", buckets);
+        public Node(Tensor buckets) : base("relative bias") =>
+            _buckets = Save("buckets", buckets, "dtable[buckets[i, j], h] += dbias[0, h, i, j]");
 
         protected internal override void Backward(BackwardContext context)
         {

@@ -40,7 +40,8 @@ internal static class RelativeGatherOp
         private readonly Tensor _index;
         private readonly bool _transpose;
 
-        public Node(Tensor index, bool transpose) : base("relative gather") => (_index, _transpose) = (Save("index", index), transpose);
+        public Node(Tensor index, bool transpose) : base("relative gather") =>
+            (_index, _transpose) = (Save("index", index, "dx[b, h, i, r] = Σ dy[b, h, i, j]"), transpose);
 
         protected internal override void Backward(BackwardContext context)
         {

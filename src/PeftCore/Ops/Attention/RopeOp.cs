@@ -61,7 +61,7 @@ internal static class RopeOp
             _cos = SaveWeight(tables.Cos);
             _sin = SaveWeight(tables.Sin);
             _interleaved = tables.Interleaved;
-            _positions = Save("positions", positions);
+            _positions = Save("positions", positions, "dx = R(−position·frequency)·dy");
         }
 
         protected internal override void Backward(BackwardContext context)

@@ -26,7 +26,7 @@ internal static class ActivationOp
     {
         private readonly Tensor _x;
 
-        public Node(Tensor x) : base(typeof(TFormula).Name) => _x = Save("x", x);
+        public Node(Tensor x) : base(typeof(TFormula).Name) => _x = Save("x", x, "dx = dy∘f′(x)");
 
         protected internal override bool CanRecompute => true;
 

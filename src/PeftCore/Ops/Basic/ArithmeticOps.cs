@@ -86,8 +86,8 @@ public static class ArithmeticOps
 
         public MultiplyNode(Tensor left, Tensor right) : base("multiply")
         {
-            _left = SaveIf(right.RequiresGrad, "left", left);
-            _right = SaveIf(left.RequiresGrad, "right", right);
+            _left = SaveIf(right.RequiresGrad, "left", left, "dright = dy∘left");
+            _right = SaveIf(left.RequiresGrad, "right", right, "dleft = dy∘right");
         }
 
         protected internal override void Backward(BackwardContext context)
@@ -119,7 +119,7 @@ public static class ArithmeticOps
     {
         private readonly Tensor _scalar;
 
-        public ScaleByNode(Tensor scalar) : base("scale") => _scalar = Save("scalar", scalar);
+        public ScaleByNode(Tensor scalar) : base("scale") => _scalar = Save("scalar", scalar, "dx = scalar·dy");
 
         protected internal override void Backward(BackwardContext context)
         {

@@ -73,8 +73,8 @@ internal static class BatchedMatMulOp
 
         public Node(Tensor a, Tensor b, BatchedProduct product) : base("batched_matmul")
         {
-            _a = SaveIf(b.RequiresGrad, "a", a);
-            _b = SaveIf(a.RequiresGrad, "b", b);
+            _a = SaveIf(b.RequiresGrad, "a", a, "dB[i] = α·A[i]ᵀ·dC[i]");
+            _b = SaveIf(a.RequiresGrad, "b", b, "dA[i] = α·dC[i]·B[i]ᵀ");
             _product = product;
         }
 

@@ -65,7 +65,7 @@ public static class EmbeddingOp
 
         public Node(Tensor ids, Shape table, int? constantRow) : base("rows")
         {
-            _ids = Save("ids", ids);
+            _ids = Save("ids", ids, "dtable[ids[i], :] += dy[i, :]");
             _constantRow = constantRow;
             Table = table;
         }

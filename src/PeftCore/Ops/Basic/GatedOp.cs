@@ -30,8 +30,9 @@ internal static class GatedOp
 
         public Node(Tensor gate, Tensor up) : base("gated_" + typeof(TFormula).Name)
         {
-            _gate = Save("gate", gate);
-            _up = SaveIf(gate.RequiresGrad, "up", up);
+            _gate = Save("gate", gate,
+                Uses((gate.RequiresGrad, "dgate = dh∘up∘f′(gate)"), (up.RequiresGrad, "dup = dh∘f(gate)")));
+            _up = SaveIf(gate.RequiresGrad, "up", up, "dgate = dh∘up∘f′(gate)");
         }
 
         protected internal override bool CanRecompute => _up is not null;

@@ -47,8 +47,8 @@ public static class MatMulOp
 
         public Node(Tensor a, bool transposeA, Tensor b, bool transposeB) : base("matmul")
         {
-            _a = SaveIf(b.RequiresGrad, "a", a);
-            _b = SaveIf(a.RequiresGrad, "b", b);
+            _a = SaveIf(b.RequiresGrad, "a", a, "d op(B) = op(A)ᵀ·dC");
+            _b = SaveIf(a.RequiresGrad, "b", b, "d op(A) = dC·op(B)ᵀ");
             _transposeA = transposeA;
             _transposeB = transposeB;
         }

@@ -58,8 +58,8 @@ public static class RowOps
 
         public MultiplyNode(Tensor x, Tensor row) : base("multiply_row")
         {
-            _x = SaveIf(row.RequiresGrad, "x", x);
-            _row = SaveIf(x.RequiresGrad, "row", row);
+            _x = SaveIf(row.RequiresGrad, "x", x, "drow[c] = Σ_r dy[r, c]·x[r, c]");
+            _row = SaveIf(x.RequiresGrad, "row", row, "dx[r, c] = dy[r, c]·row[c]");
         }
 
         protected internal override void Backward(BackwardContext context)
@@ -84,8 +84,8 @@ public static class RowOps
 
         public ColumnNode(Tensor x, Tensor column) : base("multiply_column")
         {
-            _x = SaveIf(column.RequiresGrad, "x", x);
-            _column = SaveIf(x.RequiresGrad, "column", column);
+            _x = SaveIf(column.RequiresGrad, "x", x, "dcolumn[r] = Σ_c dy[r, c]·x[r, c]");
+            _column = SaveIf(x.RequiresGrad, "column", column, "dx[r, c] = dy[r, c]·column[r]");
         }
 
         protected internal override void Backward(BackwardContext context)

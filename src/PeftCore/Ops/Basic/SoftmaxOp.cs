@@ -25,7 +25,7 @@ public static class SoftmaxOp
     {
         private readonly Tensor _y;
 
-        public Node(Tensor y) : base("softmax") => _y = Save("y", y);
+        public Node(Tensor y) : base("softmax") => _y = Save("y", y, "dx = y∘(dy − Σ dy∘y)");
 
         protected internal override void Backward(BackwardContext context)
         {

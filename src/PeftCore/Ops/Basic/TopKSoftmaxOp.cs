@@ -31,7 +31,7 @@ internal static class TopKSoftmaxOp
     {
         private readonly Tensor _y;
 
-        public Node(Tensor y) : base("top_k_softmax") => _y = Save("y", y);
+        public Node(Tensor y) : base("top_k_softmax") => _y = Save("y", y, "dx = y∘(dy − Σ dy∘y)");
 
         protected internal override void Backward(BackwardContext context)
         {

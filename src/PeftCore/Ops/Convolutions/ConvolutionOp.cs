@@ -163,14 +163,16 @@ internal static class ConvolutionOp
         public Node(Tensor x, PatchGrid grid, Tensor weight, LowRankUpdate[] updates, Tensor[] xA) : base("convolution")
         {
             _grid = grid;
-            _x = weight.RequiresGrad || updates.Any(update => update.A.RequiresGrad) ? SaveOrRecompute("x", x) : null;
+            bool trainsA = updates.Any(update => update.A.RequiresGrad);
+            _x = weight.RequiresGrad || trainsA
+                ? SaveOrRecompute("x", x, Uses((weight.RequiresGrad, "dW = dyᵀ·P"), (trainsA, "dA = hᵀ·P"))) : null;
             _weight = x.RequiresGrad ? SaveWeight(weight) : null;
             _xA = new Tensor?[updates.Length];
             _updates = new LowRankUpdate[updates.Length];
             for (int j = 0; j < updates.Length; j++)
             {
                 _updates[j] = updates[j] with { A = SaveWeight(updates[j].A), B = SaveWeight(updates[j].B) };
-                _xA[j] = SaveIf(updates[j].B.RequiresGrad, updates.Length > 1 ? $"xA{j}" : "xA", xA[j]);
+                _xA[j] = SaveIf(updates[j].B.RequiresGrad, updates.Length > 1 ? $"xA{j}" : "xA", xA[j], "dB = dyᵀ·xA");
             }
         }
 

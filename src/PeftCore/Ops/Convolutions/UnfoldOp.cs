@@ -60,7 +60,7 @@ internal static class UnfoldOp
         private readonly Tensor _x;
         private readonly PatchGrid _grid;
 
-        public Node(Tensor x, PatchGrid grid) : base("unfold") => (_x, _grid) = (Save("x", x), grid);
+        public Node(Tensor x, PatchGrid grid) : base("unfold") => (_x, _grid) = (Save("x", x, "dx = Σ dp over the patches"), grid);
 
         protected internal override bool CanRecompute => true;
 

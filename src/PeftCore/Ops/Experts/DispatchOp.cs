@@ -49,7 +49,7 @@ internal static class DispatchOp
     {
         private readonly Tensor _position;
 
-        public DispatchNode(ExpertRouting routing) : base("dispatch") => _position = Save("position", routing.Position);
+        public DispatchNode(ExpertRouting routing) : base("dispatch") => _position = Save("position", routing.Position, "dx[n] = Σ dy[p]");
 
         protected internal override void Backward(BackwardContext context)
         {
@@ -63,7 +63,7 @@ internal static class DispatchOp
     {
         private readonly Tensor _order;
 
-        public CombineNode(ExpertRouting routing) : base("combine") => _order = Save("order", routing.Order);
+        public CombineNode(ExpertRouting routing) : base("combine") => _order = Save("order", routing.Order, "dx[p] = dy[token(p)]");
 
         protected internal override void Backward(BackwardContext context)
         {

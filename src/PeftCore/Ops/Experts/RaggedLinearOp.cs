@@ -78,6 +78,9 @@ internal static class RaggedLinearOp
     {
         private const int FirstUpdate = 3; // x, weight and bias come before
 
+        private const string Dx = "dx[p] = dy[p]·Wₑ + Σ s·(dy[p]·Bₑ)·Aₑ", Dw = "dWₑ = dyₑᵀ·xₑ", Da = "dAₑ = s·(dyₑ·Bₑ)ᵀ·xₑ",
+            Db = "dBₑ = s·dyₑᵀ·(xₑ·Aₑᵀ)";
+
         private readonly Tensor? _x;
         private readonly Tensor? _weight;
         private readonly Tensor? _experts;
@@ -89,13 +92,16 @@ internal static class RaggedLinearOp
         public Node(Tensor x, Tensor weight, Tensor? bias, bool transposed, ExpertRouting routing, RaggedUpdate[] updates, Tensor[] low)
             : base("ragged_linear")
         {
-            _x = SaveIf(weight.RequiresGrad || updates.Any(u => u.A.RequiresGrad), "x", x);
+            bool trainsA = updates.Any(u => u.A.RequiresGrad), trainsB = updates.Any(u => u.B.RequiresGrad);
+            _x = SaveIf(weight.RequiresGrad || trainsA, "x", x, Uses((weight.RequiresGrad, Dw), (trainsA, Da)));
             _weight = x.RequiresGrad ? SaveWeight(weight) : null;
-            _experts = bias is { RequiresGrad: true } ? Save("experts", routing.Experts) : null;
-            _offsets = Save("offsets", routing.Offsets);
+            _experts = bias is { RequiresGrad: true } ? Save("experts", routing.Experts, "dbₑ = Σ dy[p]") : null;
+            _offsets = Save("offsets", routing.Offsets,
+                Uses((x.RequiresGrad, Dx), (weight.RequiresGrad, Dw), (trainsA, Da), (trainsB, Db),
+                    (bias is { RequiresGrad: true }, "dbₑ = Σ dy[p]")));
             _transposed = transposed;
             _updates = Array.ConvertAll(updates, u => u with { A = SaveWeight(u.A), B = SaveWeight(u.B) });
-            _low = [.. updates.Select((u, i) => SaveIf(u.B.RequiresGrad, "xA", low[i]))];
+            _low = [.. updates.Select((u, i) => SaveIf(u.B.RequiresGrad, "xA", low[i], Db))];
         }
 
         protected internal override void Backward(BackwardContext context)

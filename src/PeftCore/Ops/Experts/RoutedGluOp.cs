@@ -42,9 +42,10 @@ internal static class RoutedGluOp
 
         public Node(Tensor x, Tensor weights, ExpertRouting routing) : base("routed_glu")
         {
-            _x = Save("x", x);
-            _weights = SaveIf(x.RequiresGrad, "weights", weights);
-            _order = Save("order", routing.Order);
+            string dx = "dgate = w·dh∘∂f/∂gate", dw = "dw = Σ_i dh[p, i]·f";
+            _x = Save("x", x, Uses((x.RequiresGrad, dx), (weights.RequiresGrad, dw)));
+            _weights = SaveIf(x.RequiresGrad, "weights", weights, dx);
+            _order = Save("order", routing.Order, Uses((x.RequiresGrad, dx), (weights.RequiresGrad, dw)));
         }
 
         protected internal override void Backward(BackwardContext context)

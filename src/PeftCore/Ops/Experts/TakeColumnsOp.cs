@@ -49,7 +49,8 @@ internal static class TakeColumnsOp
     {
         private readonly Tensor _chosen;
 
-        public TakeNode(Tensor chosen) : base("take_columns") => _chosen = Save("chosen", chosen);
+        public TakeNode(Tensor chosen) : base("take_columns") =>
+            _chosen = Save("chosen", chosen, "dx[r, c(r, j)] = dy[r, j]");
 
         protected internal override void Backward(BackwardContext context)
         {
@@ -63,7 +64,8 @@ internal static class TakeColumnsOp
     {
         private readonly Tensor _chosen;
 
-        public PutNode(Tensor chosen) : base("put_columns") => _chosen = Save("chosen", chosen);
+        public PutNode(Tensor chosen) : base("put_columns") =>
+            _chosen = Save("chosen", chosen, "dx[r, j] = dy[r, c(r, j)]");
 
         protected internal override void Backward(BackwardContext context)
         {

@@ -55,7 +55,7 @@ public static class LinearOp
 
         public Node(Tensor x, Tensor weight, bool transposed) : base("linear")
         {
-            _x = SaveIf(weight.RequiresGrad, "x", x);
+            _x = SaveIf(weight.RequiresGrad, "x", x, "dW = dyᵀ·x");
             _weight = x.RequiresGrad ? SaveWeight(weight) : null;
             _transposed = transposed;
         }

@@ -129,8 +129,8 @@ internal static class LowRankLinearOp
     private readonly record struct SavedUpdate(UpdateSlots Slots, LowRankUpdate Update, Tensor? XA, bool NeedsXAGradient);
 
     /// <summary>y = x·Wᵀ + b + (xA∘m)·Bᵀ with xA = s·dropout(x)·Aᵀ, for several maps of one x;  with g = dy·B and h = s·(g∘m), both (…, r):
-    /// dB = dyᵀ·(xA∘m), dm = Σ rows of g∘xA, dA = hᵀ·dropout(x), dbias = s·Σ rows of dy, dx = Σ dy·W + dropout(h·A), in one
-    /// output.</summary>
+    /// dW = dyᵀ·x, dB = dyᵀ·(xA∘m) and without m dB = dyᵀ·xA, dm = Σ rows of g∘xA, dA = hᵀ·dropout(x) and without dropout dA = hᵀ·x,
+    /// dbias = s·Σ rows of dy, dx = Σ dy·W + dropout(h·A), in one output.</summary>
     private sealed class Node : GradientNode
     {
         private readonly SavedValue? _x;
@@ -138,25 +138,27 @@ internal static class LowRankLinearOp
 
         public Node(Tensor x, AdaptedLinear[] maps, Tensor[][] xA) : base("lora_linear")
         {
-            bool needsX = false;
+            bool trainsW = false, trainsA = false, drops = false;
             int number = 0, count = maps.Sum(map => map.Updates.Count);
             var slots = MapSlots.First;
             _maps = new SavedMap[maps.Length];
             for (int i = 0; i < maps.Length; i++)
             {
                 var map = maps[i];
-                needsX |= map.Weight.RequiresGrad;
+                trainsW |= map.Weight.RequiresGrad;
                 var updates = new SavedUpdate[map.Updates.Count];
                 for (int j = 0; j < updates.Length; j++, number++)
                 {
                     var update = map.Updates[j];
-                    needsX |= update.A.RequiresGrad;
+                    trainsA |= update.A.RequiresGrad;
+                    drops |= update.A.RequiresGrad && update.Dropout.Active;
                     updates[j] = Save(update, slots.Update(j), xA[i][j], count > 1 ? $"xA{number}" : "xA", x.RequiresGrad);
                 }
                 _maps[i] = new SavedMap(slots, x.RequiresGrad ? SaveWeight(map.Weight) : null, map.Transposed, updates);
                 slots = slots.Next(updates.Length);
             }
-            _x = needsX ? SaveOrRecompute("x", x) : null;
+            _x = trainsW || trainsA ? SaveOrRecompute("x", x,
+                Uses((trainsW, "dW = dyᵀ·x"), (trainsA, drops ? "dA = hᵀ·dropout(x)" : "dA = hᵀ·x"))) : null;
         }
 
         private SavedUpdate Save(LowRankUpdate update, UpdateSlots slots, Tensor xA, string name, bool needsXGradient)
@@ -169,7 +171,10 @@ internal static class LowRankLinearOp
                 B = needsXAGradient ? SaveWeight(update.B) : update.B,
                 Diagonal = update.Diagonal is { } diagonal ? SaveWeight(diagonal) : null,
             };
-            return new SavedUpdate(slots, held, SaveIf(update.B.RequiresGrad || trainsDiagonal, name, xA), needsXAGradient);
+            var saved = SaveIf(update.B.RequiresGrad || trainsDiagonal, name, xA,
+                Uses((update.B.RequiresGrad, held.Diagonal is null ? "dB = dyᵀ·xA" : "dB = dyᵀ·(xA∘m)"),
+                    (trainsDiagonal, "dm = Σ rows of g∘xA")));
+            return new SavedUpdate(slots, held, saved, needsXAGradient);
         }
 
         protected internal override void Backward(BackwardContext context)

@@ -49,7 +49,7 @@ internal static class ObservedLinearOp
 
         public Node(Tensor x, Tensor weight, bool transposed, Tensor probe, IWeightGradientObserver observer) : base("observed_linear")
         {
-            _x = SaveIf(probe.RequiresGrad, "x", x);
+            _x = SaveIf(probe.RequiresGrad, "x", x, "dW = dyᵀ·x");
             _weight = SaveWeight(weight);
             (_transposed, _observer) = (transposed, observer);
         }

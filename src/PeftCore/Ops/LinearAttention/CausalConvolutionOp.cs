@@ -36,15 +36,17 @@ internal static class CausalConvolutionOp
     /// dw[K − 1 − d, c] = Σ_t dy[t, c]·x[t − d, c].</summary>
     private sealed class Node : GradientNode
     {
+        private const string Dx = "dx[t, c] = Σ_d w[K − 1 − d, c]·dy[t + d, c]", Dw = "dw[K − 1 − d, c] = Σ_t dy[t, c]·x[t − d, c]";
+
         private readonly Tensor? _x;
         private readonly Tensor? _taps;
         private readonly Tensor _positions;
 
         public Node(Tensor x, Tensor taps, Tensor positions) : base("causal_convolution")
         {
-            _x = SaveIf(taps.RequiresGrad, "x", x);
-            _taps = SaveIf(x.RequiresGrad, "taps", taps);
-            _positions = Save("positions", positions);
+            _x = SaveIf(taps.RequiresGrad, "x", x, Dw);
+            _taps = SaveIf(x.RequiresGrad, "taps", taps, Dx);
+            _positions = Save("positions", positions, Uses((x.RequiresGrad, Dx), (taps.RequiresGrad, Dw)));
         }
 
         protected internal override void Backward(BackwardContext context)

@@ -58,8 +58,9 @@ internal static class GatedDeltaOp
 
         public Node(in DeltaTensors t, DeltaShape shape) : base("gated_delta")
         {
-            _t = new DeltaTensors(Save("q", t.Q), Save("k", t.K), Save("v", t.V), Save("g", t.G), Save("beta", t.Beta),
-                Save("positions", t.Positions));
+            // One scan over the tokens computes all gradients, from the states that it computes again.
+            _t = new DeltaTensors(Save("q", t.Q, "D += q·doᵀ"), Save("k", t.K, "dδ = Dᵀk"), Save("v", t.V, "dβ = dδ·(v − S′ᵀk)"),
+                Save("g", t.G, "D = eᵍD′"), Save("beta", t.Beta, "dv = β·dδ"), Save("positions", t.Positions, "D = eᵍD′"));
             _shape = shape;
         }
 

@@ -33,24 +33,26 @@ public static class CrossEntropyOp
             backend.SumRows(losses, loss, false);
             backend.Scale(loss, 1 / denominator, loss, false);
             losses.Dispose();
-            Tape.Record(() => new LossNode("cross_entropy", ("dlogits", gradient)), [logits], [loss]);
+            Tape.Record(() => new LossNode("cross_entropy",
+                ("dlogits", gradient, "dlogits = dy·(softmax(logits) − onehot(target))/n")), [logits], [loss]);
             gradient.Dispose();
             return loss;
         }
     }
 
     /// <summary>y = −Σ log softmax(logits)[target]/n;  dlogits = dy·(softmax(logits) − onehot(target))/n, which the forward pass computes
-    /// up to dy; with a linear head the gradients of its inputs follow from dlogits, a chunk of rows at a time.</summary>
+    /// up to dy; with a linear head so are dhidden = dlogits·W and dweight = dlogitsᵀ·hidden, a chunk of rows at a time; of CTC
+    /// dlogits = dy·w_b·(softmax(logits) − posterior).</summary>
     internal sealed class LossNode : GradientNode
     {
         private readonly Tensor?[] _gradients;
 
-        public LossNode(string op, params ReadOnlySpan<(string Name, Tensor? Gradient)> gradients) : base(op)
+        public LossNode(string op, params ReadOnlySpan<(string Name, Tensor? Gradient, string Equation)> gradients) : base(op)
         {
             _gradients = new Tensor?[gradients.Length];
             for (int i = 0; i < gradients.Length; i++)
             {
-                _gradients[i] = gradients[i].Gradient is { } gradient ? Save(gradients[i].Name, gradient) : null;
+                _gradients[i] = gradients[i].Gradient is { } gradient ? Save(gradients[i].Name, gradient, gradients[i].Equation) : null;
             }
         }
 

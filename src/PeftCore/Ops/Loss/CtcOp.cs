@@ -41,7 +41,8 @@ internal static class CtcOp
             using var losses = logits.NewLike([batch, 1], DType.F32, MemoryKind.Workspace);
             logits.Backend.Ctc(shape, logits, labels, frames, scratch, losses, gradient);
             logits.Backend.SumRows(losses, loss, false);
-            Tape.Record(() => new CrossEntropyOp.LossNode("ctc", ("dlogits", gradient)), [logits], [loss]);
+            Tape.Record(() => new CrossEntropyOp.LossNode("ctc",
+                ("dlogits", gradient, "dlogits = dy·w_b·(softmax(logits) − posterior)")), [logits], [loss]);
             gradient?.Dispose();
             return loss;
         }

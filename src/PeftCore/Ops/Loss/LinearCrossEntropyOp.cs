@@ -50,7 +50,8 @@ internal static class LinearCrossEntropyOp
                 backend.SumRows(losses, loss, false);
                 backend.Scale(loss, 1 / denominator, loss, false);
             }
-            Tape.Record(() => new CrossEntropyOp.LossNode("linear_cross_entropy", ("dhidden", dHidden), ("dweight", dWeight)),
+            Tape.Record(() => new CrossEntropyOp.LossNode("linear_cross_entropy", ("dhidden", dHidden, "dhidden = dlogits·W"),
+                ("dweight", dWeight, "dweight = dlogitsᵀ·hidden")),
                 [hidden, weight], [loss]);
             dHidden?.Dispose();
             dWeight?.Dispose();

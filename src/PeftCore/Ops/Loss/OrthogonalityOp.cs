@@ -42,8 +42,8 @@ internal static class OrthogonalityOp
         public Node(Tensor a, Tensor gram, Tensor inverse, bool ofColumns) : base("orthogonality")
         {
             (_a, _ofColumns) = (SaveWeight(a), ofColumns);
-            _gram = Save("gram", gram);
-            _inverse = Save("inverse", inverse);
+            _gram = Save("gram", gram, "dA = dy·2·(A·Aᵀ − I)·A/y");
+            _inverse = Save("inverse", inverse, "dA = dy·2·(A·Aᵀ − I)·A/y");
         }
 
         protected internal override void Backward(BackwardContext context)

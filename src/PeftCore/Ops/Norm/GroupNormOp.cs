@@ -53,9 +53,10 @@ internal static class GroupNormOp
         {
             bool more = x.RequiresGrad || weight.RequiresGrad; // the gradient of the bias alone reads none of these
             _shape = shape;
-            _x = SaveIf(more, "x", x);
-            _mean = SaveIf(more, "mean", mean);
-            _rstd = SaveIf(more, "rstd", rstd);
+            string reads = Uses((x.RequiresGrad, "dx = rstd·(g − mean(g) − n∘mean(g∘n))"), (weight.RequiresGrad, "dw = Σ dy∘n"));
+            _x = SaveIf(more, "x", x, reads);
+            _mean = SaveIf(more, "mean", mean, reads);
+            _rstd = SaveIf(more, "rstd", rstd, reads);
             (_weight, _bias) = (SaveWeight(weight), SaveWeight(bias));
             _epsilon = epsilon;
         }

@@ -43,9 +43,10 @@ public static class LayerNormOp
         public Node(Tensor x, Tensor weight, Tensor? bias, Tensor mean, Tensor rstd, float epsilon) : base("layer_norm")
         {
             bool more = x.RequiresGrad || weight.RequiresGrad; // the gradient of the bias alone reads none of these
-            _x = SaveIf(more, "x", x);
-            _mean = SaveIf(more, "mean", mean);
-            _rstd = SaveIf(more, "rstd", rstd);
+            string reads = Uses((x.RequiresGrad, "dx = rstd·(g − mean(g) − n∘mean(g∘n))"), (weight.RequiresGrad, "dw = Σ dy∘n"));
+            _x = SaveIf(more, "x", x, reads);
+            _mean = SaveIf(more, "mean", mean, reads);
+            _rstd = SaveIf(more, "rstd", rstd, reads);
             _weight = SaveWeight(weight);
             _bias = bias is null ? null : SaveWeight(bias);
             _epsilon = epsilon;

@@ -38,8 +38,9 @@ public static class RmsNormOp
 
         public Node(Tensor x, Tensor weight, float weightOffset, Tensor rstd, float epsilon) : base("rms_norm")
         {
-            _x = Save("x", x);
-            _rstd = Save("rstd", rstd);
+            string reads = Uses((x.RequiresGrad, "dx = rstd·(g − n∘mean(g∘n))"), (weight.RequiresGrad, "dw = Σ dy∘n"));
+            _x = Save("x", x, reads);
+            _rstd = Save("rstd", rstd, reads);
             _weight = SaveWeight(weight);
             (_weightOffset, _epsilon) = (weightOffset, epsilon);
         }

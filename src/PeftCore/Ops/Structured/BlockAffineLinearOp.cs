@@ -64,7 +64,7 @@ internal static class BlockAffineLinearOp
 
         public Node(Tensor x, Tensor weight, Tensor blocks, Tensor pieces) : base("block_affine_linear")
         {
-            _x = SaveIf(blocks.RequiresGrad, "x", x);
+            _x = SaveIf(blocks.RequiresGrad, "x", x, "dΔ = dyᵀ·x");
             (_weight, _blocks, _pieces) = (SaveWeight(weight), SaveWeight(blocks), SaveWeight(pieces));
         }
 

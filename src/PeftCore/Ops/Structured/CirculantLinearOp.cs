@@ -91,7 +91,7 @@ internal static class CirculantLinearOp
 
         public Node(Tensor x, Tensor kernels, Blocks blocks, bool mirrored) : base("circulant_linear")
         {
-            _x = SaveIf(kernels.RequiresGrad, "x", x);
+            _x = SaveIf(kernels.RequiresGrad, "x", x, "G = dy[:, m]ᵀ·x[:, n]");
             (_kernels, _blocks, _mirrored) = (SaveWeight(kernels), blocks, mirrored);
         }
 

@@ -30,7 +30,7 @@ internal static class InverseOp
     {
         private readonly Tensor _y;
 
-        public Node(Tensor y) : base("inverse") => _y = Save("y", y);
+        public Node(Tensor y) : base("inverse") => _y = Save("y", y, "dX = −Yᵀ·dY·Yᵀ");
 
         protected internal override void Backward(BackwardContext context)
         {

@@ -43,8 +43,8 @@ internal static class KhatriRaoOp
 
         public Node(Tensor a, Tensor b) : base("khatri_rao")
         {
-            _a = SaveIf(b.RequiresGrad, "a", a);
-            _b = SaveIf(a.RequiresGrad, "b", b);
+            _a = SaveIf(b.RequiresGrad, "a", a, "db[q, :] = Σ_p dy[p·s + q, :]∘a[p, :]");
+            _b = SaveIf(a.RequiresGrad, "b", b, "da[p, :] = Σ_q dy[p·s + q, :]∘b[q, :]");
         }
 
         protected internal override void Backward(BackwardContext context)

@@ -63,7 +63,8 @@ internal static class KroneckerLinearOp
 
         public Node(Tensor x, Tensor first, Tensor second, float scale) : base("kronecker_linear")
         {
-            _x = SaveIf(first.RequiresGrad || second.RequiresGrad, "x", x);
+            _x = SaveIf(first.RequiresGrad || second.RequiresGrad, "x", x,
+                Uses((first.RequiresGrad, "dW₁ = s·Σ dy·Zᵀ"), (second.RequiresGrad, "dW₂ = dZᵀ·x")));
             (_first, _second, _scale) = (SaveWeight(first), SaveWeight(second), scale);
         }
 

@@ -45,8 +45,8 @@ internal static class ScaledBasesOp
 
         public Node(Tensor lambda, Tensor gamma, Tensor basis) : base("scaled_bases")
         {
-            _lambda = SaveIf(gamma.RequiresGrad, "lambda", lambda);
-            _gamma = SaveIf(lambda.RequiresGrad, "gamma", gamma);
+            _lambda = SaveIf(gamma.RequiresGrad, "lambda", lambda, "dγ[j, :] = Σ_p λ[p, j]·dy[p·b + j, :]∘A[p, :]");
+            _gamma = SaveIf(lambda.RequiresGrad, "gamma", gamma, "dλ[p, j] = Σ dy[p·b + j, :]∘A[p, :]∘γ[j, :]");
             _basis = SaveWeight(basis);
         }
 

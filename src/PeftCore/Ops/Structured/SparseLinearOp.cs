@@ -40,7 +40,7 @@ internal static class SparseLinearOp
 
         public Node(Tensor x, Tensor values, SparsePattern pattern) : base("sparse_linear")
         {
-            _x = SaveIf(values.RequiresGrad, "x", x);
+            _x = SaveIf(values.RequiresGrad, "x", x, "dS[e] = Σ_t dy[t, row of e]·x[t, column of e]");
             _values = x.RequiresGrad ? SaveWeight(values) : null;
             _backward = x.RequiresGrad ? new(SaveWeight(pattern.Backward.Offsets), SaveWeight(pattern.Backward.Indices),
                 SaveWeight(pattern.Backward.Order)) : null;
