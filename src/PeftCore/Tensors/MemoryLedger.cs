@@ -44,6 +44,9 @@ public sealed class MemoryLedger
     /// <summary>Bytes of one kind that were allocated when the peak was reached.</summary>
     internal long AtPeak(MemoryKind kind) { lock (_lock) { return _atPeak[(int)kind]; } }
 
+    /// <summary>Bytes allocated now, by <see cref="MemoryKind"/>.</summary>
+    internal long[] Live() { lock (_lock) { return [.. _live]; } }
+
     /// <summary>Resets the peak to the current bytes.</summary>
     public void ResetPeak()
     {

@@ -1,5 +1,6 @@
 using PeftCore.Models;
 using PeftCore.Nn;
+using PeftCore.Tensors;
 
 namespace PeftCore.Training;
 
@@ -12,6 +13,15 @@ internal interface ITrainable
 
     /// <summary>The parameters that are trained, under unique names.</summary>
     IReadOnlyList<(string Name, Parameter Parameter)> Parameters { get; }
+
+    /// <summary>The frozen parameters of the model in whose place copies train, with the paths of their modules.</summary>
+    IEnumerable<(string Module, string Name, Parameter Original)> Replaced => [];
+
+    /// <summary>The copies that train in their place.</summary>
+    IReadOnlyCollection<Parameter> Copies => [];
+
+    /// <summary>Constants that are in memory beside the parameters, such as projections that are drawn once.</summary>
+    IEnumerable<(string Name, Tensor Value)> Constants => [];
 
     /// <summary>Called before each step.</summary>
     /// <param name="step">Number of the step, from 1.</param>

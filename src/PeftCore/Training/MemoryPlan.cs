@@ -41,6 +41,9 @@ public sealed partial class MemoryPlan
     /// <summary>The saved tensors of each module, in the order the modules run. Shared memory is counted at the first.</summary>
     public IReadOnlyList<LayerPlan> Layers { get; private init; } = [];
 
+    /// <summary>The planned step, op by op; null if the plan is not one of a step. Of more than two micro batches it has two.</summary>
+    public StepTrace? Trace { get; private init; }
+
     /// <summary>Floating-point operations of the forward passes of a step; a multiply-add counts two.</summary>
     public double ForwardFlops { get; private init; }
 
@@ -167,10 +170,10 @@ public sealed partial class MemoryPlan
         var observer = new StepObserver(backend);
         step.PhaseObserver = observer.Watch;
         backend.Memory.Watcher = observer.Watch;
-        step.Run(batches, options.LearningRate);
+        var trace = StepRecorder.Record(step, batches, options.LearningRate);
         backend.Memory.Watcher = null;
         placement ??= device.Offloads ? OffloadedBlocks.Of(trainable.Model, device.Place) : null;
-        return observer.Plan(trainable, options.GradientAccumulationSteps, batches.Count, loading, placement);
+        return observer.Plan(trainable, options.GradientAccumulationSteps, batches.Count, loading, placement, trace);
     }
 
     /// <summary>This plan, of a run that keeps no limit.</summary>
@@ -225,7 +228,8 @@ public sealed partial class MemoryPlan
             }
         }
 
-        public MemoryPlan Plan(ITrainable trainable, int batches, int run, MemoryPeak loading, OffloadPlacement? placement)
+        public MemoryPlan Plan(ITrainable trainable, int batches, int run, MemoryPeak loading, OffloadPlacement? placement,
+            StepTrace trace)
         {
             var trains = trainable.Parameters.Select(p => p.Parameter).ToHashSet();
             var step = new MemoryPeak(backend.Memory);
@@ -245,6 +249,7 @@ public sealed partial class MemoryPlan
                 PeakPlace = larger == loading ? "loading" : _peakPlace,
                 SavedBytes = _layers!.Sum(layer => layer.SavedBytes),
                 Layers = _layers!,
+                Trace = trace,
                 ForwardFlops = _forward * batches,
                 BackwardFlops = (_both - _forward) * batches,
                 Parameters = trainable.Model.NamedParameters().Select(p => p.Parameter).Concat(trains).Distinct().Sum(p => p.Shape.Count),

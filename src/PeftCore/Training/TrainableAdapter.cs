@@ -1,6 +1,7 @@
 using PeftCore.Models;
 using PeftCore.Nn;
 using PeftCore.Peft;
+using PeftCore.Tensors;
 
 namespace PeftCore.Training;
 
@@ -33,6 +34,20 @@ internal sealed class TrainableAdapter : ITrainable
 
     /// <inheritdoc/>
     IReadOnlyList<(string Name, Parameter Parameter)> ITrainable.Parameters => _parameters;
+
+    /// <inheritdoc/>
+    IEnumerable<(string Module, string Name, Parameter Original)> ITrainable.Replaced =>
+        Swaps.Where(swap => swap.IsTrainable).Select(swap => (swap.Parameter.Path, swap.Name, swap.Original!));
+
+    /// <inheritdoc/>
+    IReadOnlyCollection<Parameter> ITrainable.Copies => [.. Swaps.Select(swap => swap.Value).Distinct()];
+
+    /// <inheritdoc/>
+    IEnumerable<(string Name, Tensor Value)> ITrainable.Constants =>
+        _model.Set.Active.SelectMany(adapter => adapter.Constants).Select(constant => (constant.Name, constant.Value));
+
+    private IEnumerable<ParameterSwap> Swaps => _model.Set.Active.SelectMany(adapter => adapter.Swaps)
+        .Where(swap => swap.Original is not null);
 
     /// <inheritdoc/>
     void ITrainable.BeforeStep(long step, int batches) => _model.Steps.BeforeStep(step, batches);

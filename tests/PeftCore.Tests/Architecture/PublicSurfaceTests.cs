@@ -5,7 +5,7 @@ namespace PeftCore.Tests.Architecture;
 /// <summary>The size of the public surface, counted in the lists that the analyzer compares with the code.</summary>
 public sealed partial class PublicSurfaceTests
 {
-    private const int MostMembers = 1_025;
+    private const int MostMembers = 1_055;
 
     private static IEnumerable<string> Lists =>
         from top in new[] { "src", "kernels" }
