@@ -28,6 +28,7 @@ internal static class Tool
         ("See it work",
         [
             new DemoVerb(),
+            new ExplainVerb(),
             new EnvVerb(),
         ]),
         ("Train",

@@ -85,7 +85,7 @@ internal static class TraceReasons
     private static string Listed(List<string> names) => names.Count switch
     {
         1 => names[0],
-        > 4 => $"{names[0]}, {names[1]}, {names[2]} and {names.Count - 3} more",
+        > 4 => $"{names[0]}, {names[1]} and {names.Count - 2} more",
         _ => $"{string.Join(", ", names[..^1])} and {names[^1]}",
     };
 }
