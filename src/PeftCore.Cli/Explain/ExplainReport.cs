@@ -12,20 +12,24 @@ internal static class ExplainReport
     {
         var plan = step.Plan;
         var peak = step.Trace.Timeline[step.PeakAt];
-        return report.Add("method", step.Name).Add("parameters", plan.Parameters).Add("trainable", plan.TrainableParameters)
+        return AddTo(report.Add("method", step.Name).Add("parameters", plan.Parameters).Add("trainable", plan.TrainableParameters)
             .Add("saved_bytes", plan.SavedBytes).Add("loading_bytes", plan.LoadingPeakBytes).Add("planned_bytes", plan.PeakBytes)
             .Add("peak", new JsonReport().Add("bytes", step.PeakBytes).Add("at", step.PeakAt).Add("phase", peak.Phase)
-                .Add("op", (long?)peak.Op).Add("place", step.PeakPlace).Add("kinds", Kinds(peak.Highest)))
-            .Add("modules", step.Trace.Parameters.GroupBy(row => (row.Module, row.Type)).Select(module => new JsonReport()
+                .Add("op", (long?)peak.Op).Add("place", step.PeakPlace).Add("kinds", Kinds(peak.Highest))),
+            step.Trace);
+    }
+
+    /// <summary>Adds the fields of a trace.</summary>
+    public static JsonReport AddTo(JsonReport report, StepTrace trace) =>
+        report.Add("modules", trace.Parameters.GroupBy(row => (row.Module, row.Type)).Select(module => new JsonReport()
                 .Add("path", module.Key.Module).Add("type", module.Key.Type).Add("parameters", module.Select(row => new JsonReport()
                     .Add("name", row.Name).Add("status", row.Status).Add("shape", ExplainedStep.ExtentsOf(row.Shape))
                     .Add("dtype", Word(row.DType)).Add("bytes", row.Bytes)))))
-            .Add("ops", step.Trace.Ops.Select(Op))
-            .Add("stops", step.Trace.Stops.Select(stop => new JsonReport().Add("op", stop.Op).Add("reason", stop.Reason)))
-            .Add("timeline", step.Trace.Timeline.Select((entry, at) => new JsonReport().Add("at", at).Add("phase", entry.Phase)
+            .Add("ops", trace.Ops.Select(Op))
+            .Add("stops", trace.Stops.Select(stop => new JsonReport().Add("op", stop.Op).Add("reason", stop.Reason)))
+            .Add("timeline", trace.Timeline.Select((entry, at) => new JsonReport().Add("at", at).Add("phase", entry.Phase)
                 .Add("micro_batch", entry.MicroBatch).Add("op", (long?)entry.Op).Add("highest", Kinds(entry.Highest))
                 .Add("after", Kinds(entry.After))));
-    }
 
     private static JsonReport Op(TracedOp op) => new JsonReport().Add("number", op.Number).Add("name", op.Name).Add("module", op.Module)
         .Add("micro_batch", op.MicroBatch).Add("run_again_by", (long?)op.RunAgainBy).Add("not_recorded", op.NotRecorded)

@@ -25,7 +25,8 @@ internal static class MemoryText
             {
                 rows.Add(Row($"peak: {step.PeakPlace}", timeline[at].Highest));
             }
-            if (timeline[at].Op is null && timeline[at].MicroBatch == timeline[^1].MicroBatch)
+            // Of several micro batches the last; the others are like it.
+            if (timeline[at].Op is null && (at == 0 || timeline[at].MicroBatch == timeline[^1].MicroBatch))
             {
                 rows.Add(Row(timeline[at].Phase == "start" ? "before the step" : $"after {step.PlaceOf(at)}", timeline[at].After));
             }
@@ -57,10 +58,16 @@ internal static class MemoryText
         .. Array.FindAll(Kinds, kind => steps.Any(step => step.Most(kind) > 0)).Select(kind =>
             (string[])[$"{Word(kind)}, at most", .. steps.Select(step => $"{new ByteSize(step.Most(kind))}")]),
         ["saved for backward", .. steps.Select(step => $"{new ByteSize(step.Plan.SavedBytes)}")],
-        ["ops not recorded", .. steps.Select(step => $"{step.Trace.Ops.Count(op => op is { MicroBatch: 0, NotRecorded: not null })} of " +
-            $"{step.Trace.Ops.Count(op => op.MicroBatch == 0)}")],
+        ["ops below all that trains", .. steps.Select(Below)],
         ["peak of the step", .. steps.Select(step => $"{new ByteSize(step.PeakBytes)}")],
     ];
+
+    /// <summary>The ops that backward never reaches, of those of one forward pass.</summary>
+    private static string Below(ExplainedStep step)
+    {
+        var forward = step.Trace.Ops.Where(op => op is { MicroBatch: 0, RunAgainBy: null }).ToList();
+        return $"{forward.Count(op => op.Outputs.All(output => !output.NeedsGrad))} of {forward.Count}";
+    }
 
     private static string Word(MemoryKind kind) => kind.ToString().ToLowerInvariant();
 }

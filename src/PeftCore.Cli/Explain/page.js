@@ -16,7 +16,7 @@ function size(bytes) {
 }
 
 const nameOf = op => op.module ? `${op.name} in ${op.module}` : op.name;
-const opAt = (step, entry) => entry.op === undefined || entry.op === null ? null : step.ops[entry.op];
+const opAt = (step, entry) => entry.op == null ? null : step.ops[entry.op];
 const shapeOf = tensor => `(${tensor.shape.join(', ')}) ${tensor.dtype}`;
 const swatch = kind => `<span class="swatch" style="background:var(--${kind})"></span>`;
 
@@ -66,7 +66,7 @@ class Chart {
     this.caption.textContent = step.method;
     this.slider.setAttribute('aria-label', `moment of the step of ${step.method}`);
     this.svg.setAttribute('aria-label', `memory over the step of ${step.method}; its peak, ${size(step.peak.bytes)}, is at ${step.peak.place}`);
-    new ResizeObserver(() => this.draw()).observe(this.figure);
+    new ResizeObserver(() => requestAnimationFrame(() => this.draw())).observe(this.figure);
   }
 
   point(event) {
@@ -78,8 +78,9 @@ class Chart {
   draw() {
     const { timeline, peak } = this.step;
     const width = this.figure.clientWidth, height = 230, top = 22, bottom = 22;
-    if (!width) return;
-    [this.left, this.right] = [62, 8];
+    if (!width || width === this.width) return;
+    this.width = width;
+    [this.left, this.right] = [72, 8];
     const x = at => this.left + at / Math.max(1, timeline.length - 1) * (width - this.left - this.right);
     const y = bytes => top + (1 - bytes / highest) * (height - top - bottom);
     const points = timeline.flatMap((entry, i) => i === 0 ? [[0, entry.after]] : [[i - .5, entry.highest], [i, entry.after]]);
@@ -141,14 +142,14 @@ function reasons(title, tensors, again) {
 
 function tensorList(title, tensors) {
   return tensors.length === 0 ? '' : `<h3>${title}</h3><ul>${tensors.map(tensor => {
-    const from = tensor.parameter ? `<code>${text(tensor.parameter)}</code>` : tensor.op >= 0 ? `from op ${tensor.op}` : title === 'Reads' ? 'data or a constant' : '';
+    const from = tensor.parameter ? `<code>${text(tensor.parameter)}</code>` : tensor.op != null ? `from op ${tensor.op}` : title === 'Reads' ? 'data or a constant' : '';
     return `<li>${shapeOf(tensor)}${from ? `, ${from}` : ''}, ${tensor.needs_grad ? '<span class="trains">needs a gradient</span>' : 'needs no gradient'}</li>`;
   }).join('')}</ul>`;
 }
 
 function detail(op) {
   return `<div class="detail">${op.not_recorded ? `<p>Not recorded: ${text(op.not_recorded)}.</p>` : ''}
-    ${op.run_again_by >= 0 ? `<p>Run again in backward by op ${op.run_again_by}.</p>` : ''}
+    ${op.run_again_by != null ? `<p>Run again in backward by op ${op.run_again_by}.</p>` : ''}
     ${!op.not_recorded && op.saved.length + op.recomputed.length === 0 ? '<p>Saves nothing: its gradients need neither its inputs nor its output.</p>' : ''}
     ${reasons('Saved for backward', op.saved, false)}${reasons('Made again in backward, not saved', op.recomputed, true)}
     ${tensorList('Reads', op.inputs)}${tensorList('Computes', op.outputs)}</div>`;
@@ -162,7 +163,7 @@ function listOps() {
     shown.ops.filter(op => op.not_recorded).length} are not recorded; ${size(matches.reduce((all, op) => all + savedBytes(op), 0))} saved by the ones listed`;
   $('ops').innerHTML = matches.map(op => `<li data-op="${op.number}" class="${op.not_recorded ? 'not' : ''}"><button type="button" aria-expanded="false">
     <span class="number">${op.number}</span><span class="name">${text(op.name)}</span><span class="where">${text(op.module)}${
-    op.run_again_by >= 0 ? ' <em>run again</em>' : ''}</span><span class="bytes">${op.not_recorded ? 'not recorded'
+    op.run_again_by != null ? ' <em>run again</em>' : ''}</span><span class="bytes">${op.not_recorded ? 'not recorded'
       : savedBytes(op) > 0 ? size(savedBytes(op)) : op.saved.length > 0 ? 'shared' : op.recomputed.length > 0 ? 'again' : '–'}</span></button></li>`).join('');
 }
 
@@ -172,8 +173,9 @@ function toggle(item, open) {
   item.querySelector('.detail')?.remove();
   if (!open) return;
   item.insertAdjacentHTML('beforeend', detail(shown.ops[+item.dataset.op]));
+  // The chart goes to the op, unless it is there already, forward or backward.
   const chart = charts.find(other => other.step === shown);
-  chart?.show(shown.timeline.findIndex(entry => entry.op === +item.dataset.op));
+  if (shown.timeline[chart.at].op !== +item.dataset.op) chart.show(shown.timeline.findIndex(entry => entry.op === +item.dataset.op));
 }
 
 function openOp(step, number, scrolls) {
@@ -181,11 +183,9 @@ function openOp(step, number, scrolls) {
   $('saving').checked = false;
   look(step);
   const item = $('ops').querySelector(`[data-op="${number}"]`);
-  const chart = charts.find(other => other.step === step), at = chart.at;
   toggle(item, true);
-  chart.show(at);
   if (scrolls) {
-    item.scrollIntoView({ block: 'center' });
+    item.firstElementChild.scrollIntoView({ block: 'center' });
     item.firstElementChild.focus({ preventScroll: true });
   }
 }
@@ -229,7 +229,7 @@ function look(step) {
 }
 
 $('about').textContent = `${report.model}: ${report.trainable.toLocaleString('en')} of ${report.parameters.toLocaleString('en')} parameters train with ${
-  report.method}; batch ${report.batch_size} × ${report.max_seq_length}`;
+  report.method}; batch ${report.batch}`;
 document.title = `${report.method} on ${report.model}: a training step, explained`;
 besideTable();
 $('legend').innerHTML = kinds.map(kind => `<li>${swatch(kind)}${kind}</li>`).join('');
@@ -245,3 +245,7 @@ $('ops').addEventListener('click', event => {
   if (item) toggle(item, !item.classList.contains('open'));
 });
 look(report);
+
+// page.html#op-15 opens an op.
+const linked = /^#op-(\d+)$/.exec(location.hash);
+if (linked && report.ops[+linked[1]]) openOp(report, +linked[1], true);

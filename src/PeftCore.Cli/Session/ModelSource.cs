@@ -81,6 +81,18 @@ internal sealed record ModelSource(TrainOptions Options, string? Config, PeftCon
     /// <summary>The length of an encoder-decoder's targets; 0 for other models.</summary>
     public int TargetLength() => DataSetup.TargetLengthOf(Declared(), Options) ?? 0;
 
+    /// <summary>The size of a batch: "8 × 512", "8 × 512 to 64", "8 pictures".</summary>
+    public string BatchText()
+    {
+        int targets = TargetLength();
+        return Declared().Task switch
+        {
+            ModelTask.ImageClassification or ModelTask.NoisePrediction => $"{Options.BatchSize} pictures",
+            ModelTask.Contrastive => $"{Options.BatchSize} pictures with texts of {Length()}",
+            _ => $"{Options.BatchSize} × {Length()}{(targets > 0 ? $" to {targets}" : "")}",
+        };
+    }
+
     /// <summary>The model as its configuration declares it.</summary>
     public TransformerModel Declared()
     {

@@ -101,7 +101,12 @@ internal sealed class ExplainVerb : Verb
         bool all = call.Value(_all);
         var plan = step.Plan;
         call.Say($"{ModelName(source)}, {step.Name}: {plan.TrainableParameters:N0} of {plan.Parameters:N0} parameters train; batch " +
-            $"{source.Options.BatchSize} × {source.Length()}");
+            source.BatchText());
+        if (source.Options.GradientAccumulationSteps > 2)
+        {
+            call.Say($"a step has {source.Options.GradientAccumulationSteps} micro batches; two are shown, because further ones are like " +
+                "the second");
+        }
         if (source.Unknown is { } unknown)
         {
             call.Say(unknown);
@@ -145,12 +150,14 @@ internal sealed class ExplainVerb : Verb
         ? ["      nowhere: a gradient reaches every op whose output the loss depends on"]
         : step.Trace.Stops.Select(stop => $"{stop.Op,4}  {ExplainedStep.NameOf(step.Trace.Ops[stop.Op])}: {stop.Reason}");
 
-    private static string ModelName(ModelSource source) => Path.GetFileName(Path.TrimEndingDirectorySeparator(source.Config ?? source.Options.Model!));
+    private static string ModelName(ModelSource source) =>
+        Path.GetFileName(Path.TrimEndingDirectorySeparator(source.Config ?? source.Options.Model!));
 
     private static JsonReport Report(ModelSource source, ExplainedStep step, List<ExplainedStep> others, string? noFull)
     {
         var report = new JsonReport().Add("model", ModelName(source)).Add("batch_size", source.Options.BatchSize)
-            .Add("max_seq_length", source.Length());
+            .Add("max_seq_length", source.Length())
+            .Add("batch", source.BatchText());
         ExplainReport.AddTo(report, step);
         foreach (var other in others)
         {

@@ -3,7 +3,6 @@ using System.Globalization;
 using PeftCore.Cli.Options;
 using PeftCore.Cli.Output;
 using PeftCore.Cli.Session;
-using PeftCore.Models;
 using PeftCore.Tensors;
 using PeftCore.Training;
 
@@ -34,11 +33,7 @@ internal sealed class PlanVerb : Verb
         var plan = source.Plan();
         int length = source.Length(), targets = source.TargetLength();
         double flops = plan.ForwardFlops + plan.BackwardFlops;
-        var task = source.Declared().Task;
-        string shape = task is ModelTask.ImageClassification or ModelTask.NoisePrediction ? $"{options.BatchSize} pictures"
-            : task is ModelTask.Contrastive ? $"{options.BatchSize} pictures with texts of {length}"
-            : $"{options.BatchSize} × {length}{(targets > 0 ? $" to {targets}" : "")}";
-        call.Say($"{plan.Parameters:N0} parameters, {plan.TrainableParameters:N0} of them train; batch {shape}");
+        call.Say($"{plan.Parameters:N0} parameters, {plan.TrainableParameters:N0} of them train; batch {source.BatchText()}");
         if (source.Unknown is { } unknown)
         {
             call.Say(unknown);
