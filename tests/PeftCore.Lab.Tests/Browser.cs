@@ -88,6 +88,24 @@ internal sealed class Browser : IDisposable
     /// <summary>Runs a script in the page.</summary>
     public object? Run(string script, params object[] arguments) => _driver.ExecuteScript(script, arguments);
 
+    /// <summary>Presses a key where the focus is, and runs a script afterwards.</summary>
+    public object? Press(string key, string script)
+    {
+        _driver.SwitchTo().ActiveElement().SendKeys(key);
+        return Run(script);
+    }
+
+    /// <summary>What a screen reader is told: role and name of each node that is not ignored.</summary>
+    public IReadOnlyList<(string Role, string Name)> AccessibleNodes()
+    {
+        var answer = (Dictionary<string, object?>)_driver.ExecuteCdpCommand("Accessibility.getFullAXTree", [])!;
+        return [.. ((IEnumerable<object>)answer["nodes"]!).Cast<Dictionary<string, object?>>()
+            .Where(node => node["ignored"] is false).Select(node => (Value(node, "role"), Value(node, "name")))];
+
+        static string Value(Dictionary<string, object?> node, string name) =>
+            node.TryGetValue(name, out object? found) && found is Dictionary<string, object?> value && value["value"] is string text ? text : "";
+    }
+
     /// <summary>Waits until something is there.</summary>
     public T Until<T>(Func<T?> find, string what)
         where T : class

@@ -89,7 +89,7 @@ export class RunCard {
     };
     fields.method = h('select', { id: id('method'), change: () => this.#methodChanged() },
       this.#lab.methods.map(method => h('option', { value: method.name, selected: method.name === usual.method }, method.name)));
-    fields.targets = this.#lab.targets.map(name => h('input', { type: 'checkbox', id: id(`target-${name}`), value: name, change: changed, checked: this.#name === 'a' || this.#name === 'b' }));
+    fields.targets = this.#lab.targets.map(name => h('input', { type: 'checkbox', id: id(`target-${name}`), value: name, change: changed, checked: true }));
     fields.targetSet = h('fieldset', {}, h('legend', {}, 'Adapted modules (none: the method’s own choice)'),
       h('div', { class: 'row' }, fields.targets.map(box => h('label', { class: 'inline' }, box, box.value))));
     fields.prompt = h('textarea', { id: id('prompt'), maxlength: 400, rows: 2, input: changed });
@@ -113,7 +113,7 @@ export class RunCard {
       input('size', 'Rank r', { min: 1, max: this.#lab.max_size, step: 1 }), input('alpha', 'α', { min: 0.001, max: 4096, step: 'any' }),
       input('rate', 'Learning rate', { min: 1e-8, max: 1e6, step: 'any', value: usual.learning_rate, required: true })),
     fields.targetSet,
-    h('details', {}, h('summary', {}, 'Batch, measurements, prompt'),
+    h('details', { 'aria-label': `More settings of run ${this.#name.toUpperCase()}` }, h('summary', {}, 'Batch, measurements, prompt'),
       h('div', { class: 'row' }, input('batch', 'Rows of a batch', { min: 1, max: 32, step: 1, value: usual.batch_size, required: true }),
         input('every', 'Measure every … steps', { min: 1, max: 1000, step: 1, value: usual.look_every, required: true })),
       h('label', { class: 'wide' }, 'Prompt to continue', fields.prompt)),

@@ -177,7 +177,7 @@ export class TextView {
       const between = run.looks.slice(1, -1).reverse();
       column.body.replaceChildren(h('pre', { class: 'text' }, run.prompt.trim()), ...entry(run.looks[0]),
         ...(run.looks.length > 1 ? entry(run.looks.at(-1)) : []),
-        ...(between.length ? [h('details', { open: open ?? false }, h('summary', {}, `${between.length} in between`), ...between.flatMap(entry))] : []));
+        ...(between.length ? [h('details', { open: open ?? false, 'aria-label': `${title(run.run)}: continuations in between` }, h('summary', {}, `${between.length} in between`), ...between.flatMap(entry))] : []));
     });
   }
 }
