@@ -31,6 +31,19 @@ public sealed class LessonPageTests
     }
 
     [Test]
+    public void The_picture_of_the_first_lesson_is_its_code_and_its_output()
+    {
+        string? first = Directory.Exists(Folder) ? Directory.GetFiles(Folder, "01-*.cs").SingleOrDefault() : null;
+        Assume.That(first, Is.Not.Null, "there are no lessons");
+        string picture = Path.Combine(TestFiles.Root, "docs", "pictures", "first-lesson.svg"), expected = LessonPicture.Write(first!);
+        if (Environment.GetEnvironmentVariable(Update) == "1")
+        {
+            File.WriteAllText(picture, expected);
+        }
+        Assert.That(ReadOrNull(picture), Is.EqualTo(expected), $"run this test once with {Update}=1 and commit docs/pictures");
+    }
+
+    [Test]
     public void Comments_by_themselves_are_text_and_the_rest_is_included_code()
     {
         using var directory = new TemporaryDirectory();
