@@ -44,7 +44,8 @@ internal sealed partial class IlgpuBackend : Backend, IGraphCapture, IKernelProf
         _linearAttention = new LinearAttentionLauncher(_gpu);
         _patches = new PatchLauncher(_gpu);
         _convolutions = new ConvolutionLauncher(_gpu, _rows);
-        _arena = name.IsCuda ? new Arena(_device.Memory, CardChunk) : new Arena(_device.Memory);
+        var chunks = new ArenaMemory(_device.Memory, () => OwnBytes - _gemm.TakenBytes);
+        _arena = name.IsCuda ? new Arena(chunks, CardChunk) : new Arena(chunks);
     }
 
     internal override bool IsMeta => false;

@@ -15,18 +15,12 @@ internal static class MemoryRefusal
     /// <param name="ownBytes">What the device takes beside its arena.</param>
     public static string? Of(MemoryPlan plan, TrainOptions options, long ownBytes = 0)
     {
-        if (options.MaxMemory is not { } most)
+        if (options.MaxMemory is not { } most || Fits(plan, options, ownBytes))
         {
             return null;
         }
         long taken = plan.ReservedBytes + ownBytes;
-        if (taken <= most.Bytes && plan.HostBytes <= (options.HostLimit ?? long.MaxValue))
-        {
-            return null;
-        }
-        // The nearest limit is rounded up to a size that can be given.
-        string nearest = plan.NearestLimit == 0 ? ""
-            : $"{options.Device}={(plan.NearestLimit + ownBytes + Mebibyte - 1) / Mebibyte}MiB";
+        string nearest = plan.NearestLimit == 0 ? "" : LimitOf(plan, options, ownBytes);
         if (taken <= most.Bytes)
         {
             return $"a run within {most} of {options.Device} keeps {new ByteSize(plan.HostBytes)} of weights and checkpoints on the " +
@@ -42,4 +36,15 @@ internal static class MemoryRefusal
                 : "a smaller batch, shorter sequences or --gradient-checkpointing need less")
             + (nearest.Length > 0 ? $", and the nearest limit that can be kept is {nearest}" : "");
     }
+
+    /// <summary>Whether a run keeps the limits.</summary>
+    /// <inheritdoc cref="Of"/>
+    public static bool Fits(MemoryPlan plan, TrainOptions options, long ownBytes) =>
+        plan.ReservedBytes + ownBytes <= (options.MaxMemory?.Bytes ?? long.MaxValue)
+        && plan.HostBytes <= (options.HostLimit ?? long.MaxValue);
+
+    /// <summary>The nearest limit that can be kept, rounded up to a size that --max-memory takes.</summary>
+    /// <inheritdoc cref="Of"/>
+    public static string LimitOf(MemoryPlan plan, TrainOptions options, long ownBytes) =>
+        $"{options.Device}={(plan.NearestLimit + ownBytes + Mebibyte - 1) / Mebibyte}MiB";
 }

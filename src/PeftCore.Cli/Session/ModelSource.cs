@@ -94,16 +94,19 @@ internal sealed record ModelSource(TrainOptions Options, string? Config, PeftCon
     }
 
     /// <summary>The model as its configuration declares it.</summary>
-    public TransformerModel Declared()
+    public TransformerModel Declared() => ModelLoader.Declare(OpenConfig(), task: Task);
+
+    /// <summary>The model's configuration.</summary>
+    /// <exception cref="BadInputException">No model is given, or two are.</exception>
+    public ConfigReader OpenConfig()
     {
         if (Config is not null && Options.Model is not null)
         {
             throw new BadInputException("expected either --model DIR or --config FILE, but both are given; leave one of them out.");
         }
-        var config = Config is { } file ? ConfigReader.Open(file)
+        return Config is { } file ? ConfigReader.Open(file)
             : ModelDirectory.Open(Options.Model
                 ?? throw new BadInputException("expected --model DIR or --config FILE, the model to plan for.")).OpenConfig();
-        return ModelLoader.Declare(config, task: Task);
     }
 
     private TrainerOptions Trainer() => new()

@@ -3,6 +3,7 @@ using System.Globalization;
 using PeftCore.Cli.Options;
 using PeftCore.Cli.Output;
 using PeftCore.Cli.Session;
+using PeftCore.Cli.Session.Fit;
 using PeftCore.Tensors;
 using PeftCore.Training;
 
@@ -20,17 +21,26 @@ internal sealed class PlanVerb : Verb
         HelpName = "FILE"
     };
 
+    private readonly Option<bool> _fit = FitReport.NewFlag("find settings that keep within the memory, the fastest first: of " +
+        "batch, length, checkpointing, dtype and quantisation those that are not given");
+
     public PlanVerb() : base("plan", "Say what a training step will take, before anything is allocated.")
     {
         _settings.AddTo(this);
         Add(_config);
+        Add(_fit, HelpGroups.Device);
     }
 
     public override VerbResult Run(Invocation call)
     {
         var options = _settings.Read(call);
         var source = new ModelSource(options, call.Value(_config), Warn: call.Terminal.Warn);
-        var plan = source.Plan();
+        if (call.Value(_fit))
+        {
+            return FitReport.Print(call, source);
+        }
+        long ownBytes = OwnBytes.Of(options);
+        var plan = source.Plan(ownBytes);
         int length = source.Length(), targets = source.TargetLength();
         double flops = plan.ForwardFlops + plan.BackwardFlops;
         call.Say($"{plan.Parameters:N0} parameters, {plan.TrainableParameters:N0} of them train; batch {source.BatchText()}");
@@ -56,7 +66,7 @@ internal sealed class PlanVerb : Verb
         {
             report.Add("max_target_length", targets);
         }
-        if (MemoryRefusal.Of(plan, options) is { } refusal)
+        if (MemoryRefusal.Of(plan, options, ownBytes) is { } refusal)
         {
             call.Say($"this does not fit: {refusal}");
             return VerbResult.Failed(report);

@@ -1,7 +1,9 @@
+using System.CommandLine;
 using System.Globalization;
 using PeftCore.Cli.Options;
 using PeftCore.Cli.Output;
 using PeftCore.Cli.Session;
+using PeftCore.Cli.Session.Fit;
 using PeftCore.Training;
 
 namespace PeftCore.Cli.Verbs;
@@ -11,7 +13,13 @@ internal sealed class TrainVerb : Verb
 {
     private readonly Settings<TrainOptions> _settings = new(SettingRules.Train);
 
-    public TrainVerb() : base("train", "Fine-tune a model.") => _settings.AddTo(this);
+    private readonly Option<bool> _fit = FitReport.NewFlag("train with the first proposal of plan --fit, which keeps within the memory");
+
+    public TrainVerb() : base("train", "Fine-tune a model.")
+    {
+        _settings.AddTo(this);
+        Add(_fit, HelpGroups.Device);
+    }
 
     public override VerbResult Run(Invocation call)
     {
@@ -19,6 +27,10 @@ internal sealed class TrainVerb : Verb
         string output = options.OutputDir
             ?? throw new BadInputException("expected --output-dir DIR, where the adapter, the log and checkpoints go.");
         Resumption.CheckOutput(output, options, call);
+        if (call.Value(_fit))
+        {
+            options = FittedRun.Choose(call, options);
+        }
         var backend = Devices.Open(options.Device, options.Threads, options.MaxMemory, options.Dtype, !options.NoReplay,
             options.PackWeights);
         using var session = ModelSession.OpenUnloaded(backend, options.Model, BaseLoading.StoredAs(options), call.Terminal.Warn,

@@ -25,13 +25,13 @@ internal sealed class CudaMemory : IDeviceMemory
         Check(CudaAPI.CurrentAPI.AllocateHostMemory(out _ring, RingBytes), "page-locked memory");
     }
 
-    public nint Take(long bytes)
+    public nint Take(long bytes, long unused = 0)
     {
         if (bytes > _limit - _taken)
         {
             throw new InsufficientMemoryException(
-                $"{Megabytes(bytes)} more memory is needed on the GPU, but {Megabytes(_taken)} of the allowed {Megabytes(_limit)} are in " +
-                $"use; {MemoryAdvice.Text}");
+                $"{Megabytes(bytes)} more memory is needed on the GPU, but {Megabytes(_taken - unused)} of the allowed " +
+                $"{Megabytes(_limit)} are in use; {MemoryAdvice.Text}");
         }
         _accelerator.Bind();
         var error = CudaAPI.CurrentAPI.AllocateMemory(out nint address, (nint)bytes);
@@ -46,6 +46,8 @@ internal sealed class CudaMemory : IDeviceMemory
         _taken += bytes;
         return address;
     }
+
+    public long Left => _limit - _taken;
 
     public void Return(nint address, long bytes)
     {

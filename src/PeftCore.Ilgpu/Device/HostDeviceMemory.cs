@@ -9,7 +9,9 @@ internal sealed class HostDeviceMemory(Accelerator accelerator, LaunchCapture la
 {
     private readonly HostMemory _host = new(limit);
 
-    public nint Take(long bytes) => _host.Take(bytes);
+    public nint Take(long bytes, long unused = 0) => _host.Take(bytes, unused);
+
+    public long Left => _host.Left;
 
     public void Return(nint address, long bytes) => _host.Return(address, bytes);
 

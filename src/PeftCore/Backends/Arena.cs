@@ -3,10 +3,16 @@ namespace PeftCore.Backends;
 /// <summary>Source of an arena's few large chunks: host memory, device memory, or none for a plan.</summary>
 internal interface IChunkSource
 {
-    /// <summary>Takes a chunk; throws <see cref="InsufficientMemoryException"/> when there is none.</summary>
-    nint Take(long bytes);
+    /// <summary>Takes a chunk.</summary>
+    /// <param name="bytes">Its size.</param>
+    /// <param name="unused">Bytes of earlier chunks that are free, which are in pieces too small; for the message.</param>
+    /// <exception cref="InsufficientMemoryException">There is none.</exception>
+    nint Take(long bytes, long unused = 0);
 
     void Return(nint address, long bytes);
+
+    /// <summary>Bytes that the limit leaves.</summary>
+    long Left => long.MaxValue;
 
     /// <summary>Whether its bytes exist. A plan's do not, so that collecting garbage would free none.</summary>
     bool HoldsData => true;
@@ -27,6 +33,7 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
     private readonly Dictionary<nint, Block> _blocks = [];
     private readonly List<(nint Address, long Bytes)> _chunks = [];
     private readonly Stack<Block> _spare = [];
+    private nint _nextPlace;
     private long _collectAt = FirstCollection;
     private bool _disposed;
 
@@ -72,7 +79,7 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            if (!_free.TryTake(bytes, out nint address))
+            if (_free.Take(bytes) is not { } block)
             {
                 if (!collected && ReservedBytes + bytes > _collectAt && source.HoldsData)
                 {
@@ -80,9 +87,8 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
                     return null;
                 }
                 AddChunk(bytes);
-                _free.TryTake(bytes, out address);
+                block = _free.Take(bytes)!;
             }
-            var block = _blocks[address];
             block.Free = false;
             if (block.Bytes > bytes)
             {
@@ -106,19 +112,17 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
         bytes = Round(bytes);
         lock (_lock)
         {
-            var (freeBytes, start) = _free.Around(address, bytes);
-            if (freeBytes == 0)
+            if (_free.Around(address, bytes) is not { } block)
             {
                 return false;
             }
-            _free.Remove(freeBytes, start);
-            var block = _blocks[start];
-            if (start < address)
+            _free.Remove(block);
+            if (block.Address < address)
             {
-                Split(block, address - start);
-                _free.Add(block.Bytes, block.Address);
+                Split(block, address - block.Address);
+                _free.Add(block);
                 block = block.Next!;
-                _free.Remove(block.Bytes, block.Address);
+                _free.Remove(block);
             }
             block.Free = false;
             if (block.Bytes > bytes)
@@ -144,10 +148,10 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
             block = JoinWithNext(block);
             if (block.Previous is { Free: true } previous)
             {
-                _free.Remove(previous.Bytes, previous.Address);
+                _free.Remove(previous);
                 block = JoinWithNext(previous);
             }
-            _free.Add(block.Bytes, block.Address);
+            _free.Add(block);
         }
     }
 
@@ -192,7 +196,7 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
             var (address, bytes) = _chunks[i];
             if (_blocks[address] is { Free: true } block && block.Bytes == bytes)
             {
-                _free.Remove(bytes, address);
+                _free.Remove(block);
                 _blocks.Remove(address);
                 _chunks.RemoveAt(i);
                 ReservedBytes -= bytes;
@@ -208,26 +212,41 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
         nint address;
         try
         {
-            address = source.Take(bytes);
+            address = source.Take(bytes, _free.Bytes);
         }
         catch (InsufficientMemoryException)
         {
-            // Near the limit, return empty chunks, and take only the bytes that this allocation needs.
             TrimChunks();
-            bytes = atLeast;
-            address = source.Take(bytes);
+            (address, bytes) = TakeNearLimit(atLeast);
         }
         _chunks.Add((address, bytes));
-        _blocks[address] = new Block { Address = address, Bytes = bytes, Free = true };
-        _free.Add(bytes, address);
+        _blocks[address] = new Block { Address = address, Place = _nextPlace, Bytes = bytes, Free = true };
+        _free.Add(_blocks[address]);
+        _nextPlace += (nint)bytes;
         ReservedBytes += bytes;
         PeakReservedBytes = Math.Max(PeakReservedBytes, ReservedBytes);
+    }
+
+    // Empty chunks have gone back. All that the limit leaves, up to a chunk, is one chunk, because many small ones would not hold the
+    // blocks of the next step, which are in another order. If the system has no more, only the bytes of this allocation are taken.
+    private (nint Address, long Bytes) TakeNearLimit(long atLeast)
+    {
+        long most = Math.Max(atLeast, Math.Min(chunkBytes, source.Left / Granularity * Granularity));
+        try
+        {
+            return (source.Take(most, _free.Bytes), most);
+        }
+        catch (InsufficientMemoryException) when (most > atLeast)
+        {
+            return (source.Take(atLeast, _free.Bytes), atLeast);
+        }
     }
 
     private void Split(Block block, long bytes)
     {
         var rest = _spare.Count > 0 ? _spare.Pop() : new Block();
         rest.Address = block.Address + (nint)bytes;
+        rest.Place = block.Place + (nint)bytes;
         rest.Bytes = block.Bytes - bytes;
         rest.Free = true;
         rest.Previous = block;
@@ -239,14 +258,14 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
         block.Next = rest;
         block.Bytes = bytes;
         _blocks[rest.Address] = rest;
-        _free.Add(rest.Bytes, rest.Address);
+        _free.Add(rest);
     }
 
     private Block JoinWithNext(Block block)
     {
         if (block.Next is { Free: true } next)
         {
-            _free.Remove(next.Bytes, next.Address);
+            _free.Remove(next);
             _blocks.Remove(next.Address);
             block.Bytes += next.Bytes;
             block.Next = next.Next;
@@ -257,14 +276,5 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
             _spare.Push(next);
         }
         return block;
-    }
-
-    private sealed class Block
-    {
-        public nint Address { get; set; }
-        public long Bytes { get; set; }
-        public bool Free { get; set; }
-        public Block? Previous { get; set; }
-        public Block? Next { get; set; }
     }
 }

@@ -1,39 +1,55 @@
 namespace PeftCore.Backends;
 
-/// <summary>An arena's free blocks, sorted by size, then address. A sorted list rather than a tree: there are few blocks, and a list leaves
+/// <summary>A block of an arena: a part of a chunk, in use or free.</summary>
+internal sealed class Block
+{
+    public nint Address { get; set; }
+
+    /// <summary>Its place among all blocks, by the order in which the arena took the chunks. The system gives chunks addresses in any
+    /// order; by place, a plan and its run choose the same blocks.</summary>
+    public nint Place { get; set; }
+
+    public long Bytes { get; set; }
+
+    public bool Free { get; set; }
+
+    public Block? Previous { get; set; }
+
+    public Block? Next { get; set; }
+}
+
+/// <summary>An arena's free blocks, sorted by size, then place. A sorted list rather than a tree: there are few blocks, and a list leaves
 /// no garbage.</summary>
 internal sealed class FreeBlocks
 {
-    private readonly List<(long Bytes, nint Address)> _sorted = [];
+    private readonly List<Block> _sorted = [];
 
-    public void Add(long bytes, nint address) => _sorted.Insert(~_sorted.BinarySearch((bytes, address)), (bytes, address));
+    public void Add(Block block) => _sorted.Insert(IndexOf(block.Bytes, block.Place), block);
 
-    public void Remove(long bytes, nint address)
+    public void Remove(Block block)
     {
-        int index = _sorted.BinarySearch((bytes, address));
-        if (index >= 0)
+        int index = IndexOf(block.Bytes, block.Place);
+        if (index < _sorted.Count && _sorted[index] == block)
         {
             _sorted.RemoveAt(index);
         }
     }
 
-    /// <summary>Takes the smallest block of at least so many bytes, the one at the lowest address among equals.</summary>
-    public bool TryTake(long bytes, out nint address)
+    /// <summary>Takes the smallest block of at least so many bytes, the first among equals; null if there is none.</summary>
+    public Block? Take(long bytes)
     {
-        int index = _sorted.BinarySearch((bytes, nint.MinValue));
-        index = index < 0 ? ~index : index;
+        int index = IndexOf(bytes, nint.MinValue);
         if (index == _sorted.Count)
         {
-            address = 0;
-            return false;
+            return null;
         }
-        address = _sorted[index].Address;
+        var block = _sorted[index];
         _sorted.RemoveAt(index);
-        return true;
+        return block;
     }
 
-    /// <summary>The free block that contains a range of bytes; (0, 0) if some of them are in use.</summary>
-    public (long Bytes, nint Address) Around(nint address, long bytes)
+    /// <summary>The free block that contains a range of bytes; null if some of them are in use.</summary>
+    public Block? Around(nint address, long bytes)
     {
         foreach (var free in _sorted)
         {
@@ -42,8 +58,31 @@ internal sealed class FreeBlocks
                 return free;
             }
         }
-        return default;
+        return null;
     }
 
+    /// <summary>Bytes of all free blocks.</summary>
+    public long Bytes => _sorted.Sum(block => block.Bytes);
+
     public void Clear() => _sorted.Clear();
+
+    // The index of the first block that is not before one of this size and place.
+    private int IndexOf(long bytes, nint place)
+    {
+        int low = 0, high = _sorted.Count;
+        while (low < high)
+        {
+            int middle = (low + high) / 2;
+            var block = _sorted[middle];
+            if (block.Bytes < bytes || (block.Bytes == bytes && block.Place < place))
+            {
+                low = middle + 1;
+            }
+            else
+            {
+                high = middle;
+            }
+        }
+        return low;
+    }
 }

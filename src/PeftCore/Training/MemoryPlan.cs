@@ -22,7 +22,7 @@ namespace PeftCore.Training;
 /// </example>
 public sealed partial class MemoryPlan
 {
-    private long _nearestLimit;
+    private Lazy<long>? _nearestLimit;
 
     private MemoryPlan() { }
 
@@ -34,7 +34,7 @@ public sealed partial class MemoryPlan
     public long LoadingPeakBytes { get; private init; }
 
     /// <summary>The most bytes that the arena reserves from the system, while loading or in a step: whole chunks, including gaps.</summary>
-    public long ReservedBytes { get; private init; }
+    public long ReservedBytes { get; private set; }
 
     /// <summary>Bytes live between steps: weights, adapters, optimizer.</summary>
     public long StandingBytes { get; private init; }
@@ -73,8 +73,8 @@ public sealed partial class MemoryPlan
     public long StreamedBytes { get; private init; }
 
     /// <summary>The nearest limit of the device that can be kept, beside its own buffers, if the plan exceeds a limit of the device or of
-    /// the host and blocks may be offloaded; 0 otherwise.</summary>
-    public long NearestLimit => _nearestLimit;
+    /// the host and blocks may be offloaded; 0 otherwise. It is found by further plans when it is read.</summary>
+    public long NearestLimit => _nearestLimit?.Value ?? 0;
 
     /// <summary>Has models that are loaded on a device next keep their weights where the plan does.</summary>
     public void ApplyTo(Backend backend)
@@ -184,15 +184,35 @@ public sealed partial class MemoryPlan
         var trace = StepRecorder.Record(step, batches, options.LearningRate);
         backend.Memory.Watcher = null;
         placement ??= device.Offloads ? OffloadedBlocks.Of(trainable.Model, device.Place) : null;
-        return observer.Plan(trainable, options.GradientAccumulationSteps, batches.Count, loading, placement, trace);
+        var plan = observer.Plan(trainable, options.GradientAccumulationSteps, batches.Count, loading, placement, trace);
+        if (device.Repeats)
+        {
+            Repeat(backend, () => step.Run(microBatches(trainable), options.LearningRate));
+            plan.ReservedBytes = backend.PeakReservedBytes;
+        }
+        return plan;
+    }
+
+    /// <summary>Repeats a step until it begins with the blocks of memory that it ended with before.</summary>
+    private static void Repeat(MetaBackend backend, Action step)
+    {
+        const int Most = 4;
+        ulong before;
+        int count = 0;
+        do
+        {
+            before = backend.Arena.InUse;
+            step();
+        }
+        while (backend.Arena.InUse != before && ++count < Most);
     }
 
     /// <summary>This plan, of a run that keeps no limit.</summary>
-    /// <param name="nearest">See <see cref="NearestLimit"/>.</param>
-    internal MemoryPlan Exceeding(long nearest)
+    /// <param name="nearest">Finds <see cref="NearestLimit"/>.</param>
+    internal MemoryPlan Exceeding(Func<long> nearest)
     {
         var copy = (MemoryPlan)MemberwiseClone();
-        copy._nearestLimit = nearest;
+        copy._nearestLimit = new Lazy<long>(nearest);
         return copy;
     }
 

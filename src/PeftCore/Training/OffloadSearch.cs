@@ -12,8 +12,10 @@ namespace PeftCore.Training;
 /// <param name="TensorCores">Whether it multiplies BF16 activations on tensor cores.</param>
 /// <param name="HostLimit">The most bytes of host memory for what does not fit; null if nothing is kept on the host.</param>
 /// <param name="KeepsOnDisk">Whether weights that do not fit stay in their file.</param>
+/// <param name="Repeats">Whether the step is repeated until it finds the same blocks again. Its first run leaves blocks in other places
+/// than it found, so that the second may need more chunks.</param>
 internal readonly record struct PlannedDevice(DType Activations, bool PackWeights, long MemoryLimit, long ChunkBytes, bool TensorCores,
-    long? HostLimit, bool KeepsOnDisk)
+    long? HostLimit, bool KeepsOnDisk, bool Repeats = false)
 {
     /// <summary>Whether weights may be kept off the device.</summary>
     public bool Offloads => HostLimit is not null || KeepsOnDisk;
@@ -48,15 +50,16 @@ internal sealed class OffloadSearch(Func<PlannedDevice, OffloadPlacement?, Memor
         int least = device.KeepsOnDisk ? 1 : LayerStreamer.SlotCount + 1, most = blocks.Blocks.Count;
         if (most < least || Fits(resident))
         {
-            return resident.Exceeding(NearestOf(resident, null));
+            return resident.Exceeding(() => NearestOf(resident, null));
         }
         var all = Plan(blocks.With(most));
         if (!Fits(all))
         {
-            return FitsHost(all) ? all.Exceeding(NearestOf(all, all.Placement)) : NearestWithinHost(blocks, least, all);
+            return FitsHost(all) ? all.Exceeding(() => NearestOf(all, all.Placement))
+                : all.Exceeding(() => NearestWithinHost(blocks, least, all));
         }
         var best = Smallest(blocks, least, most, all);
-        return FitsHost(best) ? best : NearestWithinHost(blocks, least, best);
+        return FitsHost(best) ? best : best.Exceeding(() => NearestWithinHost(blocks, least, best));
     }
 
     private MemoryPlan Smallest(OffloadPlacement blocks, int low, int high, MemoryPlan best)
@@ -77,18 +80,18 @@ internal sealed class OffloadSearch(Func<PlannedDevice, OffloadPlacement?, Memor
         return best;
     }
 
-    /// <summary>A plan that exceeds a limit, with the limit of the device that the host's limit leaves.</summary>
-    private MemoryPlan NearestWithinHost(OffloadPlacement blocks, int least, MemoryPlan exceeding)
+    /// <summary>The nearest limit of the device that the host's limit leaves.</summary>
+    private long NearestWithinHost(OffloadPlacement blocks, int least, MemoryPlan exceeding)
     {
         for (int count = exceeding.Placement!.Offloaded.Count() - 1; count >= least; count--)
         {
             var tried = Plan(blocks.With(count));
             if (FitsHost(tried))
             {
-                return exceeding.Exceeding(NearestOf(tried, tried.Placement));
+                return NearestOf(tried, tried.Placement);
             }
         }
-        return exceeding.Exceeding(NearestOf(Plan(null), null));
+        return NearestOf(Plan(null), null);
     }
 
     /// <summary>The smallest limit, to a mebibyte, that a run with a placement keeps; near it an arena takes smaller chunks.</summary>
@@ -115,14 +118,15 @@ internal sealed class OffloadSearch(Func<PlannedDevice, OffloadPlacement?, Memor
     /// <summary>The plan of a run within a limit; near the limit that of smaller chunks, if the run fits only so.</summary>
     private MemoryPlan Within(long limit, OffloadPlacement? placement)
     {
-        var plan = measure(device with { MemoryLimit = long.MaxValue }, placement);
+        bool repeats = limit < long.MaxValue;
+        var plan = measure(device with { MemoryLimit = long.MaxValue, Repeats = repeats }, placement);
         if (plan.ReservedBytes <= limit || plan.PeakBytes > limit)
         {
             return plan;
         }
         try
         {
-            return measure(device with { MemoryLimit = limit }, placement);
+            return measure(device with { MemoryLimit = limit, Repeats = repeats }, placement);
         }
         catch (InsufficientMemoryException)
         {

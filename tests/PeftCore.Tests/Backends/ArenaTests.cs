@@ -86,6 +86,31 @@ public sealed class ArenaTests
     }
 
     [Test]
+    public void Near_the_limit_one_chunk_takes_what_is_left()
+    {
+        var source = new CountingSource { Limit = Chunk + 5 * Arena.Granularity, KnowsLeft = true };
+        using var arena = new Arena(source, Chunk);
+        nint first = arena.Allocate(Chunk);
+        arena.Allocate(Arena.Granularity);
+        Assert.That(arena.ReservedBytes, Is.EqualTo(source.Limit));
+        arena.Allocate(4 * Arena.Granularity);
+        Assert.That(() => arena.Allocate(1), Throws.TypeOf<InsufficientMemoryException>());
+        arena.Free(first);
+        arena.Allocate(Chunk);
+        Assert.That(source.Chunks, Has.Count.EqualTo(2));
+    }
+
+    [TestCase(1)]
+    [TestCase(-1)]
+    public void Blocks_do_not_depend_on_the_addresses_of_chunks(int direction)
+    {
+        using var arena = new Arena(new CountingSource { Direction = direction }, Chunk);
+        nint[] whole = [.. Enumerable.Range(0, 4).Select(_ => arena.Allocate(Chunk))];
+        Array.ForEach(whole, arena.Free);
+        Assert.That(Enumerable.Range(0, 4).Select(_ => arena.Allocate(Chunk)), Is.EqualTo(whole));
+    }
+
+    [Test]
     public void A_closed_arena_returns_its_chunks_takes_back_blocks_and_gives_none()
     {
         var source = new CountingSource();
@@ -137,14 +162,22 @@ public sealed class ArenaTests
 
         public long Limit { get; init; } = long.MaxValue;
 
-        public nint Take(long bytes)
+        public long Left => Math.Min(Limit - Chunks.Values.Sum(), KnowsLeft ? long.MaxValue : 0);
+
+        /// <summary>Whether it says how much is left; otherwise nothing beyond what is asked for.</summary>
+        public bool KnowsLeft { get; init; }
+
+        /// <summary>1 or -1: whether the addresses of later chunks are higher or lower.</summary>
+        public int Direction { get; init; } = 1;
+
+        public nint Take(long bytes, long unused = 0)
         {
             if (Chunks.Values.Sum() + bytes > Limit)
             {
                 throw new InsufficientMemoryException();
             }
-            long start = _next;
-            _next += bytes + Arena.Granularity;
+            long start = Direction < 0 ? _next - bytes : _next;
+            _next += Direction * (bytes + Arena.Granularity);
             Chunks.Add(start, bytes);
             return (nint)start;
         }

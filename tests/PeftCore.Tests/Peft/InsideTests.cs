@@ -1,3 +1,4 @@
+using PeftCore.Backends;
 using PeftCore.Nn;
 using PeftCore.Peft;
 using PeftCore.Peft.Ia3;

@@ -158,7 +158,7 @@ public sealed class OffloadTests
     public void A_limit_that_cannot_be_kept_names_the_nearest_one()
     {
         var setup = new Setup("llama", 0, false);
-        var all = PlanOf(setup, 1, long.MaxValue, null, false);
+        var all = PlanOf(setup, 1, 1L << 40, null, false); // With a limit, so that the plan repeats the step.
         var refused = PlanOf(setup, 1, 1 << 10, long.MaxValue, false);
         var kept = PlanOf(setup, 1, refused.NearestLimit, long.MaxValue, false);
         var narrow = PlanOf(setup, 1, refused.NearestLimit, 1 << 10, false);

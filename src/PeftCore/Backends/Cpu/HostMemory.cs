@@ -15,12 +15,12 @@ internal sealed class HostMemory(long limit) : IChunkSource
 {
     private long _taken;
 
-    public unsafe nint Take(long bytes)
+    public unsafe nint Take(long bytes, long unused = 0)
     {
         if (bytes > limit - _taken)
         {
             throw new InsufficientMemoryException(
-                $"{Megabytes(bytes)} more memory is needed, but {Megabytes(_taken)} of the allowed {Megabytes(limit)} are in use; " +
+                $"{Megabytes(bytes)} more memory is needed, but {Megabytes(_taken - unused)} of the allowed {Megabytes(limit)} are in use; " +
                 MemoryAdvice.Text);
         }
         try
@@ -32,10 +32,12 @@ internal sealed class HostMemory(long limit) : IChunkSource
         catch (OutOfMemoryException)
         {
             throw new InsufficientMemoryException(
-                $"the system refused {Megabytes(bytes)} more memory; {Megabytes(_taken)} are in use; " +
+                $"the system refused {Megabytes(bytes)} more memory; {Megabytes(_taken - unused)} are in use; " +
                 MemoryAdvice.Text);
         }
     }
+
+    public long Left => limit - _taken;
 
     public unsafe void Return(nint address, long bytes)
     {

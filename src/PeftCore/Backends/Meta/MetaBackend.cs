@@ -82,11 +82,11 @@ public sealed partial class MetaBackend : Backend
         private nint _next = (nint)Arena.Granularity;
         private long _taken;
 
-        public nint Take(long bytes)
+        public nint Take(long bytes, long unused = 0)
         {
             if (bytes > limit - _taken)
             {
-                throw new InsufficientMemoryException($"{bytes} more bytes are needed, but {_taken} of the allowed {limit} are in use");
+                throw new InsufficientMemoryException($"{bytes} more bytes are needed, but {_taken - unused} of the allowed {limit} are in use");
             }
             _taken += bytes;
             nint address = _next;
@@ -95,6 +95,8 @@ public sealed partial class MetaBackend : Backend
         }
 
         public void Return(nint address, long bytes) => _taken -= bytes;
+
+        public long Left => limit - _taken;
 
         public bool HoldsData => false;
     }
