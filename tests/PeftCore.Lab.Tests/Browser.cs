@@ -1,3 +1,4 @@
+using System.Globalization;
 using OpenQA.Selenium;
 using OpenQA.Selenium.Chrome;
 
@@ -8,7 +9,7 @@ internal sealed class Browser : IDisposable
 {
     private const string Program = "/usr/bin/chromium", Driver = "/usr/bin/chromedriver";
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(4);
 
     private readonly ChromeDriver _driver;
 
@@ -135,17 +136,18 @@ internal sealed class Browser : IDisposable
 
     public void Until(Func<bool> holds, string what) => Until(() => holds() ? "" : null, what);
 
-    /// <summary>A picture of the whole page.</summary>
-    public byte[] Picture()
+    /// <summary>Height of the whole page.</summary>
+    public int Height => Convert.ToInt32(Run("return document.documentElement.scrollHeight"), CultureInfo.InvariantCulture);
+
+    /// <summary>A picture of a part of the page, seen or not.</summary>
+    public byte[] Picture(int width, int top, int height)
     {
-        var size = (Dictionary<string, object?>)((Dictionary<string, object?>)_driver.ExecuteCdpCommand("Page.getLayoutMetrics", [])!)
-            ["cssContentSize"]!;
         var answer = (Dictionary<string, object?>)_driver.ExecuteCdpCommand("Page.captureScreenshot", new Dictionary<string, object?>
         {
             ["captureBeyondViewport"] = true,
             ["clip"] = new Dictionary<string, object?>
             {
-                ["x"] = 0, ["y"] = 0, ["width"] = size["width"], ["height"] = size["height"], ["scale"] = 1,
+                ["x"] = 0, ["y"] = top, ["width"] = width, ["height"] = height, ["scale"] = 1,
             },
         })!;
         return Convert.FromBase64String((string)answer["data"]!);

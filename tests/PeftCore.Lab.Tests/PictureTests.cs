@@ -4,6 +4,8 @@ namespace PeftCore.Lab.Tests;
 [Explicit("for people to look at")]
 public sealed class PictureTests
 {
+    private const int Part = 1500;
+
     [Test]
     public void The_page_at_the_widths_of_a_laptop_and_a_phone()
     {
@@ -13,8 +15,9 @@ public sealed class PictureTests
         browser.Resize(1280, 900);
         browser.Open(lab.Url);
         browser.Find("#run-a");
-        Save("empty-1280");
+        Save("empty", 1280);
         browser.Click("#a-train");
+        browser.Until(() => browser.Find("#a-facts").Text.Contains("training"), "the start");
         browser.Click("#compare");
         browser.Type("#b-size", "2");
         browser.Click("#b-train");
@@ -26,11 +29,18 @@ public sealed class PictureTests
             foreach (int width in new[] { 1280, 390 })
             {
                 browser.Resize(width, 900);
-                Save($"{scheme}-{width}");
+                Save(scheme, width);
             }
         }
         TestContext.Out.WriteLine(string.Join("\n", browser.Complaints));
 
-        void Save(string name) => File.WriteAllBytes(Path.Combine(output, name + ".png"), browser.Picture());
+        void Save(string name, int width)
+        {
+            for (int top = 0, height = browser.Height; top < height; top += Part)
+            {
+                File.WriteAllBytes(Path.Combine(output, $"{name}-{width}-{top / Part}.png"),
+                    browser.Picture(width, top, Math.Min(Part, height - top)));
+            }
+        }
     }
 }

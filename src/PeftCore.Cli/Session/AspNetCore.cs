@@ -6,8 +6,8 @@ using System.Runtime.Loader;
 
 namespace PeftCore.Cli.Session;
 
-/// <summary>Finds ASP.NET Core for serve and lab. The program does not name it as a framework to start with, so that all other verbs run where only
-/// .NET's runtime is installed.</summary>
+/// <summary>Finds ASP.NET Core for serve and lab. The program does not name it as a framework to start with, so that all other verbs run
+/// where only .NET's runtime is installed.</summary>
 internal static class AspNetCore
 {
     private const string Framework = "Microsoft.AspNetCore.App";

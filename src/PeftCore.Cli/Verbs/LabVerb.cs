@@ -26,7 +26,8 @@ internal sealed class LabVerb : Verb
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static VerbResult Serve(LabPageOptions settings, Invocation call)
     {
-        var server = new LabServer(settings.ToLab(DemoRun.BaseModel, DemoRun.Data), call.Terminal.Verbose ? call.Terminal.Error : TextWriter.Null);
+        var log = call.Terminal.Verbose ? call.Terminal.Error : TextWriter.Null;
+        var server = new LabServer(settings.ToLab(DemoRun.BaseModel, DemoRun.Data), log);
         string? url = null;
         var counts = server.Run(address =>
         {

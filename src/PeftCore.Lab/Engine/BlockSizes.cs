@@ -6,7 +6,8 @@ internal static class BlockSizes
     /// <summary>The most cells of a side.</summary>
     public const int MostCells = 32;
 
-    /// <summary>Root of the mean square of each block of a matrix. A matrix with few rows and columns has a block for each number.</summary>
+    /// <summary>Root of the mean square of each block of a matrix. A matrix with few rows and columns has a block for each
+    /// number.</summary>
     /// <param name="rows">Rows of the matrix, at least one.</param>
     /// <param name="columns">Its columns, at least one.</param>
     /// <param name="at">The number of a row and a column.</param>

@@ -24,7 +24,8 @@ internal sealed class LabData
         Tokenizer = Tokenizer.FromDirectory(options.Model);
         var splits = DataFiles.Open(options.Data);
         var held = splits.Validation
-            ?? throw new BadInputException($"{options.Data}: the lab needs held-out rows, expected a file named valid.jsonl beside the others.");
+            ?? throw new BadInputException($"{options.Data}: the lab needs held-out rows, expected a file named " +
+                "valid.jsonl beside the others.");
         Prompts = [.. held.Select(row => row.PromptAndCompletion?.Prompt).OfType<string>().Take(8)];
         var encoder = new ExampleEncoder(Tokenizer, new EncodeOptions { MaxSeqLength = MaxSeqLength });
         _train = encoder.Encode(splits.RequireTrain());

@@ -35,7 +35,8 @@ internal sealed class LabEngine : IDisposable
     public Task Changed => _changed.Task;
 
     /// <summary>The runs there are.</summary>
-    public IReadOnlyList<RunState> States => [.. _runs.Values.Select(each => each.State).OrderBy(state => state.Name, StringComparer.Ordinal)];
+    public IReadOnlyList<RunState> States =>
+        [.. _runs.Values.Select(each => each.State).OrderBy(state => state.Name, StringComparer.Ordinal)];
 
     /// <summary>Makes a run, paused before its first step, in place of the one of this name.</summary>
     /// <exception cref="BadInputException">A setting is invalid for the method or the model.</exception>

@@ -29,20 +29,21 @@ internal sealed class LabRun : IDisposable
     {
         (_data, Settings, Method) = (data, settings, method);
         Prompt = settings.Prompt ?? data.Prompts[0];
-        var config = method.Config(settings, options.Model);
+        var planned = method.Config(settings, options.Model);
         var train = data.Train(settings.BatchSize, settings.Seed);
         Plan = MemoryPlan.Of(backend =>
         {
-            var planned = new PeftModel(ModelLoader.Load(options.Model, backend));
-            planned.AddPlannedAdapter(config, settings.Seed);
-            return planned;
+            var model = new PeftModel(ModelLoader.Load(options.Model, backend));
+            model.AddPlannedAdapter(planned, settings.Seed);
+            return model;
         }, [Largest(train)], Training(settings));
         // A captured pass allocates nothing, and would show no memory of the step.
         _backend = new CpuBackend(options.Threads, captureGraphs: false);
         try
         {
             Model = new PeftModel(ModelLoader.Load(options.Model, _backend));
-            Model.AddAdapter(WeightSelection.Prepare(Model.Base, config, train.Epoch().Take(LabData.SelectionBatches)), seed: settings.Seed);
+            var config = WeightSelection.Prepare(Model.Base, planned, train.Epoch().Take(LabData.SelectionBatches));
+            Model.AddAdapter(config, seed: settings.Seed);
             Model.Base.Mode.Seed = settings.Seed;
             _step = new AdapterStep(Model, Training(settings));
         }

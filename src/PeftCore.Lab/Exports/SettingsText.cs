@@ -9,7 +9,10 @@ namespace PeftCore.Lab.Exports;
 /// <summary>The settings of a run for <c>peftcore train -c FILE</c>, which repeats it with the same numbers.</summary>
 internal static class SettingsText
 {
-    private static readonly JsonSerializerOptions Style = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonSerializerOptions Style = new()
+    {
+        WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
 
     public static byte[] Of(LabOptions options, LabRun run)
     {

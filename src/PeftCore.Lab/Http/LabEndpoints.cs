@@ -110,7 +110,8 @@ internal sealed class LabEndpoints
     private async Task Export(HttpContext context, RequestNote note)
     {
         var request = await Read(context, _export);
-        string kind = request.Kind ?? throw ApiException.Bad("kind", $"kind is missing, expected one of {string.Join(", ", LabExports.Kinds)}");
+        string kind = request.Kind ?? throw ApiException.Bad("kind",
+            $"kind is missing, expected one of {string.Join(", ", LabExports.Kinds)}");
         var file = await _engine.On(request.RunName, (run, state) => _exports.Make(kind, run));
         context.Response.ContentType = file.Type;
         context.Response.ContentLength = file.Bytes.Length;
@@ -171,5 +172,6 @@ internal sealed class LabEndpoints
 
     /// <summary>Names of the linear layers inside blocks.</summary>
     private static IReadOnlyList<string> TargetsOf(TransformerModel model) =>
-        [.. LabRun.ModulesOf(model).Where(path => path.Contains(".layers.", StringComparison.Ordinal)).Select(path => path.Split('.')[^1]).Distinct()];
+        [.. LabRun.ModulesOf(model).Where(path => path.Contains(".layers.", StringComparison.Ordinal))
+            .Select(path => path.Split('.')[^1]).Distinct()];
 }

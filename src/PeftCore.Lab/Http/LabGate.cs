@@ -57,8 +57,8 @@ internal sealed class LabGate
         string? given = asked ?? (headers[Header].ToString() is { Length: > 0 } header ? header : context.Request.Cookies[Cookie]);
         if (given is null || !CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(given), _token))
         {
-            throw new ApiException(401, $"the token is {(given is null ? "missing" : "not the lab's")}; open the address that peftcore lab " +
-                "printed", code: "invalid_token");
+            throw new ApiException(401, $"the token is {(given is null ? "missing" : "not the lab's")}; open the address that " +
+                "peftcore lab printed", code: "invalid_token");
         }
         if (asked is not null)
         {

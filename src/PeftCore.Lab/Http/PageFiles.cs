@@ -7,8 +7,8 @@ namespace PeftCore.Lab.Http;
 internal static class PageFiles
 {
     /// <summary>The page runs its own files only, and is shown in no other page.</summary>
-    private const string Policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; " +
-        "form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
+    private const string Policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; " +
+        "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 
     private static readonly Dictionary<string, string> Types = new(StringComparer.Ordinal)
     {

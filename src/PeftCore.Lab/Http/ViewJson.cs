@@ -85,10 +85,11 @@ internal static class ViewJson
         writer.WriteEndArray();
     }
 
-    private static void WriteGrid(Utf8JsonWriter writer, string name, double[][] rows) => StateJson.Write(writer, name, rows, (row, values) =>
-    {
-        row.WriteStartArray();
-        Array.ForEach(values, row.WriteNumberValue);
-        row.WriteEndArray();
-    });
+    private static void WriteGrid(Utf8JsonWriter writer, string name, double[][] rows) =>
+        StateJson.Write(writer, name, rows, (row, values) =>
+        {
+            row.WriteStartArray();
+            Array.ForEach(values, row.WriteNumberValue);
+            row.WriteEndArray();
+        });
 }

@@ -57,8 +57,8 @@ public abstract partial class TransformerModel
     /// computes them, which no pass keeps otherwise.</summary>
     /// <param name="ids">The tokens, at least one.</param>
     /// <param name="block">Number of the block, from 0.</param>
-    /// <returns>(heads, queries, keys), row-major; the sum over the keys is 1. The keys of a prefix come before those of the tokens, virtual
-    /// tokens before the tokens in both.</returns>
+    /// <returns>(heads, queries, keys), row-major; the sum over the keys is 1. The keys of a prefix come before those of the tokens,
+    /// virtual tokens before the tokens in both.</returns>
     /// <exception cref="BadInputException">There is no such block, or it attends to no tokens.</exception>
     public (float[] Probabilities, Shape Shape) AttentionOf(ReadOnlySpan<int> ids, int block) => block >= 0 && block < LayerCount
         ? AttentionProbe.Run(this, ids, block)

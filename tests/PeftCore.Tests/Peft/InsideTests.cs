@@ -5,6 +5,7 @@ using PeftCore.Peft.Ia3;
 using PeftCore.Peft.Lora;
 using PeftCore.Peft.Prompts;
 using PeftCore.Peft.Selective;
+using PeftCore.Training;
 
 namespace PeftCore.Tests.Peft;
 
@@ -111,5 +112,32 @@ public sealed class InsideTests
         Assert.That(bench.Model.Base.Backend.Memory.CurrentBytes, Is.EqualTo(before));
         Assert.That(bench.Model.Base.Mode.Training, Is.True);
         Assert.That(() => bench.Model.Base.AttentionOf([1], 9), Throws.InstanceOf<BadInputException>().With.Message.Contains("block is 9, expected"));
+    }
+
+    [TestCase(false)]
+    [TestCase(true)]
+    public void The_gradients_of_a_step_can_be_read_before_the_update(bool trace)
+    {
+        using var bench = new Bench(Family.Llama);
+        bench.Model.AddAdapter(new LoraConfig { Rank = 2, TargetModules = ModuleSelector.Of("q_proj") });
+        using var step = new AdapterStep(bench.Model, new TrainerOptions());
+        double norm = 0;
+        float[] before = [];
+        var first = bench.Model.Parameters[0].Parameter;
+        step.GradientsReady = () =>
+        {
+            norm = Math.Sqrt(bench.Model.Parameters.Sum(p => p.Parameter.Gradient!.ToFloats().Sum(g => (double)g * g)));
+            before = first.Value.ToFloats();
+        };
+        var batches = new[] { MemoryPlan.FullBatch(bench.Base, 2, 6), MemoryPlan.FullBatch(bench.Base, 2, 8, seed: 1) };
+        float[] start = first.Value.ToFloats();
+        // Three times: eagerly, while a graph is captured, and from the graph.
+        for (int i = 0; i < 3; i++)
+        {
+            var result = trace ? step.Trace(batches, 1e-3, i).Result : step.Run(batches, 1e-3, i);
+            Assert.That(norm, Is.EqualTo(result.GradientNorm).Within(1e-4).Percent);
+            Assert.That(i > 0 || before.SequenceEqual(start), Is.True, "the update comes later");
+        }
+        Assert.That(first.Gradient, Is.Null);
     }
 }
