@@ -100,6 +100,12 @@ internal sealed class ElementwiseLauncher(LaunchContext gpu)
 
     public void FillUniform(Tensor y, float low, float high, ulong seed, ulong stream, long first)
     {
+        // The product with a power of two is exact: a GPU, which fuses it with the sum, then rounds as the host does.
+        if (!float.IsPow2(high - low))
+        {
+            Fill(y, (values, at) => Philox.FillUniform(values, low, high, seed, stream, (ulong)(first + at)));
+            return;
+        }
         gpu.ForEach<FillUniform, FillUniformArgs>(y.Count, new FillUniformArgs
         {
             Y = gpu.F32(y), Low = low, High = high, Seed = seed, Stream = stream, First = first,
@@ -107,9 +113,12 @@ internal sealed class ElementwiseLauncher(LaunchContext gpu)
         gpu.Written(y);
     }
 
-    // The host draws normal numbers, because a GPU rounds logarithms and sines differently and a seed must give the same values on every
-    // device.
-    public void FillNormal(Tensor y, float mean, float standardDeviation, ulong seed, ulong stream, long first)
+    public void FillNormal(Tensor y, float mean, float standardDeviation, ulong seed, ulong stream, long first) =>
+        Fill(y, (values, at) => Philox.FillNormal(values, mean, standardDeviation, seed, stream, (ulong)(first + at)));
+
+    // The host draws most initial values, because a GPU rounds sums of products, logarithms and sines differently and a seed must give the
+    // same values on every device.
+    private static void Fill(Tensor y, DrawFrom draw)
     {
         const int Block = 1 << 16;
         float[] values = new float[Math.Min(y.Count, ChunkedTransfer.Elements)];
@@ -119,12 +128,13 @@ internal sealed class ElementwiseLauncher(LaunchContext gpu)
             Parallel.For(0, (count + Block - 1) / Block, block =>
             {
                 int start = block * Block;
-                Philox.FillNormal(values.AsSpan(start, Math.Min(Block, count - start)), mean, standardDeviation, seed, stream,
-                    (ulong)(first + at + start));
+                draw(values.AsSpan(start, Math.Min(Block, count - start)), at + start);
             });
             chunk.Backend.Upload(MemoryMarshal.AsBytes(values.AsSpan(0, count)), chunk);
         }
     }
+
+    private delegate void DrawFrom(Span<float> values, long first);
 
     private void Apply<TOp>(Tensor a, Tensor b, Tensor y, float scalar = 0, bool accumulate = false) where TOp : struct, IPointwise
     {

@@ -120,8 +120,8 @@ public static class ModelLoader
         return model;
     }
 
-    /// <summary>Gives every parameter memory and random values (normal, deviation 0.02; layers that are quantised uniform with this
-    /// deviation; norms one, biases zero), for benchmarks and plans.</summary>
+    /// <summary>Gives every parameter memory and random values (normal, deviation 0.02; layers that are quantised uniform in ±1/32;
+    /// norms one, biases zero), for benchmarks and plans.</summary>
     /// <param name="model">The model.</param>
     /// <param name="backend">The device of the weights.</param>
     /// <param name="dtype">Dtype of the weights.</param>

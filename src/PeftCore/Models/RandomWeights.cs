@@ -14,6 +14,9 @@ internal sealed class RandomWeights(Backend backend, DType dtype, ulong seed)
 {
     private const float Deviation = 0.02f;
 
+    // Twice the bound of uniform numbers is a power of two, as a GPU needs to draw them (their deviation is 0.018).
+    private const float Bound = 1f / 32;
+
     /// <summary>Gives a parameter memory and values, drawn from a stream of random numbers.</summary>
     public void Fill(string path, Parameter parameter, ulong stream)
     {
@@ -38,12 +41,11 @@ internal sealed class RandomWeights(Backend backend, DType dtype, ulong seed)
         }
     }
 
-    /// <summary>Fills a matrix that will be quantised: uniform with the deviation of the others, because a GPU draws uniform numbers
-    /// itself, bit by bit as the CPU does, where normal ones come from the host. Models of 70B parameters start in seconds so.</summary>
+    /// <summary>Fills a matrix that will be quantised: uniform in ±1/32, because a GPU draws such numbers itself, bit by bit as the CPU
+    /// does, where normal ones come from the host. Models of 70B parameters start in half a minute so.</summary>
     public void FillToQuantize(Tensor value, ulong stream)
     {
-        float bound = Deviation * MathF.Sqrt(3);
-        Draw(value, (piece, first) => backend.FillUniform(piece, -bound, bound, seed, stream, first));
+        Draw(value, (piece, first) => backend.FillUniform(piece, -Bound, Bound, seed, stream, first));
     }
 
     private void Draw(Tensor value, Action<Tensor, long> draw)

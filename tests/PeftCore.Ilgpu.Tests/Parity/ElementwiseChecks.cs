@@ -111,10 +111,12 @@ internal static class ElementwiseChecks
 
     private static void Filled(ParityBench bench)
     {
-        Twin uniform = bench.Empty([101]), normal = bench.Empty([101]);
+        Twin uniform = bench.Empty([101]), normal = bench.Empty([101]), onDevice = bench.Empty([101]);
         bench.Run((b, t) => b.FillUniform(t(uniform), -1, 2, 3, 4));
         bench.Run((b, t) => b.FillNormal(t(normal), 1, 2, 3, 4));
+        bench.Run((b, t) => b.FillUniform(t(onDevice), -0.03125f, 0.03125f, 3, 4, 5));
         bench.Same(uniform, "uniform", 0);
+        bench.Same(onDevice, "uniform, a range of a power of two", 0);
         bench.Same(normal, "normal", 0);
     }
 

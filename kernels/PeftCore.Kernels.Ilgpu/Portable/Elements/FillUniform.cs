@@ -12,7 +12,8 @@ internal struct FillUniformArgs
     public long First;
 }
 
-/// <summary>y[i] = low + (high − low)·u, the uniform number u of element first + i: bit by bit as the CPU draws it.</summary>
+/// <summary>y[i] = low + (high − low)·u, the uniform number u of element first + i: bit by bit as the CPU draws it if high − low is a power
+/// of two.</summary>
 internal readonly struct FillUniform : IKernel<FillUniformArgs>
 {
     public static void Run(FillUniformArgs args)
