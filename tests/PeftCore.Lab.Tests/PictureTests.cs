@@ -23,6 +23,8 @@ public sealed class PictureTests
         browser.Click("#b-train");
         browser.Until(() => browser.Find("#a-facts").Text.Contains("paused") && browser.Find("#b-facts").Text.Contains("paused"), "the end");
         browser.Until(() => browser.All("#b-delta .cell").Count > 0 && browser.All("#b-attention .cell").Count > 0, "the views");
+        browser.Prefer("light");
+        File.WriteAllBytes(Path.Combine(output, "lab.png"), browser.Picture(1280, 0, 1300));
         foreach (string scheme in new[] { "light", "dark" })
         {
             browser.Prefer(scheme);
