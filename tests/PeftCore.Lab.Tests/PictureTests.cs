@@ -23,6 +23,8 @@ public sealed class PictureTests
         browser.Click("#b-train");
         browser.Until(() => browser.Find("#a-facts").Text.Contains("paused") && browser.Find("#b-facts").Text.Contains("paused"), "the end");
         browser.Until(() => browser.All("#b-delta .cell").Count > 0 && browser.All("#b-attention .cell").Count > 0, "the views");
+        browser.Prefer("light");
+        File.WriteAllBytes(Path.Combine(output, "lab.png"), browser.Picture(1280, 0, Bottom("#charts")));
         foreach (string scheme in new[] { "light", "dark" })
         {
             browser.Prefer(scheme);
@@ -33,6 +35,9 @@ public sealed class PictureTests
             }
         }
         TestContext.Out.WriteLine(string.Join("\n", browser.Complaints));
+
+        int Bottom(string selector) => Convert.ToInt32(
+            browser.Run($"return Math.ceil(document.querySelector('{selector}').getBoundingClientRect().bottom + scrollY + 16)"));
 
         void Save(string name, int width)
         {

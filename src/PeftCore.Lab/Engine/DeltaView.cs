@@ -42,10 +42,20 @@ internal sealed record DeltaView
 
     /// <summary>Reads a layer's ΔW; null if the adapter does not change its weight.</summary>
     /// <exception cref="BadInputException">There is no such layer, or the method's update is no change of its weight.</exception>
-    public static DeltaView? Of(PeftModel model, string path, int rows, int columns) => model.WeightUpdate(path) is not { } update ? null
-        : new DeltaView(rows, columns)
+    public static DeltaView? Of(PeftModel model, string path, int rows, int columns)
+    {
+        if (model.WeightUpdate(path) is not { } update)
+        {
+            return null;
+        }
+        if (!update.Delta.All(double.IsFinite))
+        {
+            throw new BadInputException($"ΔW of {path} holds NaN or infinity");
+        }
+        return new DeltaView(rows, columns)
         {
             Cells = BlockSizes.Of(rows, columns, (i, j) => update.Delta[i * columns + j]),
             SingularValues = update.SingularValues,
         };
+    }
 }

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using PeftCore.Training;
 
 namespace PeftCore.Lab.Engine;
 
@@ -159,7 +158,7 @@ internal sealed class LabEngine : IDisposable
             }
             state.Left--;
         }
-        catch (Exception e) when (e is TrainingDivergedException or BadInputException or InsufficientMemoryException)
+        catch (Exception e)
         {
             (state.Problem, state.Left) = (e.Message, 0);
         }

@@ -111,10 +111,16 @@ internal sealed class LabRun : IDisposable
     }
 
     /// <summary>Measures on held-out rows and on passages of books, and continues the prompt.</summary>
+    /// <exception cref="BadInputException">A loss is not finite.</exception>
     public Look Look()
     {
         double held = Evaluation.Run(Model.Base, _data.Held().Epoch()).Loss;
         double ofBase = Evaluation.Run(Model.Base, _data.Base().Epoch()).Loss;
+        if (!double.IsFinite(held + ofBase))
+        {
+            throw new BadInputException($"after step {Steps} the loss on text that is not trained on is no number any more; choose a lower " +
+                "learning rate");
+        }
         var text = new Generator(Model.Base, _backend).Generate(Prompt, _data.Tokenizer, new GenerationOptions
         {
             MaxNewTokens = NewTokens, StopTokens = [.. _data.Tokenizer.StopIds],

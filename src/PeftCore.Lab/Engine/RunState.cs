@@ -29,8 +29,6 @@ internal sealed class RunState(string name, int id, LabRun run)
 
     public IReadOnlyList<string> LayerNames { get; } = run.LayerNames;
 
-    public IReadOnlyList<string> Modules { get; } = run.Modules;
-
     /// <summary>Steps until the run pauses; 0 if it is paused.</summary>
     public int Left { get; set; }
 

@@ -101,6 +101,10 @@ internal sealed class LabEndpoints
         {
             throw ApiException.Bad("index", $"{tensor.Traced.Name} holds indices of type {tensor.Traced.DType}, which are not drawn");
         }
+        if (!tensor.Values.All(float.IsFinite))
+        {
+            throw ApiException.Bad("index", $"{tensor.Traced.Name} holds NaN or infinity, which is not drawn");
+        }
         await JsonBody.Answer(context.Response, 200, writer => ViewJson.Write(writer, tensor, saved.Step));
     }
 

@@ -17,6 +17,7 @@ internal static class StateJson
         writer.WriteNumber("max_size", LabMethod.MostSize);
         writer.WriteNumber("max_steps", LabRequest.MostSteps);
         Write(writer, "targets", targets, (item, text) => item.WriteStringValue(text));
+        Write(writer, "modules", LabRun.ModulesOf(model), (item, path) => item.WriteStringValue(path));
         Write(writer, "prompts", engine.Data.Prompts, (item, text) => item.WriteStringValue(text));
         Write(writer, "methods", engine.Methods, (item, method) =>
         {
@@ -69,7 +70,6 @@ internal static class StateJson
             item.WriteEndObject();
         });
         Write(writer, "layers", state.LayerNames, (item, name) => item.WriteStringValue(name));
-        Write(writer, "modules", state.Modules, (item, name) => item.WriteStringValue(name));
         writer.WriteNumber("from", records);
         Write(writer, "records", added.Records, Write);
         writer.WriteNumber("looks_from", looks);

@@ -158,7 +158,9 @@ export function heat(figure, title, cells, { largest, rowName = 'row', columnNam
   const nameOf = (at, kind, texts) => texts ? texts[at] : `${kind} ${at}`;
   cells.forEach((row, i) => {
     if (labels) {
-      svg.append(s('text', { x: left - 6, y: 4 + height * (i + 0.5) + 4, 'text-anchor': 'end' }, labels[i].trim().slice(0, 12)));
+      const label = s('text', { x: left - 6, y: 4 + height * (i + 0.8), 'text-anchor': 'end' }, labels[i].trim().slice(0, 12));
+      label.style.fontSize = `${Math.min(11, height)}px`;
+      svg.append(label);
     }
     row.forEach((value, j) => svg.append(s('rect', {
       class: 'cell', x: (left + j * cell).toFixed(2), y: (4 + i * height).toFixed(2), width: cell.toFixed(2), height: height.toFixed(2),

@@ -122,14 +122,15 @@ export class TensorView {
       try {
         const found = await ask('/api/tensors', { run: run.run });
         facts.replaceChildren(`${found.tensors.length} tensors, ${bytes(found.bytes)} in step ${found.step}`);
-        list.replaceChildren(h('table', {}, h('caption', { class: 'hidden' }, 'Saved tensors'),
-          h('thead', {}, h('tr', {}, ['module', 'tensor', 'shape', 'bytes', 'why', ''].map(text => h('th', { scope: 'col' }, text)))),
-          h('tbody', {}, found.tensors.map(tensor => h('tr', {}, h('th', { scope: 'row' }, tensor.module), h('td', {}, tensor.name),
-            h('td', {}, tensor.shape.join(' × ')), h('td', { class: 'number' }, bytes(tensor.bytes)), h('td', {}, tensor.reason),
-            h('td', {}, !tensor.drawn ? 'indices' : h('button', {
+        list.replaceChildren(h('table', { class: 'tensors' }, h('caption', { class: 'hidden' }, 'Saved tensors'),
+          h('thead', {}, h('tr', {}, ['tensor', 'module', 'shape', 'bytes', 'why'].map(text => h('th', { scope: 'col' }, text)))),
+          h('tbody', {}, found.tensors.map(tensor => h('tr', {},
+            h('th', { scope: 'row' }, !tensor.drawn ? tensor.name : h('button', {
               type: 'button', 'data-tensor': tensor.index, 'aria-label': `Look at ${tensor.name} of ${tensor.module}`,
               click: () => this.#look(run.run, tensor, map),
-            }, 'Look')))))));
+            }, tensor.name)),
+            h('td', {}, tensor.module), h('td', { class: 'whole' }, tensor.shape.join(' × ')),
+            h('td', { class: 'number whole' }, bytes(tensor.bytes)), h('td', {}, tensor.reason))))));
         if (this.#chosen[run.run]) {
           const again = found.tensors.find(tensor => tensor.module === this.#chosen[run.run].module && tensor.name === this.#chosen[run.run].name);
           if (again) {

@@ -10,7 +10,7 @@ history.replaceState(null, '', '/');
 
 const byId = id => document.getElementById(id), status = byId('status'), states = new Map(), cards = new Map();
 const charts = Object.fromEntries([['loss', 'Loss'], ['forgetting', 'Forgetting: loss on old books above that at the start'],
-  ['norms', 'Gradient norms of the last step by layer'], ['norm', 'Gradient norm, before clipping to 1'], ['memory', 'Memory of a step against the plan'], ['rate', 'Tokens a second']]
+  ['norms', 'Gradient norms of the last step by layer'], ['norm', 'Gradient norm before clipping'], ['memory', 'Memory of a step against the plan'], ['rate', 'Tokens a second']]
   .map(([id, title]) => [id, figure(`chart-${id}`, title)]));
 let lab, views = [], drawn = new Map(), pending = false, busy = false, again = false;
 
@@ -36,6 +36,7 @@ async function start() {
     h('p', {}, 'A second run with the same seed sees the same rows in the same order.'),
     h('button', { type: 'button', id: 'compare', click: () => { compare.remove(); addCard('b').root.querySelector('select').focus(); } }, 'Compare with a second run'));
   byId('runs').append(compare);
+  byId('module').replaceChildren(...lab.modules.map(path => h('option', { value: path }, path.replace('model.layers.', 'layer '))));
   options(byId('layer'), lab.layers);
   options(byId('head'), lab.heads);
   views = [
@@ -133,15 +134,7 @@ function draw() {
     bars(charts.norms, 'Gradient norms of the last step by layer', names.map(name => name.replace('layers.', '')), stepped.map(run =>
       ({ name: `${title(run)}gradient norm`, run: run.run, values: names.map(name => run.records.at(-1).layer_norms[run.layers.indexOf(name)] ?? 0) })));
   }
-  modules(runs[0]?.modules ?? []);
   look();
-}
-
-function modules(paths) {
-  const select = byId('module');
-  if (select.options.length !== paths.length && paths.length > 0) {
-    select.replaceChildren(...paths.map(path => h('option', { value: path }, path.replace('model.layers.', 'layer '))));
-  }
 }
 
 /** Updates the views whose runs have changed, one request at a time; what changes meanwhile is drawn afterwards. */
