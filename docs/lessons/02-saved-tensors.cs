@@ -86,14 +86,14 @@ var config = ModelDirectory.Open(BaseModel).OpenConfig();
 var full = Plan("full", new FullConfig());
 var adapter = Plan("LoRA, r = 8", new LoraConfig { Rank = 8, TargetModules = ModuleSelector.Matching(ModuleSelector.AllLinear) });
 var lastBlock = Plan("last block", new LastLayersConfig { NumTrainedLayers = 1 });
-var bias = Plan("norms", new LnTuningConfig());
+var norms = Plan("norms", new LnTuningConfig());
 Claim(full.Kind(MemoryKind.Optimizer) >= 2 * sizeof(float) * full.Of.Parameters,
     "AdamW takes two F32 numbers for each parameter that trains");
 Claim(adapter.Kind(MemoryKind.Optimizer) * 10 < full.Kind(MemoryKind.Optimizer), "LoRA's optimizer takes less than a tenth of that");
 Claim(lastBlock.Of.SavedBytes * 3 < full.Of.SavedBytes, "one block of six saves less than a third: below it nothing is kept");
 Claim(adapter.Of.PeakBytes < 0.7 * full.Of.PeakBytes,
     $"LoRA's peak is {100.0 * adapter.Of.PeakBytes / full.Of.PeakBytes:0} % of full fine-tuning's");
-Claim(bias.Of.BackwardFlops < 0.6 * full.Of.BackwardFlops, "without any ∂W, backward computes little more than half");
+Claim(norms.Of.BackwardFlops < 0.6 * full.Of.BackwardFlops, "without any ∂W, backward computes little more than half");
 
 // The larger the model against the batch, the more the second part counts: bench/results has the figures of larger ones. What is kept for
 // backward can be lowered further by computing it again (`GradientCheckpointing`).
