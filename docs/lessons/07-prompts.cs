@@ -36,8 +36,10 @@ const string Text = "Who shall have tea with Margaret? ";
 int[] words = tokenizer.Encode(Text).Ids, question = tokenizer.Encode("Miss Harper is to have tea at the inn.").Ids;
 var model = Load();
 float[] read = Logits(model, [.. words, .. question]);
-model.AddAdapter(new PromptTuningConfig { NumVirtualTokens = words.Length, Init = PromptInit.Text, InitText = Text,
-    Tokenizer = BaseModel });
+model.AddAdapter(new PromptTuningConfig
+{
+    NumVirtualTokens = words.Length, Init = PromptInit.Text, InitText = Text, Tokenizer = BaseModel,
+});
 float[] prompted = Logits(model, question);
 int vocabulary = model.Base.VocabularySize, tail = question.Length * vocabulary;
 Claim(prompted.Length == (words.Length + question.Length) * vocabulary,

@@ -8,7 +8,7 @@
 // A GPU runs one function, a *kernel*, in thousands of threads; each finds out from its index which part of the result is its own. ILGPU
 // (https://ilgpu.net) compiles such a function from C# to PTX, NVIDIA's assembly language, when the program runs. All GPU kernels of
 // PeftCore are written like this. Without a card the same code runs on ILGPU's CPU accelerator, slowly, which is enough to see that it is
-// right: this lesson takes a card if there is one, and prints the same.
+// right: this lesson takes a card if there is one, and checks the same there.
 //
 // Threads are grouped in *blocks*. Threads of a block can share a small fast memory and wait for each other at a barrier. That is all that
 // is needed for a fast matrix product.

@@ -48,13 +48,28 @@ public sealed partial class LessonTests
         string exercise = Path.Combine(Lessons, "exercises", name + ".cs");
         Assert.That(File.ReadAllText(exercise), Does.Contain($"dotnet run docs/lessons/exercises/{name}.cs -- --check"));
 
-        var (code, output) = Compile(exercise).Run("--check");
+        var program = Compile(exercise);
+        var (code, output) = program.Run();
+        Assert.That((code, output.Contains(name + ".cs -- --check", StringComparison.Ordinal)), Is.EqualTo((0, true)),
+            "it says how to check");
+        (code, output) = program.Run("--check");
         Assert.That(output, Does.StartWith("not solved yet: "));
         Assert.That(code, Is.EqualTo(1));
 
         (code, output) = Compile(Path.Combine(Lessons, "solutions", name + ".cs")).Run("--check");
         Assert.That(output, Does.StartWith("right: "));
         Assert.That(code, Is.Zero);
+    }
+
+    [Test]
+    public void A_claim_that_does_not_hold_ends_the_lesson()
+    {
+        string shared = Path.Combine(Lessons, "shared", "Lesson.cs");
+        var program = SourceProgram.Compile("lesson_wrong", ["static Lesson"],
+            ("wrong.cs", """Claim(1 + 1 == 3, "one and one is three");"""), (shared, File.ReadAllText(shared)));
+
+        Assert.That(() => program.Run(),
+            Throws.InvalidOperationException.With.Message.EqualTo("This claim does not hold: one and one is three"));
     }
 
     [Test]
