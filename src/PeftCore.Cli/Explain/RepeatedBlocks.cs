@@ -11,7 +11,7 @@ internal static class RepeatedBlocks
         {
             int end = module.IndexOf('.', start);
             end = end < 0 ? module.Length : end;
-            if (NumberText.TryDigits(module[start..end], out _))
+            if (NumberText.TryDigits(module.AsSpan(start, end - start), out _))
             {
                 return module[..end];
             }

@@ -178,6 +178,21 @@ public sealed class ExplainVerbTests
         }
     }
 
+    [Test]
+    public void The_lines_of_the_page_in_docs_are_those_of_its_command()
+    {
+        const string Command = "explain --batch-size 4 --max-seq-length 128";
+        string page = File.ReadAllText(Path.Combine(Repository.Root, "docs", "explain.md"));
+        Assert.That(page, Does.Contain($"`peftcore {Command}`"));
+
+        string[] printed = ToolRun.Of(Command.Split(' ')).Output.Split(Environment.NewLine);
+        var shown = Regex.Matches(page, "```text\n(.*?)```", RegexOptions.Singleline).SelectMany(block => block.Groups[1].Value.Split('\n'))
+            .Where(line => line.Length > 0).ToList();
+
+        Assert.That(shown, Has.Count.GreaterThan(8));
+        Assert.That(shown.Except(printed), Is.Empty);
+    }
+
     private static long Number(JsonElement element, string name) => element.GetProperty(name).GetInt64();
 
     private static long Sum(JsonElement kinds) => kinds.EnumerateObject().Sum(kind => kind.Value.GetInt64());

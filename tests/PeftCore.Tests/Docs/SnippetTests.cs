@@ -1,9 +1,11 @@
 using PeftCore.Backends;
 using PeftCore.Models;
 using PeftCore.Peft;
+using PeftCore.Peft.Lora;
 using PeftCore.Tensors;
 using PeftCore.Tests.Docs.Snippets;
 using PeftCore.Tests.Training;
+using PeftCore.Training;
 
 namespace PeftCore.Tests.Docs;
 
@@ -75,6 +77,17 @@ public sealed class SnippetTests
 
         Assert.That((scores["accuracy"], scores["f1"]), Is.EqualTo((1.0, 1.0)));
         Assert.That(directory["out", "adapter_model.safetensors"], Does.Exist);
+    }
+
+    [Test]
+    public void The_traced_step_has_a_loss()
+    {
+        using var backend = new CpuBackend(1);
+        using var scope = new TensorScope();
+        var model = new PeftModel(ModelLoader.Load(TestFiles.Fixture("hf", "llama", "base"), backend));
+        model.AddAdapter(new LoraConfig { Rank = 2 });
+        Assert.That(TracedStep.Run(model, MemoryPlan.FullBatch(model.Base, 2, 8)).Result.Loss, Is.GreaterThan(0));
+        model.Base.Dispose();
     }
 
     [Test]
