@@ -1,5 +1,4 @@
 using System.Numerics.Tensors;
-using PeftCore.Backends;
 using PeftCore.Nn;
 using PeftCore.Peft.Numerics;
 
