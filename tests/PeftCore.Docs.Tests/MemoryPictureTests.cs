@@ -27,7 +27,8 @@ public sealed partial class MemoryPictureTests
     private static string Draw(string output)
     {
         var rows = Row().Matches(output).Select(row => (Name: row.Groups[1].Value.Trim(),
-            Bytes: row.Groups.Values.Skip(2).Select(group => long.Parse(group.Value, NumberStyles.AllowThousands, CultureInfo.InvariantCulture)).ToArray()))
+            Bytes: row.Groups.Values.Skip(2).Select(group => long.Parse(group.Value, NumberStyles.AllowThousands,
+                CultureInfo.InvariantCulture)).ToArray()))
             .ToList();
         Assert.That(rows, Has.Count.EqualTo(4));
         double scale = Width / (double)rows.Max(row => row.Bytes[0]);
