@@ -1,7 +1,5 @@
-using PeftCore.Autograd;
 using PeftCore.Backends;
 using PeftCore.Nn;
-using PeftCore.Tensors;
 
 namespace PeftCore.Optim;
 
