@@ -16,7 +16,8 @@ public sealed partial class MemoryPictureTests
     [Test]
     public void It_shows_the_figures_of_the_lesson()
     {
-        string drawn = Draw(File.ReadAllText(Path.Combine(Lessons, "output", "02-saved-tensors.txt"))), file = Path.Combine(Lessons, "memory.svg");
+        string drawn = Draw(File.ReadAllText(Path.Combine(Lessons, "output", "02-saved-tensors.txt"))),
+            file = Path.Combine(Lessons, "memory.svg");
         if (Environment.GetEnvironmentVariable("PEFTCORE_UPDATE_DOCS") == "1")
         {
             File.WriteAllText(file, drawn);
@@ -24,12 +25,12 @@ public sealed partial class MemoryPictureTests
         Assert.That(File.ReadAllText(file), Is.EqualTo(drawn));
     }
 
+    private static long Bytes(Group group) => long.Parse(group.Value, NumberStyles.AllowThousands, CultureInfo.InvariantCulture);
+
     private static string Draw(string output)
     {
-        var rows = Row().Matches(output).Select(row => (Name: row.Groups[1].Value.Trim(),
-            Bytes: row.Groups.Values.Skip(2).Select(group => long.Parse(group.Value, NumberStyles.AllowThousands,
-                CultureInfo.InvariantCulture)).ToArray()))
-            .ToList();
+        var rows = Row().Matches(output).Select(row =>
+            (Name: row.Groups[1].Value, Bytes: row.Groups.Values.Skip(2).Select(Bytes).ToArray())).ToList();
         Assert.That(rows, Has.Count.EqualTo(4));
         double scale = Width / (double)rows.Max(row => row.Bytes[0]);
         var svg = new StringBuilder();
@@ -57,7 +58,8 @@ public sealed partial class MemoryPictureTests
             for (int kind = 0; kind < Kinds.Length; kind++)
             {
                 double width = bytes[kind + 1] * scale;
-                svg.Append(CultureInfo.InvariantCulture, $"""<rect class="k{kind}" x="{x:0.0}" y="{y}" width="{width:0.0}" height="{BarHeight}"/>""").Append('\n');
+                svg.Append(CultureInfo.InvariantCulture,
+                    $"""<rect class="k{kind}" x="{x:0.0}" y="{y}" width="{width:0.0}" height="{BarHeight}"/>""").Append('\n');
                 x += width;
             }
             svg.Append(CultureInfo.InvariantCulture, $"""<text x="{x + 8:0.0}" y="{y + 16}">{bytes[0] / 1e6:0.0} MB</text>""").Append('\n');
@@ -65,6 +67,7 @@ public sealed partial class MemoryPictureTests
         return svg.Append("</svg>\n").ToString();
     }
 
-    [GeneratedRegex(@"^(.*?) +trains +[\d,]+; bytes at the peak +([\d,]+): weights +([\d,]+), gradients and optimizer +([\d,]+), activations +([\d,]+)$", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^(.*?) +trains +[\d,]+; bytes at the peak +([\d,]+): weights +([\d,]+), gradients and optimizer +([\d,]+), "
+        + @"activations +([\d,]+)$", RegexOptions.Multiline)]
     private static partial Regex Row();
 }

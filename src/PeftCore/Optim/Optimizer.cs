@@ -1,3 +1,4 @@
+using PeftCore.Autograd;
 using PeftCore.Backends;
 using PeftCore.Nn;
 
