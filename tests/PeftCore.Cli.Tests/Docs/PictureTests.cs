@@ -12,7 +12,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Cli.Tests.Docs;
 
-/// <summary>The drawings of docs/pictures: their numbers, the lengths of their bars, and what a screen reader and a dark page need.</summary>
+/// <summary>The drawings of docs/pictures: their numbers, the lengths of bars, and what a screen reader and a dark page need.</summary>
 public sealed partial class PictureTests
 {
     private static readonly string Folder = Path.Combine(Repository.Root, "docs", "pictures");
@@ -83,14 +83,15 @@ public sealed partial class PictureTests
 
     private static XElement Read(string name) => XDocument.Load(Path.Combine(Folder, name)).Root!;
 
-    private static IEnumerable<XElement> Named(XElement root, string name) => root.Descendants().Where(element => element.Name.LocalName == name);
+    private static IEnumerable<XElement> Named(XElement root, string name) =>
+        root.Descendants().Where(element => element.Name.LocalName == name);
 
     private static IEnumerable<XElement> Numbers(XElement root) =>
         root.Descendants().Where(element => ((string?)element.Attribute("class"))?.Split(' ').Contains("number") == true);
 
     private static bool IsSubject(XAttribute attribute) => attribute.Name.LocalName is "data-kind" or "data-path";
 
-    /// <summary>The bytes of the plan that an element stands for: those of a module, of a kind at the peak, all saved, or the peak.</summary>
+    /// <summary>The bytes of the plan that an element stands for: of a module, of a kind at the peak, all saved, or the peak.</summary>
     private static long BytesOf(XElement element)
     {
         var plan = BundledSteps.Of(element.Attribute("data-method")!.Value);

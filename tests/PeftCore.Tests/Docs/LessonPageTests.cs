@@ -50,6 +50,7 @@ public sealed class LessonPageTests
         Directory.CreateDirectory(directory["output"]);
         File.WriteAllText(directory["output", "07-sum.txt"], "3\n");
         File.WriteAllText(directory["README.md"], "# Lessons\n");
+        File.WriteAllText(Path.Combine(Directory.CreateDirectory(directory["exercises"]).FullName, "07-sum.cs"), "");
         File.WriteAllText(directory["07-sum.cs"], """
             #:project ../x.csproj
 
@@ -99,7 +100,7 @@ public sealed class LessonPageTests
 
             [!code-text[](output/07-sum.txt)]
 
-            The whole program: [07-sum.cs](07-sum.cs).
+            The whole program: [07-sum.cs](07-sum.cs). [The exercise](exercises/07-sum.cs)
 
             """));
         Assert.That(pages["toc.yml"], Does.Contain("- name: \"All lessons\"\n  href: README.md\n- name: \"Lesson 7: a sum\"\n  href: 07-sum.md\n"));

@@ -2,8 +2,8 @@ using System.Text;
 
 namespace PeftCore.Tests.Docs;
 
-/// <summary>Writes the site's pages of docs/lessons/NN-name.cs: comments that stand by themselves become text, code between them is included
-/// by its lines, and the recorded output follows.</summary>
+/// <summary>Writes the site's pages of docs/lessons/NN-name.cs: comments that stand by themselves become text, code between them is
+/// included by its lines, and the recorded output follows.</summary>
 internal static class LessonPages
 {
     /// <summary>The pages and the table of contents by file name; none if the folder has no lessons.</summary>
@@ -27,7 +27,8 @@ internal static class LessonPages
     {
         var contents = new StringBuilder("# Generated from the lessons, as their pages are.\n");
         var written = Directory.GetFiles(folder, "*.md", SearchOption.AllDirectories)
-            .Select(path => Path.GetRelativePath(folder, path).Replace('\\', '/')).Except(lessons.Select(PageOf)).Order(StringComparer.Ordinal);
+            .Select(path => Path.GetRelativePath(folder, path).Replace('\\', '/')).Except(lessons.Select(PageOf))
+            .Order(StringComparer.Ordinal);
         foreach (string page in written)
         {
             contents.Append(Entry(page == "README.md" ? "All lessons" : File.ReadLines(Path.Combine(folder, page)).First().TrimStart('#', ' '), page));
@@ -64,13 +65,16 @@ internal static class LessonPages
         {
             (parts[0], parts[1]) = (title, directives);
         }
-        string output = $"output/{Path.ChangeExtension(name, ".txt")}";
-        if (File.Exists(Path.Combine(Path.GetDirectoryName(lesson)!, output)))
+        string output = $"output/{Path.ChangeExtension(name, ".txt")}", exercise = $"exercises/{name}", solution = $"solutions/{name}";
+        if (Exists(output))
         {
             parts.Add($"## What it prints\n\n[!code-text[]({output})]\n");
         }
-        parts.Add($"The whole program: [{name}]({name}).\n");
+        parts.Add($"The whole program: [{name}]({name}).{(Exists(exercise) ? $" [The exercise]({exercise})" : "")}"
+            + $"{(Exists(solution) ? $", and [its solution]({solution})" : "")}\n");
         return string.Join('\n', parts.Where(part => part.Length > 0));
+
+        bool Exists(string file) => File.Exists(Path.Combine(Path.GetDirectoryName(lesson)!, file));
     }
 
     /// <summary>Whether a comment begins here that stands by itself: empty lines, or the file's ends, before and after it.</summary>
