@@ -193,7 +193,8 @@ public sealed class MemoryPlanTests
     {
         OptimizerKind.AdamW or OptimizerKind.PagedAdamW => 2 * Arena.Round(4 * shape.Count),
         OptimizerKind.AdamW8Bit or OptimizerKind.PagedAdamW8Bit when shape.Count < 4096 => 2 * Arena.Round(4 * shape.Count),
-        OptimizerKind.AdamW8Bit or OptimizerKind.PagedAdamW8Bit => 2 * (Arena.Round(shape.Count) + Arena.Round((shape.Count + 255) / 256 * 4)),
+        OptimizerKind.AdamW8Bit or OptimizerKind.PagedAdamW8Bit =>
+            2 * (Arena.Round(shape.Count) + Arena.Round((shape.Count + 255) / 256 * 4)),
         OptimizerKind.Adafactor when shape.Rank == 2 => Arena.Round(4 * shape[0]) + Arena.Round(4 * shape[1]),
         _ => Arena.Round(4 * shape.Count),
     };
