@@ -24,9 +24,13 @@ internal sealed class AttentionProbe
     /// <inheritdoc cref="TransformerModel.AttentionOf"/>
     public static (float[] Probabilities, Shape Shape) Run(TransformerModel model, ReadOnlySpan<int> ids, int block)
     {
+        if (!model.ReadsTokens || model is Seq2SeqModel)
+        {
+            throw new BadInputException($"this {model.ModelType} model is no decoder of tokens");
+        }
         using var scope = new TensorScope();
         using var evaluation = new EvalModeScope(model.Mode);
-        var inputs = ModelInputs.From(model.Backend, ids, 1);
+        var inputs = model.ToInputs(new InputArrays { Ids = ids.ToArray(), BatchSize = 1 });
         var probe = new AttentionProbe(block);
         Current = probe;
         try

@@ -59,7 +59,8 @@ public abstract partial class TransformerModel
     /// <param name="block">Number of the block, from 0.</param>
     /// <returns>(heads, queries, keys), row-major; the sum over the keys is 1. The keys of a prefix come before those of the tokens,
     /// virtual tokens before the tokens in both.</returns>
-    /// <exception cref="BadInputException">There is no such block, or it attends to no tokens.</exception>
+    /// <exception cref="BadInputException">There is no such block, it attends to no tokens, or the model is no decoder of
+    /// tokens.</exception>
     public (float[] Probabilities, Shape Shape) AttentionOf(ReadOnlySpan<int> ids, int block) => block >= 0 && block < LayerCount
         ? AttentionProbe.Run(this, ids, block)
         : throw new BadInputException($"block is {block}, expected a number from 0 to {LayerCount - 1}");

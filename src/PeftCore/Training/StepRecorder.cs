@@ -144,6 +144,7 @@ internal sealed class StepRecorder : TapeObserver
         {
             return;
         }
+        using var off = Tape.Pause(); // What the observer computes is no part of the step.
         foreach (var node in tape.Nodes)
         {
             var op = _opOf[node];

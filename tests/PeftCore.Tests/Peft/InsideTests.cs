@@ -1,4 +1,5 @@
 using PeftCore.Backends;
+using PeftCore.Models;
 using PeftCore.Nn;
 using PeftCore.Peft;
 using PeftCore.Peft.Ia3;
@@ -98,6 +99,18 @@ public sealed class InsideTests
         Assert.That((shape[1], shape[2]), Is.EqualTo((queries, keys)));
         Assert.That(probabilities.Sum(), Is.EqualTo(shape[0] * queries).Within(1e-3f));
         Assert.That(probabilities[..4], prefix ? Is.All.Positive : Has.Some.Zero);
+    }
+
+    [TestCase("wav2vec2_ctc")]
+    [TestCase("whisper")]
+    [TestCase("vit")]
+    [TestCase("unet")]
+    [TestCase("t5")]
+    public void A_model_that_is_no_decoder_of_tokens_is_refused(string family)
+    {
+        using var backend = new CpuBackend(1);
+        using var model = ModelLoader.Load(TestFiles.Fixture("hf", family, "base"), backend);
+        Assert.That(() => model.AttentionOf([1, 2], 0), Throws.InstanceOf<BadInputException>().With.Message.Contains("no decoder of tokens"));
     }
 
     [Test]
