@@ -1,5 +1,6 @@
 using PeftCore.Autograd;
 using PeftCore.Backends;
+using PeftCore.Ops;
 using PeftCore.Peft;
 using PeftCore.Peft.Lora;
 using PeftCore.Tensors;
