@@ -4,7 +4,7 @@ using PeftCore.Peft;
 using PeftCore.Peft.Lora;
 using PeftCore.Tensors;
 
-namespace PeftCore.Ilgpu.Tests.Snippets;
+namespace PeftCore.Snippets; // Outside PeftCore.Ilgpu, as a program is: its using is needed.
 
 /// <summary>The program of docs/getting-started/gpu.md.</summary>
 internal static class OnADevice

@@ -1,3 +1,5 @@
+using PeftCore.Snippets;
+
 namespace PeftCore.Ilgpu.Tests.Snippets;
 
 public sealed class SnippetTests
