@@ -67,7 +67,8 @@ internal sealed class ModuleTree(string path, string name)
 
     private string Path => path;
 
-    private string Signature => string.Join(';', _own) + "{" + string.Join(',', _children.Select(child => child.Name + child.Signature)) + "}";
+    private string Signature => string.Join(';', _own) + "{"
+        + string.Join(',', _children.Select(child => child.Name + child.Signature)) + "}";
 
     private void AddTo(List<string[]> rows, int depth, bool all)
     {

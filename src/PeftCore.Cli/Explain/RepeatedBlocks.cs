@@ -3,7 +3,8 @@ namespace PeftCore.Cli.Explain;
 /// <summary>Finds blocks that are like the one before, so that a text shows one of them.</summary>
 internal static class RepeatedBlocks
 {
-    /// <summary>The path of the block that a module is in, up to its first number: "layers.0" of "layers.0.mlp"; empty for others.</summary>
+    /// <summary>The path of the block that a module is in, up to its first number: "layers.0" of "layers.0.mlp"; empty for
+    /// others.</summary>
     public static string BlockOf(string module)
     {
         int start = 0;
