@@ -93,7 +93,8 @@ public sealed class StepTraceDetailTests
         using var step = new AdapterStep(model, new TrainerOptions());
         var batch = MemoryPlan.FullBatch(model.Base, 2, 8);
         var seen = new Dictionary<(int, string), float[]>();
-        float[] a = model.Parameters.First(p => p.Name.EndsWith("layers.0.self_attn.q_proj.lora_A.default.weight")).Parameter.Value.ToFloats();
+        float[] a = model.Parameters.First(p =>
+            p.Name.EndsWith("layers.0.self_attn.q_proj.lora_A.default.weight")).Parameter.Value.ToFloats();
 
         var trace = step.Trace([batch], 1e-3, saved: (op, saved, tensor) =>
         {
