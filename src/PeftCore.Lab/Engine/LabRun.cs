@@ -118,8 +118,8 @@ internal sealed class LabRun : IDisposable
         double ofBase = Evaluation.Run(Model.Base, _data.Base().Epoch()).Loss;
         if (!double.IsFinite(held + ofBase))
         {
-            throw new BadInputException($"after step {Steps} the loss on text that is not trained on is no number any more; choose a lower " +
-                "learning rate");
+            throw new BadInputException($"after step {Steps} the loss on text that is not trained on is no number any more; choose a " +
+                "lower learning rate");
         }
         var text = new Generator(Model.Base, _backend).Generate(Prompt, _data.Tokenizer, new GenerationOptions
         {
