@@ -174,6 +174,12 @@ internal static unsafe class Int8Product
             var tile = new Int8Tile(w.Row(column), w.Row(column + Math.Min(1, columns - 1)), w.Row(column + Math.Min(2, columns - 1)),
                 w.Row(column + columns - 1), _x + (long)row * stride, _x + (long)(row + Math.Min(1, rows - 1)) * stride,
                 _x + (long)(row + rows - 1) * stride, w.Columns);
+            if (rows == 1)
+            {
+                tile.RunOne(level, out var y);
+                Put(row, column, columns, y);
+                return;
+            }
             tile.Run(level, out var y0, out var y1, out var y2);
             Put(row, column, columns, y0);
             if (rows > 1)

@@ -34,6 +34,8 @@ internal readonly unsafe ref struct Int8Tile(sbyte* w0, sbyte* w1, sbyte* w2, sb
     /// <summary>Bytes of a vector of vpdpbusd.</summary>
     public const int VnniBytes = 32;
 
+    private const int CacheLine = 64;
+
     private readonly sbyte* _w0 = w0, _w1 = w1, _w2 = w2, _w3 = w3;
     private readonly sbyte* _x0 = x0, _x1 = x1, _x2 = x2;
 
@@ -102,6 +104,51 @@ internal readonly unsafe ref struct Int8Tile(sbyte* w0, sbyte* w1, sbyte* w2, sb
         y0 = Sums(a0, a1, a2, a3);
         y1 = Sums(b0, b1, b2, b3);
         y2 = Sums(c0, c1, c2, c3);
+        return p;
+    }
+
+    /// <summary>The sums of the first row of x alone, as decoding needs. The rows of W are read once, so that memory limits the rate; the
+    /// next four, which follow in memory, are fetched ahead, because a row is too short for the processor to foresee them.</summary>
+    /// <param name="level">The instructions.</param>
+    /// <param name="y">The sums, one for each row of W; with VNNI too large as in <see cref="Run"/>.</param>
+    public void RunOne(Int8Level level, out Vector128<int> y)
+    {
+        if (level != Int8Level.Vnni)
+        {
+            Run(level, out y, out _, out _);
+            return;
+        }
+        int done = VnniOne(out y);
+        for (int p = done; p < _steps; p++)
+        {
+            y += Vector128.Create(_w0[p], _w1[p], _w2[p], _w3[p]) * _x0[p];
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private int VnniOne(out Vector128<int> y)
+    {
+        sbyte* w0 = _w0, w1 = _w1, w2 = _w2, w3 = _w3, x0 = _x0;
+        Vector256<int> a0 = default, a1 = default, a2 = default, a3 = default;
+        var flip = Vector256.Create((byte)0x80);
+        long ahead = (long)RowsOfW * _steps;
+        int p = 0;
+        for (; p <= _steps - VnniBytes; p += VnniBytes)
+        {
+            if (p % CacheLine == 0)
+            {
+                Sse.Prefetch0(w0 + p + ahead);
+                Sse.Prefetch0(w1 + p + ahead);
+                Sse.Prefetch0(w2 + p + ahead);
+                Sse.Prefetch0(w3 + p + ahead);
+            }
+            var x = Vector256.Load(x0 + p);
+            a0 = AvxVnni.MultiplyWideningAndAdd(a0, Vector256.Load((byte*)w0 + p) ^ flip, x);
+            a1 = AvxVnni.MultiplyWideningAndAdd(a1, Vector256.Load((byte*)w1 + p) ^ flip, x);
+            a2 = AvxVnni.MultiplyWideningAndAdd(a2, Vector256.Load((byte*)w2 + p) ^ flip, x);
+            a3 = AvxVnni.MultiplyWideningAndAdd(a3, Vector256.Load((byte*)w3 + p) ^ flip, x);
+        }
+        y = Sums(a0, a1, a2, a3);
         return p;
     }
 
