@@ -11,8 +11,8 @@
 // It edits the representation, as representation fine-tuning does (Wu et al. 2024, https://arxiv.org/abs/2404.03592), at every token. It is
 // linear in x, so it can be merged: W' = (I + B·A)·W. Its ΔW = B·A·W has rank r like LoRA's, but its rows stay in the span of W's.
 //
-// Three parts make it a method of the library: an equation, a configuration, and a line that registers it. Saving, loading, merging,
-// switching, mixed batches and the command line follow.
+// Three parts make it a method like those of the library: an equation, a configuration, and a line that registers it. Saving, loading,
+// merging, switching and mixed batches follow.
 
 using PeftCore.Backends;
 using PeftCore.Data;

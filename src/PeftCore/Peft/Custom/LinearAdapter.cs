@@ -4,7 +4,8 @@ using PeftCore.Tensors;
 namespace PeftCore.Peft;
 
 /// <summary>Base of an externally defined method on one linear layer: a forward hook with its own parameters. Merging is derived from the
-/// hook if that is affine in x for y = x·Wᵀ + b: the rows of ΔWᵀ are its results on unit vectors, Δb its result on zero.</summary>
+/// hook f if that is affine in x for y = x·Wᵀ + b: ΔWᵀ[i, :] = (f(eᵢ) − f(0)) − (y(eᵢ) − y(0)) with the unit vectors eᵢ, then
+/// b = f(0).</summary>
 /// <param name="site">The layer, as passed to <see cref="LinearAdapterConfig.CreateAdapter"/>.</param>
 public abstract class LinearAdapter(AdapterSite site)
 {
