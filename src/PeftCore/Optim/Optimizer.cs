@@ -66,7 +66,7 @@ public abstract class Optimizer : IDisposable
         }
         if (_changing.Count > 0 && _isPaged)
         {
-            PagedUpdate.Run(_changing, GroupBytes, group => Update(group, (float)learningRate, gradientScale));
+            UpdatePaged((float)learningRate, gradientScale);
         }
         else if (_changing.Count > 0)
         {
@@ -113,6 +113,10 @@ public abstract class Optimizer : IDisposable
 
     /// <summary>Updates parameters, each of which has a gradient. <see cref="ParameterState.Steps"/> includes this step.</summary>
     private protected abstract void Update(IReadOnlyList<ParameterState> states, float learningRate, float gradientScale);
+
+    // A method of its own, so that the closure is allocated by paged optimizers alone.
+    private void UpdatePaged(float learningRate, float gradientScale) =>
+        PagedUpdate.Run(_changing, GroupBytes, group => Update(group, learningRate, gradientScale));
 
     /// <summary>Permutes the state of one parameter. This method takes moments with an element for each of the parameter's.</summary>
     private protected virtual void Permute(ParameterState state, ReadOnlySpan<int> before)
