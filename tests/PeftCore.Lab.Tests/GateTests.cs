@@ -101,8 +101,15 @@ public sealed class GateTests
     {
         foreach (string path in Writes)
         {
-            using var answer = await _lab.Post(path, $$"""{"run": "a", "x": "{{new string('x', 1 << 20)}}"}""");
-            Assert.That((int)answer.StatusCode, Is.EqualTo(413), path);
+            try
+            {
+                using var answer = await _lab.Post(path, $$"""{"run": "a", "x": "{{new string('x', 1 << 20)}}"}""");
+                Assert.That((int)answer.StatusCode, Is.EqualTo(413), path);
+            }
+            catch (HttpRequestException e) when (e.InnerException is IOException)
+            {
+                // The server answers and closes while the body is still being sent, so the answer may not be read.
+            }
         }
     }
 

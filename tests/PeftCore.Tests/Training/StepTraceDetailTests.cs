@@ -99,9 +99,9 @@ public sealed class StepTraceDetailTests
         var trace = step.Trace([batch], 1e-3, saved: (op, saved, tensor) =>
         {
             Assert.That(tensor.Shape, Is.EqualTo(saved.Shape));
-            tensor.TrackGradient().Reshape([(int)tensor.Count]); // An op of the observer is no part of the step.
             if (tensor.DType == DType.F32)
             {
+                tensor.TrackGradient().Reshape([(int)tensor.Count]); // An op of the observer is no part of the step.
                 seen.Add((op.Number, saved.Name), tensor.ToFloats());
             }
         });
