@@ -67,7 +67,8 @@ public static class WeightChecks
             Check.That(!answer.SequenceEqual([1, 2]), "entry 2 has gradients that cancel; its score is 0");
             Check.That(!answer.SequenceEqual([1, 0]), "the indices should be in ascending order");
             Check.That(answer.SequenceEqual([0, 1]),
-                $"the scores |w·Σ g| are 2, 4, 0, 1.8 and 0, so entries 0 and 1 are the best two; the answer is {string.Join(", ", answer)}");
+                $"the scores |w·Σ g| are 2, 4, 0, 1.8 and 0, so entries 0 and 1 are the best two; the answer is "
+                + string.Join(", ", answer));
             int[] three = choose(w, gradients, 3);
             Check.That(three.SequenceEqual([0, 1, 3]), $"the best three are 0, 1 and 3; the answer is {string.Join(", ", three)}");
         });

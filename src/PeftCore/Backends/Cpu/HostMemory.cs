@@ -20,8 +20,8 @@ internal sealed class HostMemory(long limit) : IChunkSource
         if (bytes > limit - _taken)
         {
             throw new InsufficientMemoryException(
-                $"{Megabytes(bytes)} more memory is needed, but {Megabytes(_taken - unused)} of the allowed {Megabytes(limit)} are in use; " +
-                MemoryAdvice.Text);
+                $"{Megabytes(bytes)} more memory is needed, but {Megabytes(_taken - unused)} of the allowed {Megabytes(limit)} are in " +
+                $"use; {MemoryAdvice.Text}");
         }
         try
         {
