@@ -59,7 +59,8 @@ foreach (int rank in (int[])[1, 2, 3, 6])
 // Dividing by r keeps the size of a step when the rank is changed, at least for small ranks; rsLoRA (Kalajdzievski 2023) divides by √r.
 
 double[] after = [.. new float[] { 1, 4, 16 }.Select(alpha => Train(4, alpha, rate: 0.02, steps: 60, plain: true).Loss)];
-Console.WriteLine($"loss after 60 steps of gradient descent, r = 4: α = 1: {after[0]:0.00}, α = 4: {after[1]:0.00}, α = 16: {after[2]:0.00}");
+Console.WriteLine("loss after 60 steps of gradient descent, r = 4: "
+    + $"α = 1: {after[0]:0.00}, α = 4: {after[1]:0.00}, α = 16: {after[2]:0.00}");
 Claim(after[0] > after[1] && after[1] > after[2], "a larger α learns faster at the same learning rate");
 
 // Adam divides each gradient by its own size, so A and B move as far for every α; what is left of α is that ΔW = s·B·A moves further.

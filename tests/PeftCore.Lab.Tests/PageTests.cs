@@ -100,10 +100,10 @@ public sealed class PageTests : OpenPage
         Assert.That(Values($"#{run}-attention .cell"), Is.EqualTo(attention.GetProperty("cells").EnumerateArray().SelectMany(Doubles)));
         string title = Page.All("#run-b").Count > 0 ? run.ToUpperInvariant() + " " : "";
         Assert.That(Line("#chart-loss", title + "train"), Is.EqualTo(records[^1].GetProperty("loss").GetDouble()));
-        var looks = state.GetProperty("looks").EnumerateArray().ToList();
-        Assert.That(Line("#chart-loss", title + "held-out"), Is.EqualTo(looks[^1].GetProperty("held").GetDouble()));
+        var evaluations = state.GetProperty("evaluations").EnumerateArray().ToList();
+        Assert.That(Line("#chart-loss", title + "held-out"), Is.EqualTo(evaluations[^1].GetProperty("held").GetDouble()));
         Assert.That(Line("#chart-forgetting", title + "loss on old books, change"),
-            Is.EqualTo(looks[^1].GetProperty("base").GetDouble() - looks[0].GetProperty("base").GetDouble()));
+            Is.EqualTo(evaluations[^1].GetProperty("base").GetDouble() - evaluations[0].GetProperty("base").GetDouble()));
     }
 
     private async Task ShowsASavedTensor(int step)

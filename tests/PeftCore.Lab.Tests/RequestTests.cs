@@ -30,7 +30,7 @@ public sealed class RequestTests
     [TestCase("""{"learning_rate": true}""", "learning_rate is true, expected a number")]
     [TestCase("""{"batch_size": 33}""", "batch_size is 33, expected a whole number from 1 to 32")]
     [TestCase("""{"seed": -1}""", "seed is -1, expected a whole number")]
-    [TestCase("""{"look_every": 0}""", "look_every is 0, expected a whole number")]
+    [TestCase("""{"eval_steps": 0}""", "eval_steps is 0, expected a whole number")]
     [TestCase("""{"method": "gpt"}""", "method is not known here, expected one of lora, ")]
     [TestCase("""{"method": "../lora"}""", "method is not known here, expected one of lora, ")]
     [TestCase("""{"targets": ["x_proj"]}""", "targets[0] is not known here, expected one of q_proj, ")]

@@ -37,7 +37,7 @@ public sealed class RunTests
     public void A_run_stays_within_its_plan_and_learns()
     {
         var records = _state.GetProperty("records").EnumerateArray().ToList();
-        double[] held = [.. _state.GetProperty("looks").EnumerateArray().Select(look => look.GetProperty("held").GetDouble())];
+        double[] held = [.. _state.GetProperty("evaluations").EnumerateArray().Select(each => each.GetProperty("held").GetDouble())];
 
         Assert.That(records.Select(record => record.GetProperty("peak").GetInt64()), Is.All.InRange(1, _state.GetProperty("plan").GetInt64()));
         Assert.That(records, Has.Count.EqualTo(Steps));
@@ -58,7 +58,7 @@ public sealed class RunTests
 
         Assert.That(Numbers(other, "records", "loss"), Is.EqualTo(Numbers(_state, "records", "loss")));
         Assert.That(Numbers(other, "records", "grad_norm"), Is.EqualTo(Numbers(_state, "records", "grad_norm")));
-        Assert.That(Numbers(other, "looks", "base"), Is.EqualTo(Numbers(_state, "looks", "base")));
+        Assert.That(Numbers(other, "evaluations", "base"), Is.EqualTo(Numbers(_state, "evaluations", "base")));
     }
 
     [Test]
@@ -135,7 +135,7 @@ public sealed class RunTests
             .Select(line => double.Parse(line.Split("loss ")[1].Split(',')[0], NumberStyles.Float, CultureInfo.InvariantCulture))];
 
         Assert.That(losses, Is.EqualTo(Numbers(_state, "records", "loss")));
-        Assert.That(lines, Has.Some.EqualTo($"held-out loss after: {Numbers(_state, "looks", "held")[^1]:R}"));
+        Assert.That(lines, Has.Some.EqualTo($"held-out loss after: {Numbers(_state, "evaluations", "held")[^1]:R}"));
         Assert.That(text.Split('\n'), Has.Length.LessThan(150));
     }
 

@@ -46,7 +46,7 @@ internal sealed class LabEngine : IDisposable
         var state = new RunState(name, ++_lastId, run);
         try
         {
-            state.Add(run.Look());
+            state.Add(run.Evaluate());
         }
         catch
         {
@@ -152,9 +152,9 @@ internal sealed class LabEngine : IDisposable
             bool isLast = state.Left == 1;
             state.Add(run.Step(trace: isLast));
             state.Memory = [.. run.Memory];
-            if (isLast || run.Steps % state.Settings.LookEvery == 0)
+            if (isLast || run.Steps % state.Settings.EvalSteps == 0)
             {
-                state.Add(run.Look());
+                state.Add(run.Evaluate());
             }
             state.Left--;
         }

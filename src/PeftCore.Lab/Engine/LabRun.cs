@@ -112,7 +112,7 @@ internal sealed class LabRun : IDisposable
 
     /// <summary>Measures on held-out rows and on passages of books, and continues the prompt.</summary>
     /// <exception cref="BadInputException">A loss is not finite.</exception>
-    public Look Look()
+    public LabEvaluation Evaluate()
     {
         double held = Evaluation.Run(Model.Base, _data.Held().Epoch()).Loss;
         double ofBase = Evaluation.Run(Model.Base, _data.Base().Epoch()).Loss;
@@ -125,7 +125,7 @@ internal sealed class LabRun : IDisposable
         {
             MaxNewTokens = NewTokens, StopTokens = [.. _data.Tokenizer.StopIds],
         });
-        return new Look(Steps, held, ofBase, text.Text);
+        return new LabEvaluation(Steps, held, ofBase, text.Text);
     }
 
     /// <summary>ΔW of a linear layer; null if the adapter does not change its weight.</summary>

@@ -28,7 +28,7 @@ internal sealed record LabSettings
     public ulong Seed { get; set; } = 1;
 
     /// <summary>Steps between two measurements on text that is not trained on.</summary>
-    public int LookEvery { get; set; } = 10;
+    public int EvalSteps { get; set; } = 10;
 
     /// <summary>The prompt that is continued; null for the first held-out one.</summary>
     public string? Prompt { get; set; }

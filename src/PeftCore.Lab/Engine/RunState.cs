@@ -11,7 +11,7 @@ internal sealed class RunState(string name, int id, LabRun run)
 {
     private readonly Lock _lock = new();
     private readonly List<StepRecord> _records = [];
-    private readonly List<Look> _looks = [];
+    private readonly List<LabEvaluation> _evaluations = [];
 
     public string Name => name;
 
@@ -46,20 +46,20 @@ internal sealed class RunState(string name, int id, LabRun run)
         }
     }
 
-    public void Add(Look look)
+    public void Add(LabEvaluation evaluation)
     {
         lock (_lock)
         {
-            _looks.Add(look);
+            _evaluations.Add(evaluation);
         }
     }
 
-    /// <summary>The records and looks from given numbers on.</summary>
-    public (StepRecord[] Records, Look[] Looks) Since(int records, int looks)
+    /// <summary>The records and evaluations from given numbers on.</summary>
+    public (StepRecord[] Records, LabEvaluation[] Evaluations) Since(int records, int evaluations)
     {
         lock (_lock)
         {
-            return ([.. _records.Skip(records)], [.. _looks.Skip(looks)]);
+            return ([.. _records.Skip(records)], [.. _evaluations.Skip(evaluations)]);
         }
     }
 }

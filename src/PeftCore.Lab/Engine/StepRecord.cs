@@ -15,4 +15,4 @@ internal sealed record StepRecord(int Step, double Loss, double TokensPerSecond,
 /// <param name="Held">Loss on the held-out rows.</param>
 /// <param name="Base">Loss on passages as the base model was trained on; what it rises above that of step 0 is forgotten.</param>
 /// <param name="Text">The greedy continuation of the prompt.</param>
-internal sealed record Look(int Step, double Held, double Base, string Text);
+internal sealed record LabEvaluation(int Step, double Held, double Base, string Text);

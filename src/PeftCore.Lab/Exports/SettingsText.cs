@@ -32,7 +32,7 @@ internal static class SettingsText
         json["batch_size"] = settings.BatchSize;
         json["max_seq_length"] = LabData.MaxSeqLength;
         json["max_steps"] = Math.Max(1, run.Steps);
-        json["eval_steps"] = settings.LookEvery;
+        json["eval_steps"] = settings.EvalSteps;
         json["logging_steps"] = 1;
         json["seed"] = settings.Seed;
         return Encoding.UTF8.GetBytes(json.ToJsonString(Style) + "\n");

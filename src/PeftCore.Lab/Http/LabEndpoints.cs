@@ -130,7 +130,7 @@ internal sealed class LabEndpoints
         using var end = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, _stop);
         var events = new ServerSentEvents(context.Response);
         events.Begin();
-        var sent = new Dictionary<int, (int Records, int Looks)>();
+        var sent = new Dictionary<int, (int Records, int Evaluations)>();
         try
         {
             while (true)
@@ -148,15 +148,15 @@ internal sealed class LabEndpoints
         }
     }
 
-    private static void Write(Utf8JsonWriter writer, IReadOnlyList<RunState> states, Dictionary<int, (int Records, int Looks)> sent)
+    private static void Write(Utf8JsonWriter writer, IReadOnlyList<RunState> states, Dictionary<int, (int Records, int Evaluations)> sent)
     {
         writer.WriteStartArray();
         foreach (var state in states)
         {
-            var (records, looks) = sent.GetValueOrDefault(state.Id);
-            var added = state.Since(records, looks);
-            StateJson.WriteRun(writer, state, added, records, looks);
-            sent[state.Id] = (records + added.Records.Length, looks + added.Looks.Length);
+            var (records, evaluations) = sent.GetValueOrDefault(state.Id);
+            var added = state.Since(records, evaluations);
+            StateJson.WriteRun(writer, state, added, records, evaluations);
+            sent[state.Id] = (records + added.Records.Length, evaluations + added.Evaluations.Length);
         }
         writer.WriteEndArray();
     }

@@ -66,7 +66,7 @@ internal sealed class LabRequest
         .Add("learning_rate", (settings, field) => settings.LearningRate = field.Number(1e-8, 1e6))
         .Add("batch_size", (settings, field) => settings.BatchSize = (int)field.Whole(1, 32))
         .Add("seed", (settings, field) => settings.Seed = (ulong)field.Whole(0, int.MaxValue))
-        .Add("look_every", (settings, field) => settings.LookEvery = (int)field.Whole(1, 1000))
+        .Add("eval_steps", (settings, field) => settings.EvalSteps = (int)field.Whole(1, 1000))
         .Add("prompt", (settings, field) => settings.Prompt = Short(field, LabSettings.MostPrompt) is { Length: > 0 } text ? text : null);
 
     private static string OneOf(Field field, IReadOnlyCollection<string> names) =>

@@ -41,13 +41,14 @@ internal static class StateJson
         writer.WriteEndObject();
     }
 
-    /// <summary>A run's state, with the records and looks that its page lacks.</summary>
+    /// <summary>A run's state, with the records and evaluations that its page lacks.</summary>
     /// <param name="writer">Receives an object.</param>
     /// <param name="state">The run.</param>
     /// <param name="added">What the page lacks.</param>
     /// <param name="records">Records that it has.</param>
-    /// <param name="looks">Looks that it has.</param>
-    public static void WriteRun(Utf8JsonWriter writer, RunState state, (StepRecord[] Records, Look[] Looks) added, int records, int looks)
+    /// <param name="evaluations">Evaluations that it has.</param>
+    public static void WriteRun(Utf8JsonWriter writer, RunState state, (StepRecord[] Records, LabEvaluation[] Evaluations) added,
+        int records, int evaluations)
     {
         writer.WriteStartObject();
         writer.WriteString("run", state.Name);
@@ -72,8 +73,8 @@ internal static class StateJson
         Write(writer, "layers", state.LayerNames, (item, name) => item.WriteStringValue(name));
         writer.WriteNumber("from", records);
         Write(writer, "records", added.Records, Write);
-        writer.WriteNumber("looks_from", looks);
-        Write(writer, "looks", added.Looks, Write);
+        writer.WriteNumber("evaluations_from", evaluations);
+        Write(writer, "evaluations", added.Evaluations, Write);
         writer.WriteEndObject();
     }
 
@@ -103,13 +104,13 @@ internal static class StateJson
         writer.WriteEndObject();
     }
 
-    private static void Write(Utf8JsonWriter writer, Look look)
+    private static void Write(Utf8JsonWriter writer, LabEvaluation evaluation)
     {
         writer.WriteStartObject();
-        writer.WriteNumber("step", look.Step);
-        writer.WriteNumber("held", look.Held);
-        writer.WriteNumber("base", look.Base);
-        writer.WriteString("text", look.Text);
+        writer.WriteNumber("step", evaluation.Step);
+        writer.WriteNumber("held", evaluation.Held);
+        writer.WriteNumber("base", evaluation.Base);
+        writer.WriteString("text", evaluation.Text);
         writer.WriteEndObject();
     }
 
@@ -123,7 +124,7 @@ internal static class StateJson
         writer.WriteNumber("learning_rate", settings.LearningRate);
         writer.WriteNumber("batch_size", settings.BatchSize);
         writer.WriteNumber("seed", settings.Seed);
-        writer.WriteNumber("look_every", settings.LookEvery);
+        writer.WriteNumber("eval_steps", settings.EvalSteps);
         writer.WriteString("prompt", settings.Prompt);
         writer.WriteEndObject();
     }

@@ -24,7 +24,7 @@ export class RunCard {
       size: chosen.size_field ? number(size) : null,
       alpha: chosen.alpha !== undefined ? number(alpha) : null,
       targets: chosen.targets ? targets.filter(box => box.checked).map(box => box.value) : [],
-      learning_rate: number(rate), batch_size: number(batch), seed: Number(this.#seed.value), look_every: number(every),
+      learning_rate: number(rate), batch_size: number(batch), seed: Number(this.#seed.value), eval_steps: number(every),
       prompt: prompt.value,
     };
   }
@@ -37,12 +37,12 @@ export class RunCard {
     step.disabled = training || this.#busy;
     pause.disabled = !training;
     kind.disabled = save.disabled = !run || training;
-    const last = run?.records.at(-1), look = run?.looks.at(-1);
+    const last = run?.records.at(-1), evaluation = run?.evaluations.at(-1);
     problem.textContent = run?.problem ?? '';
     hint.textContent = !run ? 'Train sets the model up first.' : this.#isNew ? 'The settings have changed: Train and Step once start a new run.' : '';
     facts.replaceChildren(...(!run ? [] : [
       fact('state', run.state), fact('step', String(run.step)), fact('loss', last ? short(last.loss) : '–'),
-      fact('held-out', look ? short(look.held) : '–'), fact('peak', last ? `${bytes(last.peak)} of ${bytes(run.plan)} planned` : `${bytes(run.plan)} planned`),
+      fact('held-out', evaluation ? short(evaluation.held) : '–'), fact('peak', last ? `${bytes(last.peak)} of ${bytes(run.plan)} planned` : `${bytes(run.plan)} planned`),
       fact('parameters', run.summary.replace(/\|\|.*$/, '').replace('trainable params: ', '').trim()),
     ]));
   }
@@ -115,7 +115,7 @@ export class RunCard {
     fields.targetSet,
     h('details', { 'aria-label': `More settings of run ${this.#name.toUpperCase()}` }, h('summary', {}, 'Batch, measurements, prompt'),
       h('div', { class: 'row' }, input('batch', 'Rows of a batch', { min: 1, max: 32, step: 1, value: usual.batch_size, required: true }),
-        input('every', 'Measure every … steps', { min: 1, max: 1000, step: 1, value: usual.look_every, required: true })),
+        input('every', 'Measure every … steps', { min: 1, max: 1000, step: 1, value: usual.eval_steps, required: true })),
       h('label', { class: 'wide' }, 'Prompt to continue', fields.prompt)),
     h('div', { class: 'row' }, input('steps', 'Steps', { min: 1, max: this.#lab.max_steps, step: 1, value: 100, required: true }), fields.train, fields.pause, fields.step),
     h('div', { class: 'row' }, fields.kind, fields.save,

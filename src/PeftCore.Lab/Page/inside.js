@@ -168,16 +168,16 @@ export class TextView {
 
   update(runs) {
     this.#columns.for(runs).forEach((column, at) => {
-      const run = runs[at], key = `${run.id}/${run.looks.length}`;
-      if (column.shown === key || run.looks.length === 0) {
+      const run = runs[at], key = `${run.id}/${run.evaluations.length}`;
+      if (column.shown === key || run.evaluations.length === 0) {
         return;
       }
       column.shown = key;
-      const open = column.body.querySelector('details')?.open, entry = look => [h('p', { class: 'quiet' }, look.step === 0 ? 'before training' : `after step ${look.step}`),
-        h('pre', { class: 'text', 'data-step': look.step }, look.text.trim() || '(nothing)')];
-      const between = run.looks.slice(1, -1).reverse();
-      column.body.replaceChildren(h('pre', { class: 'text' }, run.prompt.trim()), ...entry(run.looks[0]),
-        ...(run.looks.length > 1 ? entry(run.looks.at(-1)) : []),
+      const open = column.body.querySelector('details')?.open, entry = evaluation => [h('p', { class: 'quiet' }, evaluation.step === 0 ? 'before training' : `after step ${evaluation.step}`),
+        h('pre', { class: 'text', 'data-step': evaluation.step }, evaluation.text.trim() || '(nothing)')];
+      const between = run.evaluations.slice(1, -1).reverse();
+      column.body.replaceChildren(h('pre', { class: 'text' }, run.prompt.trim()), ...entry(run.evaluations[0]),
+        ...(run.evaluations.length > 1 ? entry(run.evaluations.at(-1)) : []),
         ...(between.length ? [h('details', { open: open ?? false, 'aria-label': `${title(run.run)}: continuations in between` }, h('summary', {}, `${between.length} in between`), ...between.flatMap(entry))] : []));
     });
   }

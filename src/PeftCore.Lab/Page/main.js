@@ -40,13 +40,13 @@ async function start() {
   options(byId('layer'), lab.layers);
   options(byId('head'), lab.heads);
   views = [
-    { view: new TextView(byId('texts')), key: run => run.looks.length },
-    { view: new DeltaView(byId('delta'), byId('module')), key: run => run.looks.length },
-    { view: new AttentionView(byId('attention'), byId('layer'), byId('head')), key: run => run.looks.length },
+    { view: new TextView(byId('texts')), key: run => run.evaluations.length },
+    { view: new DeltaView(byId('delta'), byId('module')), key: run => run.evaluations.length },
+    { view: new AttentionView(byId('attention'), byId('layer'), byId('head')), key: run => run.evaluations.length },
     { view: new TensorView(byId('tensors')), key: run => run.state === 'training' ? 'training' : run.step },
   ];
   for (const id of ['module', 'layer', 'head']) {
-    byId(id).addEventListener('change', () => look(true));
+    byId(id).addEventListener('change', () => refresh(true));
   }
   listen(changed);
 
@@ -93,11 +93,11 @@ function changed(runs) {
   }
   for (const run of runs) {
     const former = states.get(run.run), isSame = former?.id === run.id;
-    const records = isSame ? former.records.slice(0, run.from) : [], looks = isSame ? former.looks.slice(0, run.looks_from) : [];
+    const records = isSame ? former.records.slice(0, run.from) : [], evaluations = isSame ? former.evaluations.slice(0, run.evaluations_from) : [];
     if (isSame && former.state === 'training' && run.state !== 'training') {
       say(run.problem ?? `Run ${run.run.toUpperCase()} has paused after step ${run.step}.`, run.problem !== null);
     }
-    states.set(run.run, { ...run, records: [...records, ...run.records], looks: [...looks, ...run.looks] });
+    states.set(run.run, { ...run, records: [...records, ...run.records], evaluations: [...evaluations, ...run.evaluations] });
     if (!cards.has(run.run)) {
       byId('compare')?.click();
     }
@@ -115,10 +115,10 @@ function draw() {
   const title = run => runs.length > 1 ? `${run.run.toUpperCase()} ` : '';
   lines(charts.loss, 'Loss', runs.flatMap(run => [
     { name: `${title(run)}train`, run: run.run, points: run.records.map(record => [record.step, record.loss]) },
-    { name: `${title(run)}held-out`, run: run.run, thick: true, dots: true, points: run.looks.map(look => [look.step, look.held]) },
+    { name: `${title(run)}held-out`, run: run.run, thick: true, dots: true, points: run.evaluations.map(evaluation => [evaluation.step, evaluation.held]) },
   ]));
   lines(charts.forgetting, 'Forgetting', runs.map(run =>
-    ({ name: `${title(run)}loss on old books, change`, run: run.run, thick: true, dots: true, points: run.looks.map(look => [look.step, look.base - run.looks[0].base]) })), { zero: true });
+    ({ name: `${title(run)}loss on old books, change`, run: run.run, thick: true, dots: true, points: run.evaluations.map(evaluation => [evaluation.step, evaluation.base - run.evaluations[0].base]) })), { zero: true });
   lines(charts.memory, 'Memory', runs.flatMap(run => [
     { name: `${title(run)}measured peak`, run: run.run, points: run.records.map(record => [record.step, record.peak]) },
     { name: `${title(run)}planned`, run: run.run, dashed: true, points: run.records.length ? [[1, run.plan], [run.records.length, run.plan]] : [] },
@@ -134,11 +134,11 @@ function draw() {
     bars(charts.norms, 'Gradient norms of the last step by layer', names.map(name => name.replace('layers.', '')), stepped.map(run =>
       ({ name: `${title(run)}gradient norm`, run: run.run, values: names.map(name => run.records.at(-1).layer_norms[run.layers.indexOf(name)] ?? 0) })));
   }
-  look();
+  refresh();
 }
 
 /** Updates the views whose runs have changed, one request at a time; what changes meanwhile is drawn afterwards. */
-async function look(anew = false) {
+async function refresh(anew = false) {
   if (anew) {
     drawn = new Map();
   }

@@ -30,9 +30,9 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
 
     private readonly Lock _lock = new();
     private readonly FreeBlocks _free = new();
-    private readonly Dictionary<nint, Block> _blocks = [];
+    private readonly Dictionary<nint, ArenaBlock> _blocks = [];
     private readonly List<(nint Address, long Bytes)> _chunks = [];
-    private readonly Stack<Block> _spare = [];
+    private readonly Stack<ArenaBlock> _spare = [];
     private nint _nextPlace;
     private long _collectAt = FirstCollection;
     private bool _disposed;
@@ -181,7 +181,7 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
     }
 
     // SplitMix64's finalizer (Steele et al. 2014): a change of one bit of address or size changes about half of the result's bits.
-    private static ulong HashOf(Block block)
+    private static ulong HashOf(ArenaBlock block)
     {
         ulong x = (ulong)block.Address * 0x9E3779B97F4A7C15 + (ulong)block.Bytes;
         x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9;
@@ -220,7 +220,7 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
             (address, bytes) = TakeNearLimit(atLeast);
         }
         _chunks.Add((address, bytes));
-        _blocks[address] = new Block { Address = address, Place = _nextPlace, Bytes = bytes, Free = true };
+        _blocks[address] = new ArenaBlock { Address = address, Place = _nextPlace, Bytes = bytes, Free = true };
         _free.Add(_blocks[address]);
         _nextPlace += (nint)bytes;
         ReservedBytes += bytes;
@@ -242,9 +242,9 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
         }
     }
 
-    private void Split(Block block, long bytes)
+    private void Split(ArenaBlock block, long bytes)
     {
-        var rest = _spare.Count > 0 ? _spare.Pop() : new Block();
+        var rest = _spare.Count > 0 ? _spare.Pop() : new ArenaBlock();
         rest.Address = block.Address + (nint)bytes;
         rest.Place = block.Place + (nint)bytes;
         rest.Bytes = block.Bytes - bytes;
@@ -261,7 +261,7 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
         _free.Add(rest);
     }
 
-    private Block JoinWithNext(Block block)
+    private ArenaBlock JoinWithNext(ArenaBlock block)
     {
         if (block.Next is { Free: true } next)
         {

@@ -1,32 +1,14 @@
 namespace PeftCore.Backends;
 
-/// <summary>A block of an arena: a part of a chunk, in use or free.</summary>
-internal sealed class Block
-{
-    public nint Address { get; set; }
-
-    /// <summary>Its place among all blocks, by the order in which the arena took the chunks. The system gives chunks addresses in any
-    /// order; by place, a plan and its run choose the same blocks.</summary>
-    public nint Place { get; set; }
-
-    public long Bytes { get; set; }
-
-    public bool Free { get; set; }
-
-    public Block? Previous { get; set; }
-
-    public Block? Next { get; set; }
-}
-
 /// <summary>An arena's free blocks, sorted by size, then place. A sorted list rather than a tree: there are few blocks, and a list leaves
 /// no garbage.</summary>
 internal sealed class FreeBlocks
 {
-    private readonly List<Block> _sorted = [];
+    private readonly List<ArenaBlock> _sorted = [];
 
-    public void Add(Block block) => _sorted.Insert(IndexOf(block.Bytes, block.Place), block);
+    public void Add(ArenaBlock block) => _sorted.Insert(IndexOf(block.Bytes, block.Place), block);
 
-    public void Remove(Block block)
+    public void Remove(ArenaBlock block)
     {
         int index = IndexOf(block.Bytes, block.Place);
         if (index < _sorted.Count && _sorted[index] == block)
@@ -36,7 +18,7 @@ internal sealed class FreeBlocks
     }
 
     /// <summary>Takes the smallest block of at least so many bytes, the first among equals; null if there is none.</summary>
-    public Block? Take(long bytes)
+    public ArenaBlock? Take(long bytes)
     {
         int index = IndexOf(bytes, nint.MinValue);
         if (index == _sorted.Count)
@@ -49,7 +31,7 @@ internal sealed class FreeBlocks
     }
 
     /// <summary>The free block that contains a range of bytes; null if some of them are in use.</summary>
-    public Block? Around(nint address, long bytes)
+    public ArenaBlock? Around(nint address, long bytes)
     {
         foreach (var free in _sorted)
         {

@@ -24,8 +24,8 @@ public enum OptimizerKind
     Adafactor,
 
     /// <summary><see cref="Optim.AdamW"/> with moments in host memory, as bitsandbytes' paged optimizers have them: each step fetches them
-    /// beside its updates. They stay where they are on a device whose own memory is host memory; a plan is that
-    /// of another device.</summary>
+    /// beside its updates. On a device whose own memory is host memory, as
+    /// the CPU's, they stay there; a <see cref="MemoryPlan"/> counts them as for a card.</summary>
     PagedAdamW,
 
     /// <summary><see cref="AdamW8Bit"/> with moments in host memory.</summary>
