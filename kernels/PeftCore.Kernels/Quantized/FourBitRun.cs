@@ -53,10 +53,49 @@ internal static unsafe class FourBitRun
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void DecodeGroup(byte* from, Vector512<float> table, float* y)
     {
-        Vector128<byte> pairs = Vector128.Load(from), mask = Vector128.Create((byte)15);
-        Vector128<byte> even = (pairs.AsUInt16() >>> 4).AsByte() & mask, odd = pairs & mask;
-        Avx512F.PermuteVar16x32(table, Avx512F.ConvertToVector512Int32(Sse2.UnpackLow(even, odd))).Store(y);
-        Avx512F.PermuteVar16x32(table, Avx512F.ConvertToVector512Int32(Sse2.UnpackHigh(even, odd))).Store(y + 16);
+        LookUp(from, table, out var first, out var second);
+        first.Store(y);
+        second.Store(y + 16);
+    }
+
+    /// <summary>The 32 numbers of 16 bytes of codes. A shuffle of the table reads the lowest four bits of an index, so that it is enough
+    /// to bring each lane's code there: the upper half of a byte for even lanes.</summary>
+    /// <param name="from">The codes.</param>
+    /// <param name="table">The levels times the scale.</param>
+    /// <param name="first">The first 16 numbers.</param>
+    /// <param name="second">The others.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LookUp(byte* from, Vector512<float> table, out Vector512<float> first, out Vector512<float> second)
+    {
+        if (Avx512Vbmi.IsSupported)
+        {
+            LookUpByBits(from, table, out first, out second);
+        }
+        else
+        {
+            LookUpByBytes(from, table, out first, out second);
+        }
+    }
+
+    // An unaligned byte of a word of 64 bits for each pair of lanes: AVX-512 VBMI.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void LookUpByBits(byte* from, Vector512<float> table, out Vector512<float> first, out Vector512<float> second)
+    {
+        var starts = (Vector512.Create(4UL, 12, 20, 28, 36, 44, 52, 60) | Vector512.Create(0UL, 8, 16, 24, 32, 40, 48, 56) << 32).AsByte();
+        first = Avx512F.PermuteVar16x32(table, Avx512Vbmi.MultiShift(starts, Vector512.Create(*(ulong*)from)).AsInt32());
+        second = Avx512F.PermuteVar16x32(table, Avx512Vbmi.MultiShift(starts, Vector512.Create(*(ulong*)(from + 8))).AsInt32());
+    }
+
+    // A byte for each pair of lanes, then a shift of the even ones: AVX-512 BW.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void LookUpByBytes(byte* from, Vector512<float> table, out Vector512<float> first, out Vector512<float> second)
+    {
+        var pairs = Avx512F.BroadcastVector128ToVector512((uint*)from).AsByte();
+        var lower = Avx512BW.Shuffle(pairs, Vector512.Create(0u, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7).AsByte());
+        var upper = Avx512BW.Shuffle(pairs, Vector512.Create(8u, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15).AsByte());
+        var shifts = Vector512.Create(4UL).AsUInt32();
+        first = Avx512F.PermuteVar16x32(table, Avx512F.ShiftRightLogicalVariable(lower.AsUInt32(), shifts).AsInt32());
+        second = Avx512F.PermuteVar16x32(table, Avx512F.ShiftRightLogicalVariable(upper.AsUInt32(), shifts).AsInt32());
     }
 
     internal static void Decode256(byte* codes, float* levels, float scale, long first, int count, float* y)

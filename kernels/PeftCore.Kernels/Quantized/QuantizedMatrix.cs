@@ -50,17 +50,6 @@ internal readonly unsafe struct QuantizedMatrix(QuantizedKind kind, int blockSiz
     /// <summary>Bits of a code.</summary>
     public int CodeBits => kind == QuantizedKind.Int8 ? 8 : 4;
 
-    /// <summary>Reads the scales of adjacent blocks, so that a loop over codes has no branch or call: those would keep its vectors in
-    /// memory.</summary>
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    public void LoadScales(long block, int count, float* into)
-    {
-        for (int i = 0; i < count; i++)
-        {
-            into[i] = ScaleOf(block + i);
-        }
-    }
-
     /// <summary>The scale of a block.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public float ScaleOf(long block) => _scales != null ? _scales[block] : doubled[block];
@@ -92,5 +81,21 @@ internal readonly unsafe struct QuantizedScales(byte* codes, float* scales, floa
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         get => _map[_codes[block]] * _scales[block >> _shift] + *_mean;
+    }
+
+    /// <summary>Reads the scales of adjacent blocks, so that a loop over codes has no branch or call: those would keep its vectors in
+    /// memory.</summary>
+    /// <returns><paramref name="into"/>.</returns>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    public float* Load(long first, int count, float* into)
+    {
+        float* map = _map;
+        byte* codes = _codes + first;
+        float mean = *_mean;
+        for (int i = 0; i < count; i++)
+        {
+            into[i] = map[codes[i]] * _scales[(first + i) >> _shift] + mean;
+        }
+        return into;
     }
 }

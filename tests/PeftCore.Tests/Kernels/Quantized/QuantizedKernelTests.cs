@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using PeftCore.Kernels;
 
 namespace PeftCore.Tests.Kernels.Quantized;
@@ -48,12 +50,12 @@ public sealed class QuantizedKernelTests
     }
 
     [Test]
-    public void A_row_of_few_has_the_bits_it_has_alone([Values("NF4", "FP4", "Int8")] string codes, [Values(33, 64, 1100)] int k,
-        [Values(3, 17, 400)] int n, [Values] bool transB)
+    public void A_row_of_few_has_the_bits_it_has_alone([Values("NF4", "FP4", "Int8")] string codes,
+        [Values(33, 64, 1100, 2176)] int k, [Values(3, 17, 400)] int n, [Values] bool transB, [Values] bool doubled)
     {
         var kind = Enum.Parse<QuantizedKind>(codes);
         using WorkerPool pool = new(2);
-        using NaiveQuantized w = new(Numbers.Random(2, n * k), transB ? n : k, transB ? k : n, kind, false);
+        using NaiveQuantized w = new(Numbers.Random(2, n * k), transB ? n : k, transB ? k : n, kind, doubled);
         float[] a = Numbers.Random(1, Gemm.MaxInvariantRows * k);
         foreach (var level in Levels)
         {
@@ -92,6 +94,30 @@ public sealed class QuantizedKernelTests
                 Assert.That(fast, Is.EqualTo(scalar), $"{level} {first} {count}");
             }
         }
+    }
+
+    [Test]
+    public unsafe void Both_shuffles_of_codes_bring_each_lane_its_level([Values("NF4", "FP4")] string codes)
+    {
+        Assume.That(Avx512BW.IsSupported, "this processor has no AVX-512");
+        float* levels = FourBitLevels.Address(Enum.Parse<QuantizedKind>(codes));
+        byte* pairs = stackalloc byte[16];
+        Random random = new(7);
+        for (int round = 0; round < 100; round++)
+        {
+            random.NextBytes(new Span<byte>(pairs, 16));
+            float[] expected = [.. new Span<byte>(pairs, 16).ToArray().SelectMany(pair => (int[])[pair >> 4, pair & 15]).Select(code => levels[code])];
+            FourBitRun.LookUpByBytes(pairs, Vector512.Load(levels), out var first, out var second);
+            Assert.That(Of(first, second), Is.EqualTo(expected));
+            if (Avx512Vbmi.IsSupported)
+            {
+                FourBitRun.LookUpByBits(pairs, Vector512.Load(levels), out first, out second);
+                Assert.That(Of(first, second), Is.EqualTo(expected));
+            }
+        }
+
+        static float[] Of(Vector512<float> first, Vector512<float> second) =>
+            [.. Enumerable.Range(0, 16).Select(i => first.GetElement(i)), .. Enumerable.Range(0, 16).Select(i => second.GetElement(i))];
     }
 
     [Test]
