@@ -11,6 +11,10 @@ internal sealed partial class IlgpuBackend : Backend, IGraphCapture, IKernelProf
     /// <summary>Bytes of a chunk of a card's memory.</summary>
     internal const long CardChunk = 256L << 20;
 
+    /// <summary>Room for counters, flags and tables: of those the lists of chunks of tensors grow with what trains, 1 MiB for 5·10⁸
+    /// numbers.</summary>
+    internal const long SmallBytes = 1L << 20;
+
     private readonly GpuDevice _device;
     private readonly Arena _arena;
     private readonly IlgpuOptions _options;
@@ -44,8 +48,8 @@ internal sealed partial class IlgpuBackend : Backend, IGraphCapture, IKernelProf
         _linearAttention = new LinearAttentionLauncher(_gpu);
         _patches = new PatchLauncher(_gpu);
         _convolutions = new ConvolutionLauncher(_gpu, _rows);
-        var chunks = new ArenaMemory(_device.Memory, () => OwnBytes - _gemm.TakenBytes);
-        _arena = name.IsCuda ? new Arena(chunks, CardChunk) : new Arena(chunks);
+        var chunks = new ArenaMemory(_device.Memory, options.MemoryLimit, LimitMargin);
+        _arena = new Arena(chunks, options.ChunkBytes ?? (name.IsCuda ? CardChunk : Arena.DefaultChunk));
     }
 
     internal override bool IsMeta => false;
@@ -57,6 +61,8 @@ internal sealed partial class IlgpuBackend : Backend, IGraphCapture, IKernelProf
     internal override CopyEngine Copies => _device.Copies;
 
     public override long OwnBytes => _options.ComputeDType == DType.BF16 ? _gemm.PartialBytes : 0;
+
+    public override long LimitMargin => OwnBytes + SmallBytes;
 
     internal override Storage Allocate(long bytes, MemoryKind kind)
     {
@@ -184,7 +190,7 @@ internal sealed partial class IlgpuBackend : Backend, IGraphCapture, IKernelProf
     }
 
     /// <summary>The memory in use now, inside and outside the arena.</summary>
-    internal GraphMemory MemoryNow => new(_arena.InUse, _gemm.TakenBytes);
+    internal GraphMemory MemoryNow => new(_arena.InUse, _gemm.TakenBytes, _optimizer.TableVersion);
 
     internal override void Close()
     {

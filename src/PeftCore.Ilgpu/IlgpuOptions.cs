@@ -13,4 +13,7 @@ internal sealed record IlgpuOptions(DType ComputeDType = DType.F32, bool Poison 
 {
     /// <summary>Use only features of compute capability 8.0, to test that path on newer cards.</summary>
     internal bool AsAmpere { get; init; }
+
+    /// <summary>Bytes of a chunk of the arena; null for those of the device.</summary>
+    internal long? ChunkBytes { get; init; }
 }

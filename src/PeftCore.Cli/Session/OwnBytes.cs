@@ -11,7 +11,7 @@ internal static class OwnBytes
     private const long OfTensorCores = 192L * 128 * 256 * sizeof(float);
 
     // Counters, flags and tables of any device with kernels.
-    private const long Small = 64 << 10;
+    private const long Small = 1 << 20;
 
     /// <summary>The bytes, or more, for the device of a run.</summary>
     public static long Of(TrainOptions options) => options.Device == "cpu" ? 0

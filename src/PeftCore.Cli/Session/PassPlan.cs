@@ -30,11 +30,11 @@ internal sealed record PassPlan(MemoryLimits? Limits, string Device, bool PackWe
             return null;
         }
         var options = new TrainOptions { Limits = Limits, Device = Device };
-        var plan = MemoryPlan.OfPasses(build, passes, backend.ActivationDType, PackWeights, Math.Max(0, limit.Bytes - backend.OwnBytes),
+        var plan = MemoryPlan.OfPasses(build, passes, backend.ActivationDType, PackWeights, Math.Max(0, limit.Bytes - backend.LimitMargin),
             IlgpuDevices.ChunkBytes(Device), options.TensorCores, options.HostLimit, options.KeepOnDisk);
         // The longest text decides about the device's memory, but not about the host's.
         refuses |= plan.HostBytes > (options.HostLimit ?? long.MaxValue);
-        if (refuses && MemoryRefusal.Of(plan, options, backend.OwnBytes) is { } refusal)
+        if (refuses && MemoryRefusal.Of(plan, options, backend.LimitMargin) is { } refusal)
         {
             throw new BadInputException(refusal + ".");
         }

@@ -45,13 +45,13 @@ internal sealed class TrainingJob
         NoteIdle(splits, held is not null);
         Train = Setup.Loader(train, train: true);
         Held = held is null ? null : Setup.Loader(held, train: false);
-        Plan = Planned(session.Backend.OwnBytes); // Before the weights are loaded, so that a refused run takes no memory.
+        Plan = Planned(session.Backend.LimitMargin); // Before the weights are loaded, so that a refused run takes no memory.
         Plan.ApplyTo(session.Backend);
         var config = WeightSelection.Prepare(session.Model.Base, chosen, Train.Epoch().Take(UsualBatches.OfSelection), call.Stop);
         Attach(session.Model, config);
         if (_calibrated is not null)
         {
-            Plan = Planned(session.Backend.OwnBytes); // The data have distributed the ranks.
+            Plan = Planned(session.Backend.LimitMargin); // The data have distributed the ranks.
         }
         session.Model.Base.GradientCheckpointing = options.GradientCheckpointing;
         session.Model.Base.OffloadCheckpoints = options.UseHostCheckpoints;

@@ -46,8 +46,8 @@ internal sealed class BenchStepVerb : Verb
         using var scope = new TensorScope();
         using var backend = Devices.Open(options.Device, options.Threads, options.MaxMemory, options.Dtype, !options.NoReplay,
             options.PackWeights);
-        var plan = source.Plan(backend.OwnBytes);
-        if (MemoryRefusal.Of(plan, options, backend.OwnBytes) is { } refusal)
+        var plan = source.Plan(backend.LimitMargin);
+        if (MemoryRefusal.Of(plan, options, backend.LimitMargin) is { } refusal)
         {
             throw new BadInputException(refusal + ".");
         }
@@ -68,6 +68,7 @@ internal sealed class BenchStepVerb : Verb
         double samples = (double)batch.BatchSize * batches.Count / (median / 1000);
         var report = new JsonReport().Add("tok_s", rate).Add("samples_s", samples).Add("ms_median", median).Add("ms_min", best)
             .Add("peak_bytes", backend.Memory.PeakBytes).Add("planned_bytes", planned)
+            .Add("reserved_bytes", backend.PeakReservedBytes).Add("planned_reserved_bytes", plan.ReservedBytes)
             .Add("parameters", model.ParameterCount).Add("trainable", model.TrainableCount)
             .Add("streamed_bytes", streamed).Add("planned_streamed_bytes", plan.StreamedBytes)
             .Add("host_bytes", backend.HostMemory?.PeakBytes ?? 0).Add("planned_host_bytes", plan.HostBytes)

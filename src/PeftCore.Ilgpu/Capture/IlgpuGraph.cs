@@ -96,4 +96,5 @@ internal sealed class IlgpuGraph(IlgpuBackend backend, IStreamCapture capture, B
 /// <summary>Which memory was in use at a capture.</summary>
 /// <param name="InUse">Which blocks of the arena (<see cref="Arena.InUse"/>).</param>
 /// <param name="OutsideArena">Bytes beside the arena that launches hold addresses of.</param>
-internal readonly record struct GraphMemory(ulong InUse, long OutsideArena);
+/// <param name="Tables">Which tables beside the arena (<see cref="MultiTensorApply.Version"/>).</param>
+internal readonly record struct GraphMemory(ulong InUse, long OutsideArena, long Tables);

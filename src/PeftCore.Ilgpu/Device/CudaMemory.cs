@@ -29,9 +29,7 @@ internal sealed class CudaMemory : IDeviceMemory
     {
         if (bytes > _limit - _taken)
         {
-            throw new InsufficientMemoryException(
-                $"{Megabytes(bytes)} more memory is needed on the GPU, but {Megabytes(_taken - unused)} of the allowed " +
-                $"{Megabytes(_limit)} are in use; {MemoryAdvice.Text}");
+            throw MemoryAdvice.Beyond(bytes, _taken - unused, _limit, " on the GPU");
         }
         _accelerator.Bind();
         var error = CudaAPI.CurrentAPI.AllocateMemory(out nint address, (nint)bytes);
@@ -39,7 +37,7 @@ internal sealed class CudaMemory : IDeviceMemory
         {
             Check(CudaAPI.CurrentAPI.GetMemoryInfo(out long free, out long total), "memory info");
             throw new InsufficientMemoryException(
-                $"{Megabytes(bytes)} more memory is needed on the GPU, but only {Megabytes(free)} of its {Megabytes(total)} are free; " +
+                $"{MemoryAdvice.Megabytes(bytes)} more memory is needed on the GPU, but only {MemoryAdvice.Megabytes(free)} of its {MemoryAdvice.Megabytes(total)} are free; " +
                 $"{MemoryAdvice.Text}; a plan shows how much is needed");
         }
         Check(error, "memory");
@@ -126,6 +124,4 @@ internal sealed class CudaMemory : IDeviceMemory
             throw new InvalidOperationException($"the NVIDIA driver refused {what}: {error}");
         }
     }
-
-    private static string Megabytes(long bytes) => $"{bytes / (1024.0 * 1024):N0} MiB";
 }

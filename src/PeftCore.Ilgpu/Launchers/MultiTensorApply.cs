@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using ILGPU;
+using PeftCore.Backends;
 using PeftCore.Kernels.Ilgpu;
 using PeftCore.Kernels.Ilgpu.Portable.Elements;
 using PeftCore.Kernels.Ilgpu.Portable.Matrix;
@@ -9,7 +10,8 @@ using PeftCore.Tensors;
 namespace PeftCore.Ilgpu;
 
 /// <summary>Multi-tensor apply: one launch over many tensors. The kernel reads a table of the tensors, and a list of chunks, one per thread
-/// block; the list is cached on the device for tensors of the same sizes.</summary>
+/// block; the list is cached on the device for tensors of the same sizes. Lists stay between steps, so that they are memory beside the arena:
+/// within it they would divide the free blocks of a step, which a plan does not know.</summary>
 internal sealed class MultiTensorApply(LaunchContext gpu) : IDisposable
 {
     /// <summary>Elements of a chunk, the work of one thread block.</summary>
@@ -17,7 +19,10 @@ internal sealed class MultiTensorApply(LaunchContext gpu) : IDisposable
 
     private const int MaxChunkLists = 16;
 
-    private readonly Dictionary<string, (Storage Table, int Count)> _chunks = [];
+    private readonly Dictionary<string, ChunkList> _chunks = [];
+
+    /// <summary>Changes when lists are freed, whose addresses a captured graph may hold.</summary>
+    public long Version { get; private set; }
 
     /// <summary>Number of chunks, and so of thread blocks, of these tensors.</summary>
     public static int ChunksOf<TSlot>(ReadOnlySpan<TSlot> slots) where TSlot : unmanaged, ITensorSlot
@@ -55,19 +60,19 @@ internal sealed class MultiTensorApply(LaunchContext gpu) : IDisposable
         where TKernel : struct, IKernel<MultiTensorArgs<TSlot>>
         where TSlot : unmanaged
     {
-        var (chunks, count) = ChunkTable(items, step);
-        if (count == 0)
+        var list = ListOf(items, step);
+        if (list.Count == 0)
         {
             return;
         }
         var device = gpu.Device;
-        device.Run<TKernel, MultiTensorArgs<TSlot>>(count, 1, new MultiTensorArgs<TSlot>
+        device.Run<TKernel, MultiTensorArgs<TSlot>>(list.Count, 1, new MultiTensorArgs<TSlot>
         {
             Memory = device.Space.View<float>(0, long.MaxValue / sizeof(float)),
             Bf16Memory = device.Space.View<BFloat16>(0, long.MaxValue / sizeof(ushort)),
             Bytes = device.Space.View<byte>(0, long.MaxValue),
             Slots = table.View,
-            Chunks = device.Space.View<TensorChunk>(chunks.Address, count),
+            Chunks = device.Space.View<TensorChunk>(list.Address, list.Count),
             Sums = sums ?? device.Space.View<float>(0, 0),
             Run = Chunk,
         });
@@ -75,14 +80,15 @@ internal sealed class MultiTensorApply(LaunchContext gpu) : IDisposable
 
     public void Dispose()
     {
-        foreach (var (table, _) in _chunks.Values)
+        foreach (var list in _chunks.Values)
         {
-            table.Release();
+            gpu.Backend.Memory.Add(-list.Bytes, MemoryKind.Workspace);
+            gpu.Device.Memory.Return(list.Address, list.Bytes);
         }
         _chunks.Clear();
     }
 
-    private (Storage Table, int Count) ChunkTable(int[] items, int step)
+    private ChunkList ListOf(int[] items, int step)
     {
         string sizes = $"{step}:{string.Join(',', items)}";
         if (_chunks.TryGetValue(sizes, out var known))
@@ -103,12 +109,19 @@ internal sealed class MultiTensorApply(LaunchContext gpu) : IDisposable
         }
         if (_chunks.Count == MaxChunkLists)
         {
+            gpu.Device.Memory.BreakCapture?.Invoke();
+            gpu.Backend.Synchronize(); // Queued launches read the lists.
             Dispose();
+            Version++;
         }
-        var table = gpu.Backend.Allocate(8L * chunks.Count, MemoryKind.Workspace);
-        gpu.Device.Memory.Upload(MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(chunks)), table.Address);
-        return _chunks[sizes] = (table, chunks.Count);
+        long bytes = Arena.Round(Unsafe.SizeOf<TensorChunk>() * (long)chunks.Count);
+        var list = new ChunkList(gpu.Device.Memory.Take(bytes), bytes, chunks.Count);
+        gpu.Backend.Memory.Add(bytes, MemoryKind.Workspace);
+        gpu.Device.Memory.Upload(MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(chunks)), list.Address);
+        return _chunks[sizes] = list;
     }
+
+    private readonly record struct ChunkList(nint Address, long Bytes, int Count);
 }
 
 /// <summary>Slots on the device. The memory is freed as soon as the launches are queued: whatever takes it next comes later in the

@@ -17,6 +17,9 @@ internal sealed class OptimizerLauncher(LaunchContext gpu) : IDisposable
 
     private readonly MultiTensorApply _multiTensor = new(gpu);
 
+    /// <inheritdoc cref="MultiTensorApply.Version"/>
+    public long TableVersion => _multiTensor.Version;
+
     public void AdamW(in Optimizers.AdamW step, Tensor parameter, Tensor gradient, float gradientScale, Tensor firstMoment,
         Tensor secondMoment) =>
         AdamW([new AdamWTensors(step, parameter, gradient, firstMoment, secondMoment)], gradientScale);

@@ -8,6 +8,17 @@ internal static class MemoryAdvice
     /// <summary>The advice, in words that hold for any device.</summary>
     public const string Text = "a smaller batch, shorter sequences or gradient checkpointing need less, and tensors made inside a "
         + "TensorScope are freed when it ends";
+
+    /// <summary>What is told of an allocation beyond a limit.</summary>
+    /// <param name="bytes">Bytes wanted.</param>
+    /// <param name="used">Bytes in use.</param>
+    /// <param name="limit">The limit in bytes.</param>
+    /// <param name="where">Where, in words that follow "is needed".</param>
+    public static InsufficientMemoryException Beyond(long bytes, long used, long limit, string where = "") => new(
+        $"{Megabytes(bytes)} more memory is needed{where}, but {Megabytes(used)} of the allowed {Megabytes(limit)} are in use; {Text}");
+
+    /// <summary>A number of bytes in whole mebibytes.</summary>
+    public static string Megabytes(long bytes) => $"{bytes / (1024.0 * 1024):N0} MiB";
 }
 
 /// <summary>Chunks of host memory, on large pages if the system has them.</summary>
@@ -19,9 +30,7 @@ internal sealed class HostMemory(long limit) : IChunkSource
     {
         if (bytes > limit - _taken)
         {
-            throw new InsufficientMemoryException(
-                $"{Megabytes(bytes)} more memory is needed, but {Megabytes(_taken - unused)} of the allowed {Megabytes(limit)} are in " +
-                $"use; {MemoryAdvice.Text}");
+            throw MemoryAdvice.Beyond(bytes, _taken - unused, limit);
         }
         try
         {
@@ -32,7 +41,7 @@ internal sealed class HostMemory(long limit) : IChunkSource
         catch (OutOfMemoryException)
         {
             throw new InsufficientMemoryException(
-                $"the system refused {Megabytes(bytes)} more memory; {Megabytes(_taken - unused)} are in use; " +
+                $"the system refused {MemoryAdvice.Megabytes(bytes)} more memory; {MemoryAdvice.Megabytes(_taken - unused)} are in use; " +
                 MemoryAdvice.Text);
         }
     }
@@ -44,6 +53,4 @@ internal sealed class HostMemory(long limit) : IChunkSource
         HostPages.Free((void*)address);
         _taken -= bytes;
     }
-
-    private static string Megabytes(long bytes) => $"{bytes / (1024.0 * 1024):N0} MiB";
 }
