@@ -33,6 +33,10 @@ public enum OptimizerKind
 
     /// <summary><see cref="Optim.Lion"/> with its moment in host memory.</summary>
     PagedLion,
+
+    /// <summary>AdamW in which LoRA's factors B learn faster than A: see <see cref="Optim.LoraPlus"/> and
+    /// <see cref="TrainerOptions.LoraPlusRates"/>.</summary>
+    LoraPlus,
 }
 
 /// <summary>Settings of a <see cref="Trainer"/>. The defaults are those of Hugging Face's Trainer, except the learning rate, which is
@@ -81,6 +85,10 @@ public sealed record TrainerOptions
 
     /// <summary>β₁ and β₂ of AdamW and Lion, in [0, 1); Lion's paper has 0.9 and 0.99.</summary>
     public (float Beta1, float Beta2) Betas { get; init; } = (0.9f, 0.999f);
+
+    /// <summary>LoRA+'s ratio of the learning rate of B to that of A, of at least 1, and its peak learning rate of the factors of
+    /// embeddings, above 0. The schedule multiplies all rates. 16 is the paper's advice, 1e-6 Hugging Face PEFT's default.</summary>
+    public (double Ratio, double Embedding) LoraPlusRates { get; init; } = (16, 1e-6);
 
     /// <summary>AdamW's ε, above 0.</summary>
     public float Epsilon { get; init; } = 1e-8f;
@@ -142,6 +150,7 @@ public sealed record TrainerOptions
                 Optimizer == OptimizerKind.PagedAdamW8Bit),
             OptimizerKind.Lion or OptimizerKind.PagedLion => new Lion(parameters, beta1, beta2, WeightDecay, decays,
                 Optimizer == OptimizerKind.PagedLion),
+            OptimizerKind.LoraPlus => LoraPlus.New(parameters, trainable.Model, LearningRate, LoraPlusRates, Betas, Epsilon, WeightDecay),
             OptimizerKind.Adafactor => new Adafactor(parameters, WeightDecay, decays),
             OptimizerKind.Sgd => new Sgd(parameters, new SgdOptions(Momentum, WeightDecay: WeightDecay, Decays: decays)),
             _ => throw new BadInputException(
@@ -176,6 +185,7 @@ public sealed record TrainerOptions
         Require(MaxGradNorm >= 0, "max_grad_norm", $"{MaxGradNorm}", "at least 0");
         Require(LoggingSteps > 0, "logging_steps", $"{LoggingSteps}", "at least 1");
         Hyperparameters.Checked(WeightDecay, Betas.Beta1, Betas.Beta2, Epsilon);
+        Hyperparameters.CheckLoraPlus(LoraPlusRates.Ratio, LoraPlusRates.Embedding, LearningRate);
         Require(EvalSteps >= 0 && SaveSteps >= 0 && SaveTotalLimit >= 0 && EarlyStoppingPatience >= 0,
             "eval_steps, save_steps, save_total_limit or early_stopping_patience", "negative", "at least 0");
         if ((LoadBestModelAtEnd || EarlyStoppingPatience > 0 || MetricForBestModel is not null) && !canEvaluate)
