@@ -43,7 +43,7 @@ internal static class SettingRules
             OptimizerKind.Adafactor => "with --optim adafactor, whose decay follows from the step",
             _ => null,
         }),
-        new(["adam-epsilon"], options => options.Unpaged is OptimizerKind.AdamW or OptimizerKind.AdamW8Bit or OptimizerKind.LoraPlus ? null
+        new(["adam-epsilon"], options => options.IsLoraOptimizer || options.Unpaged is OptimizerKind.AdamW or OptimizerKind.AdamW8Bit ? null
             : $"with --optim {TrainOptions.NameOf(options.Optimizer)}, which divides by no root of a second moment with it"),
         new(["loraplus-lr-ratio", "loraplus-lr-embedding"], options => options.Optimizer == OptimizerKind.LoraPlus ? null
             : $"with --optim {TrainOptions.NameOf(options.Optimizer)}, which is not lora_plus"),

@@ -141,11 +141,11 @@ internal sealed partial record TrainOptions
         .Choice("optimizer", o => o.Optimizer, (o, v) => o with { Optimizer = v }, "which optimizer trains", aliases: ["optim"],
             nameOf: NameOf, otherNames: OtherOptimizerNames)
         .Number("adam-beta1", o => o.AdamBeta1, (o, v) => o with { AdamBeta1 = v },
-            "decay of the first moment of adamw, adamw_8bit and lora_plus; for lion the moment's part in a step", min: 0, max: 1)
+            "decay of the first moment of adamw, adamw_8bit, lora_plus and lora_fa; for lion the moment's part in a step", min: 0, max: 1)
         .Number("adam-beta2", o => o.AdamBeta2, (o, v) => o with { AdamBeta2 = v },
-            "decay of the second moment of adamw, adamw_8bit and lora_plus; for lion that of its moment", min: 0, max: 1)
+            "decay of the second moment of adamw, adamw_8bit, lora_plus and lora_fa; for lion that of its moment", min: 0, max: 1)
         .Number("adam-epsilon", o => o.AdamEpsilon, (o, v) => o with { AdamEpsilon = v },
-            "what adamw, adamw_8bit and lora_plus add to the root of the second moment, above 0", min: 0)
+            "what adamw, adamw_8bit, lora_plus and lora_fa add to the root of the second moment, above 0", min: 0)
         .Number("loraplus-lr-ratio", o => o.LoraplusLrRatio, (o, v) => o with { LoraplusLrRatio = v },
             "how many times faster lora_plus trains LoRA's B than its A", min: 1)
         .Number("loraplus-lr-embedding", o => o.LoraplusLrEmbedding, (o, v) => o with { LoraplusLrEmbedding = v },

@@ -208,7 +208,7 @@ internal sealed partial record TrainOptions : SequenceOptions, ISettings<TrainOp
     public OptimizerKind DeviceOptimizer => Device == "cpu" ? Unpaged : Optimizer;
 
     /// <summary>Whether the optimizer tells LoRA's factors apart.</summary>
-    public bool IsLoraOptimizer => Optimizer is OptimizerKind.LoraPlus;
+    public bool IsLoraOptimizer => Optimizer is OptimizerKind.LoraPlus or OptimizerKind.LoraFa;
 
     public bool NoReplay { get; init; }
 

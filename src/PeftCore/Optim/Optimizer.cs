@@ -110,8 +110,12 @@ public abstract class Optimizer : IDisposable
         {
             table.Dispose();
         }
+        DisposeConstants();
         GC.SuppressFinalize(this);
     }
+
+    /// <summary>Frees tensors that belong to no parameter's state.</summary>
+    private protected virtual void DisposeConstants() { }
 
     /// <summary>Updates parameters, each of which has a gradient. <see cref="ParameterState.Steps"/> includes this step.</summary>
     private protected abstract void Update(IReadOnlyList<ParameterState> states, float learningRate, float gradientScale);

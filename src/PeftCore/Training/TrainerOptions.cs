@@ -37,6 +37,10 @@ public enum OptimizerKind
     /// <summary>AdamW in which LoRA's factors B learn faster than A: see <see cref="Optim.LoraPlus"/> and
     /// <see cref="TrainerOptions.LoraPlusRates"/>.</summary>
     LoraPlus,
+
+    /// <summary>AdamW of LoRA's factors B alone, with a projected gradient, while A is frozen: see <see cref="Optim.LoraFa"/>. A stays
+    /// frozen until <see cref="Peft.PeftModel.SetRequiresGrad"/>.</summary>
+    LoraFa,
 }
 
 /// <summary>Settings of a <see cref="Trainer"/>. The defaults are those of Hugging Face's Trainer, except the learning rate, which is
@@ -137,9 +141,15 @@ public sealed record TrainerOptions
     /// <summary>Seed of dropout. The loader has its own seed for the order of the data.</summary>
     public ulong Seed { get; init; } = DefaultSeed.Value;
 
+    /// <summary>Freezes what the optimizer does not train.</summary>
+    /// <returns>The factors of LoRA that <see cref="OptimizerKind.LoraFa"/> trains; none of another optimizer.</returns>
+    internal IReadOnlyList<FactorPair> Freeze(ITrainable trainable) =>
+        Optimizer == OptimizerKind.LoraFa ? trainable.FreezeDownProjections() : [];
+
     /// <summary>Creates the optimizer of these settings.</summary>
     internal Optimizer NewOptimizer(ITrainable trainable)
     {
+        var pairs = Freeze(trainable);
         var decays = Decays ?? WeightDecayFilter.LikeTrainer(trainable.Model);
         var (parameters, (beta1, beta2)) = (trainable.Parameters, Betas);
         return Optimizer switch
@@ -151,6 +161,7 @@ public sealed record TrainerOptions
             OptimizerKind.Lion or OptimizerKind.PagedLion => new Lion(parameters, beta1, beta2, WeightDecay, decays,
                 Optimizer == OptimizerKind.PagedLion),
             OptimizerKind.LoraPlus => LoraPlus.New(parameters, trainable.Model, LearningRate, LoraPlusRates, Betas, Epsilon, WeightDecay),
+            OptimizerKind.LoraFa => new LoraFa(parameters, pairs, beta1, beta2, Epsilon, WeightDecay, Decays),
             OptimizerKind.Adafactor => new Adafactor(parameters, WeightDecay, decays),
             OptimizerKind.Sgd => new Sgd(parameters, new SgdOptions(Momentum, WeightDecay: WeightDecay, Decays: decays)),
             _ => throw new BadInputException(

@@ -24,7 +24,7 @@ public sealed class OptimizerVerbTests
     {
         var curves = new Dictionary<string, double[]>();
         foreach (var (name, rate) in (ReadOnlySpan<(string, string)>)[("adamw", "2e-3"), ("adamw_8bit", "2e-3"), ("lion", "4e-4"),
-            ("adafactor", "2e-3"), ("sgd", "0.5"), ("lora_plus", "5e-4")])
+            ("adafactor", "2e-3"), ("sgd", "0.5"), ("lora_plus", "5e-4"), ("lora_fa", "2e-3")])
         {
             string output = Path.Combine(_directory.FullPath, name);
             var run = ToolRun.Of([.. Run, "--optim", name, "--learning-rate", rate, "--output-dir", output]);
@@ -84,7 +84,7 @@ public sealed class OptimizerVerbTests
     }
 
     [TestCase("--optim adam", "--optimizer is \"adam\", expected adamw, sgd, adamw_8bit, lion, adafactor, paged_adamw, " +
-        "paged_adamw_8bit, paged_lion or lora_plus")]
+        "paged_adamw_8bit, paged_lion, lora_plus or lora_fa")]
     [TestCase("--adam-beta1 1", "adam_beta1 is 1, expected a number in [0, 1)")]
     [TestCase("--adam-beta2 1.5", "--adam-beta2 is \"1.5\", expected a number from 0 to 1")]
     [TestCase("--adam-epsilon 0", "adam_epsilon is 0, expected a number above 0")]
@@ -100,6 +100,9 @@ public sealed class OptimizerVerbTests
     }
 
     [TestCase("lora_plus", "--method ia3", "nothing that trains here is named lora_B")]
+    [TestCase("lora_fa", "--method ia3", "IA3 has no such factors")]
+    [TestCase("lora_fa", "--use-dora", "has DoRA's magnitudes too")]
+    [TestCase("lora_fa", "--target-modules q_proj,embed_tokens", "\"model.embed_tokens\" is an embedding")]
     public void An_optimizer_of_LoRA_is_refused_where_its_factors_are_not(string optimizer, string flags, string sentence)
     {
         foreach (string verb in (string[])["plan", "explain", "bench step"])
@@ -112,6 +115,7 @@ public sealed class OptimizerVerbTests
     }
 
     [TestCase("lora_plus")]
+    [TestCase("lora_fa")]
     public void Full_fine_tuning_beside_an_optimizer_of_LoRA_has_AdamW(string optimizer)
     {
         var run = ToolRun.Of("explain", "--model", Bundled.BaseLlama, "--max-seq-length", "8", "--batch-size", "1", "--optim", optimizer);
@@ -124,6 +128,7 @@ public sealed class OptimizerVerbTests
     [TestCase("lion", "--adam-epsilon has no effect with --optim lion", null)]
     [TestCase("adamw_8bit", null, null)]
     [TestCase("lora_plus", null, null)]
+    [TestCase("lora_fa", null, null)]
     [TestCase("paged_lion", "--optimizer has no effect on where the optimizer's state is kept", "--adam-epsilon has no effect with")]
     public void A_setting_that_the_optimizer_does_not_have_is_told(string optimizer, string? first, string? second)
     {
@@ -189,6 +194,41 @@ public sealed class OptimizerVerbTests
         Assert.That(RunOutcome.Weights(again), Is.EqualTo(RunOutcome.Weights(Path.Combine(_directory.FullPath, "ratio"))));
         var other = ToolRun.Of([.. Run, "--max-steps", "1", "--loraplus-lr-ratio", "4", "--output-dir", again + "2"]);
         Assert.That(other.Error, Does.Contain("--loraplus-lr-ratio has no effect with --optim adamw, which is not lora_plus"));
+    }
+
+    [Test]
+    public void LoRA_FA_trains_B_alone_keeps_less_and_goes_on_to_the_bit()
+    {
+        string whole = Path.Combine(_directory.FullPath, "whole"), parts = Path.Combine(_directory.FullPath, "parts");
+        string[] call = [.. Run, "--optim", "lora_fa", "--learning-rate", "2e-3", "--save-steps", "3", "--weight-decay", "0.1"];
+        var run = ToolRun.Of([.. call, "--max-steps", "6", "--output-dir", whole]);
+        Assert.That(run.ExitCode, Is.Zero, run.Error);
+        Assert.That(run.Output + run.Error, Does.Contain($"trainable params: {Planned("lora_fa", "trainable"):N0} "));
+        Assert.That(ToolRun.Of([.. call, "--max-steps", "3", "--output-dir", parts]).ExitCode, Is.Zero);
+        var second = ToolRun.Of([.. call, "--max-steps", "6", "--output-dir", parts, "--resume-from-checkpoint", parts]);
+        Assert.That(second.ExitCode, Is.Zero, second.Error);
+        Assert.That(RunOutcome.Weights(parts), Is.EqualTo(RunOutcome.Weights(whole)));
+        using (var state = WeightSource.OpenFile(Path.Combine(parts, "checkpoint-6", "training_state.safetensors")))
+        {
+            Assert.That(state.Names, Has.All.Contains("lora_B").And.Some.EndsWith(".exp_avg_sq_B"));
+        }
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(Planned("lora_fa", "trainable"), Is.LessThan(Planned("adamw", "trainable")));
+            Assert.That(Planned("lora_fa", "parameters"), Is.EqualTo(Planned("adamw", "parameters")));
+            Assert.That(Planned("lora_fa", "standing_bytes"), Is.LessThan(Planned("adamw", "standing_bytes")));
+            Assert.That(Planned("lora_fa", "planned_bytes"), Is.LessThan(Planned("adamw", "planned_bytes")));
+        }
+        foreach (string other in (string[])["adamw", "lora_plus"])
+        {
+            var changed = ToolRun.Of([.. call, "--optim", other, "--max-steps", "9", "--output-dir", parts, "--resume-from-checkpoint",
+                parts]);
+            Assert.That(changed.ExitCode, Is.EqualTo(2));
+            Assert.That(changed.Error, Does.Contain("resume with the method and optimizer the run began with"));
+        }
+
+        static long Planned(string optimizer, string what) => ToolRun.Of("plan", "--model", Bundled.BaseLlama, "--lora-r", "32",
+            "--max-seq-length", "64", "--batch-size", "4", "--optim", optimizer, "--json").Json.GetProperty(what).GetInt64();
     }
 
     private static double[] Losses(string output) => [.. File.ReadLines(Path.Combine(output, "training_log.jsonl"))

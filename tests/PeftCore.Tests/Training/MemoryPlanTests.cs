@@ -165,7 +165,7 @@ public sealed class MemoryPlanTests
     {
         bool isPaged = kind is OptimizerKind.PagedAdamW or OptimizerKind.PagedAdamW8Bit or OptimizerKind.PagedLion;
         // The MLP's weights have 4,096 elements, so that their moments may have 8 bits.
-        bool isOfLora = kind is OptimizerKind.LoraPlus;
+        bool isOfLora = kind is OptimizerKind.LoraPlus or OptimizerKind.LoraFa;
         ITrainable Build(Backend backend) => isOfLora ? Adapter("llama", backend, 4, false) : new FullModel(Runs.Model("gpt2", backend));
         var options = new TrainerOptions { Optimizer = kind, Momentum = 0.9f };
         var plan = MemoryPlan.Of(Build, 2, 16, options);
@@ -177,7 +177,8 @@ public sealed class MemoryPlanTests
         cpu.Memory.ResetPeak();
         step.Run([MemoryPlan.FullBatch(trainable.Model, 2, 16)], 1e-3);
         long state = trainable.Parameters.Sum(p => StateBytes(kind, p.Parameter.Shape))
-            + (kind == OptimizerKind.AdamW8Bit ? 2 * Arena.Round(4 * 256) : 0);
+            + (kind == OptimizerKind.AdamW8Bit ? 2 * Arena.Round(4 * 256) : 0)
+            + (kind == OptimizerKind.LoraFa ? trainable.Parameters.Count * Arena.Round(4 * 4 * 4) : 0); // Projections (r, r).
         long host = cpu.HostMemory?.PeakBytes ?? 0;
         using (Assert.EnterMultipleScope())
         {
@@ -192,7 +193,7 @@ public sealed class MemoryPlanTests
 
     private static long StateBytes(OptimizerKind kind, Shape shape) => kind switch
     {
-        OptimizerKind.AdamW or OptimizerKind.PagedAdamW or OptimizerKind.LoraPlus => 2 * Arena.Round(4 * shape.Count),
+        OptimizerKind.AdamW or OptimizerKind.PagedAdamW or OptimizerKind.LoraPlus or OptimizerKind.LoraFa => 2 * Arena.Round(4 * shape.Count),
         OptimizerKind.AdamW8Bit or OptimizerKind.PagedAdamW8Bit when shape.Count < 4096 => 2 * Arena.Round(4 * shape.Count),
         OptimizerKind.AdamW8Bit or OptimizerKind.PagedAdamW8Bit =>
             2 * (Arena.Round(shape.Count) + Arena.Round((shape.Count + 255) / 256 * 4)),

@@ -26,6 +26,7 @@ public sealed class TrainerTests
     [TestCase(OptimizerKind.Lion, 0.005)]
     [TestCase(OptimizerKind.Adafactor, 0.02)]
     [TestCase(OptimizerKind.LoraPlus, 0.005)]
+    [TestCase(OptimizerKind.LoraFa, 0.02)]
     public void A_run_lowers_the_held_out_loss_and_keeps_adapter_log_and_result(OptimizerKind optimizer, double rate)
     {
         var trainable = Runs.Lora("llama", _backend);
