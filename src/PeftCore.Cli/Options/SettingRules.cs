@@ -69,8 +69,8 @@ internal static class SettingRules
     public static NoEffect<TrainOptions>[] Plan { get; } =
     [
         .. OfTraining, NoClasses,
-        new([.. OfRuns, "learning-rate", "adam-beta1", "adam-beta2", "adam-epsilon", "loraplus-lr-ratio", "loraplus-lr-embedding", "seed", "no-replay"],
-            _ => "on what a step takes, so none on its plan"),
+        new([.. OfRuns, "learning-rate", "adam-beta1", "adam-beta2", "adam-epsilon", "loraplus-lr-ratio", "loraplus-lr-embedding",
+            "seed", "no-replay"], _ => "on what a step takes, so none on its plan"),
     ];
 
     public static NoEffect<TrainOptions>[] BenchStep { get; } = [.. OfTraining, NoClasses, new(OfRuns, _ => "on the time of a step")];

@@ -94,11 +94,15 @@ internal sealed class ExplainVerb : Verb
     private static ModelSource Beside(ModelSource source, MethodSpec method) => source with
     {
         Adapted = method.Config(source.Options.Model),
-        Options = method.Method == Full ? source.Options with
-        {
-            Quantization = new(), Limits = null, Optimizer = source.Options.IsLoraOptimizer ? OptimizerKind.AdamW : source.Options.Optimizer,
-        } : source.Options,
+        Options = method.Method == Full ? OfFull(source.Options) : source.Options,
         Warn = null,
+    };
+
+    private static TrainOptions OfFull(TrainOptions options) => options with
+    {
+        Quantization = new(),
+        Limits = null,
+        Optimizer = options.IsLoraOptimizer ? OptimizerKind.AdamW : options.Optimizer,
     };
 
     private void Say(Invocation call, ModelSource source, ExplainedStep step, List<ExplainedStep> others, string? noFull)

@@ -13,8 +13,8 @@ internal static class LoraFaRules
         ? [.. adapter.Layers.Select(layer => PairOf(layer.Path, layer.Layer))]
         : throw Refusal($"{adapter.Config.PeftType} has no such factors");
 
-    public static BadInputException Refusal(string reason) => new("optim lora_fa freezes LoRA's factors A and trains B on linear layers, but "
-        + $"{reason}; choose LoRA on linear layers, or another optimizer");
+    public static BadInputException Refusal(string reason) => new("optim lora_fa freezes LoRA's factors A and trains B on linear layers, "
+        + $"but {reason}; choose LoRA on linear layers, or another optimizer");
 
     private static FactorPair PairOf(string path, LayerAdapter layer) => layer switch
     {

@@ -1,5 +1,8 @@
 using PeftCore.Backends;
+using PeftCore.Optim;
 using PeftCore.Peft;
+using PeftCore.Peft.AdaLora;
+using PeftCore.Peft.Ia3;
 using PeftCore.Peft.Lora;
 using PeftCore.Tensors;
 using PeftCore.Tests.Training;
@@ -19,7 +22,7 @@ public sealed class LoraFaTests
     [TearDown]
     public void Close() => _backend.Dispose();
 
-    // Ranks and scales that differ between layers, a trained norm, and the biases of a layer.
+    // Ranks and scales that differ between layers, and a trained norm.
     private static LoraConfig Config => new()
     {
         Rank = 4, Alpha = 8, TargetModules = ModuleSelector.Parse("q_proj,down_proj"), UseRsLora = true,
@@ -44,7 +47,7 @@ public sealed class LoraFaTests
             Assert.That(gradients.Keys, Has.None.Contains("lora_A").And.Some.Contains("lora_B").And.Some.Contains("input_layernorm"));
             foreach (var (name, gradient) in gradients)
             {
-                var p = values[name];
+                double[] p = values[name];
                 double[] g = gradient;
                 if (name.Contains("lora_B", StringComparison.Ordinal))
                 {
@@ -132,10 +135,10 @@ public sealed class LoraFaTests
     public void A_degenerate_A_is_inverted_as_pinv_does()
     {
         // The second row is twice the first: the eigenvalue that is 0 but for δ is below the cut of torch.linalg.pinv.
-        float[] inverse = PeftCore.Optim.GramInverse.Of([1, 2, 3, 2, 4, 6], 2, 1);
+        float[] inverse = GramInverse.Of([1, 2, 3, 2, 4, 6], 2, 1);
         // (v·vᵀ)⁺ = v·vᵀ/‖v‖⁴ with v = √14·(1, 2)
         Assert.That(inverse, Is.EqualTo(new[] { 1 / 350f, 2 / 350f, 2 / 350f, 4 / 350f }).Within(1e-8));
-        Assert.That(PeftCore.Optim.GramInverse.Of([0, 0], 1, 0.5), Is.EqualTo(new[] { 0.5e8f }).Within(10));
+        Assert.That(GramInverse.Of([0, 0], 1, 0.5), Is.EqualTo(new[] { 0.5e8f }).Within(10));
     }
 
     [Test]
@@ -148,8 +151,8 @@ public sealed class LoraFaTests
                 "\"model.embed_tokens\" is an embedding, whose A starts as 0");
             Refused(new LoraConfig { LoraBias = true }, "has a bias (lora_bias)");
             Refused(new LoraConfig { Alpha = 0 }, "has lora_alpha 0");
-            Refused(new PeftCore.Peft.Ia3.Ia3Config(), "IA3 has no such factors");
-            Refused(new PeftCore.Peft.AdaLora.AdaLoraConfig { TotalSteps = 10 }, "ADALORA has no such factors");
+            Refused(new Ia3Config(), "IA3 has no such factors");
+            Refused(new AdaLoraConfig { TotalSteps = 10 }, "ADALORA has no such factors");
             Assert.That(() => new TrainerOptions { Optimizer = OptimizerKind.LoraFa }
                 .NewOptimizer(new FullModel(Runs.Model("llama", _backend))),
                 Throws.TypeOf<BadInputException>().With.Message.Contains("what trains here is no LoRA"));

@@ -1,6 +1,7 @@
 using PeftCore.Backends;
 using PeftCore.Optim;
 using PeftCore.Peft;
+using PeftCore.Peft.Ia3;
 using PeftCore.Peft.Lora;
 using PeftCore.Tests.Training;
 using PeftCore.Training;
@@ -88,7 +89,7 @@ public sealed class LoraPlusTests
                     _ => rate * ratio,
                 };
                 double decay = group == LoraPlusGroup.BWithoutDecay ? 0 : weightDecay;
-                var p = values[name];
+                double[] p = values[name];
                 m.TryAdd(name, new double[p.Length]);
                 v.TryAdd(name, new double[p.Length]);
                 for (int i = 0; i < p.Length; i++)
@@ -121,7 +122,7 @@ public sealed class LoraPlusTests
     [Test]
     public void What_cannot_work_is_refused_with_a_sentence()
     {
-        var ia3 = LoraRuns.Model(_backend, new PeftCore.Peft.Ia3.Ia3Config());
+        var ia3 = LoraRuns.Model(_backend, new Ia3Config());
         var lora = LoraRuns.Model(_backend, Config);
         using (Assert.EnterMultipleScope())
         {

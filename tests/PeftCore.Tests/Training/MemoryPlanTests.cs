@@ -193,7 +193,8 @@ public sealed class MemoryPlanTests
 
     private static long StateBytes(OptimizerKind kind, Shape shape) => kind switch
     {
-        OptimizerKind.AdamW or OptimizerKind.PagedAdamW or OptimizerKind.LoraPlus or OptimizerKind.LoraFa => 2 * Arena.Round(4 * shape.Count),
+        OptimizerKind.AdamW or OptimizerKind.PagedAdamW or OptimizerKind.LoraPlus or OptimizerKind.LoraFa =>
+            2 * Arena.Round(4 * shape.Count),
         OptimizerKind.AdamW8Bit or OptimizerKind.PagedAdamW8Bit when shape.Count < 4096 => 2 * Arena.Round(4 * shape.Count),
         OptimizerKind.AdamW8Bit or OptimizerKind.PagedAdamW8Bit =>
             2 * (Arena.Round(shape.Count) + Arena.Round((shape.Count + 255) / 256 * 4)),
