@@ -43,8 +43,10 @@ internal static class SettingRules
             OptimizerKind.Adafactor => "with --optim adafactor, whose decay follows from the step",
             _ => null,
         }),
-        new(["adam-epsilon"], options => options.Unpaged is OptimizerKind.AdamW or OptimizerKind.AdamW8Bit ? null
-            : $"with --optim {options.Optimizer.ToString().ToLowerInvariant()}, which divides by no root of a second moment with it"),
+        new(["adam-epsilon"], options => options.IsLoraOptimizer || options.Unpaged is OptimizerKind.AdamW or OptimizerKind.AdamW8Bit ? null
+            : $"with --optim {TrainOptions.NameOf(options.Optimizer)}, which divides by no root of a second moment with it"),
+        new(["loraplus-lr-ratio", "loraplus-lr-embedding"], options => options.Optimizer == OptimizerKind.LoraPlus ? null
+            : $"with --optim {TrainOptions.NameOf(options.Optimizer)}, which is not lora_plus"),
         new(["optimizer"], options => options.Optimizer != options.DeviceOptimizer
             ? "on where the optimizer's state is kept, because the CPU's memory is the host's" : null, Wholly: false),
         new(["gradient-checkpointing"], options => options is { OffloadCheckpoints: true, Device: "cpu" }
@@ -67,8 +69,8 @@ internal static class SettingRules
     public static NoEffect<TrainOptions>[] Plan { get; } =
     [
         .. OfTraining, NoClasses,
-        new([.. OfRuns, "learning-rate", "adam-beta1", "adam-beta2", "adam-epsilon", "seed", "no-replay"],
-            _ => "on what a step takes, so none on its plan"),
+        new([.. OfRuns, "learning-rate", "adam-beta1", "adam-beta2", "adam-epsilon", "loraplus-lr-ratio", "loraplus-lr-embedding",
+            "seed", "no-replay"], _ => "on what a step takes, so none on its plan"),
     ];
 
     public static NoEffect<TrainOptions>[] BenchStep { get; } = [.. OfTraining, NoClasses, new(OfRuns, _ => "on the time of a step")];

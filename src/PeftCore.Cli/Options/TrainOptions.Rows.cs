@@ -139,15 +139,17 @@ internal sealed partial record TrainOptions
             "part of the training samples to hold out, if there are no validation data", min: 0, max: 0.9)
         .Group(HelpGroups.Training)
         .Choice("optimizer", o => o.Optimizer, (o, v) => o with { Optimizer = v }, "which optimizer trains", aliases: ["optim"],
-            nameOf: kind => kind.ToString().Replace("8Bit", "_8bit", StringComparison.Ordinal)
-                .Replace("Paged", "paged_", StringComparison.Ordinal).ToLowerInvariant(),
-            otherNames: OtherOptimizerNames)
+            nameOf: NameOf, otherNames: OtherOptimizerNames)
         .Number("adam-beta1", o => o.AdamBeta1, (o, v) => o with { AdamBeta1 = v },
-            "decay of the first moment of adamw and adamw_8bit; for lion the moment's part in a step", min: 0, max: 1)
+            "decay of the first moment of adamw, adamw_8bit, lora_plus and lora_fa; for lion the moment's part in a step", min: 0, max: 1)
         .Number("adam-beta2", o => o.AdamBeta2, (o, v) => o with { AdamBeta2 = v },
-            "decay of the second moment of adamw and adamw_8bit; for lion that of its moment", min: 0, max: 1)
+            "decay of the second moment of adamw, adamw_8bit, lora_plus and lora_fa; for lion that of its moment", min: 0, max: 1)
         .Number("adam-epsilon", o => o.AdamEpsilon, (o, v) => o with { AdamEpsilon = v },
-            "what adamw and adamw_8bit add to the root of the second moment, above 0", min: 0)
+            "what adamw, adamw_8bit, lora_plus and lora_fa add to the root of the second moment, above 0", min: 0)
+        .Number("loraplus-lr-ratio", o => o.LoraplusLrRatio, (o, v) => o with { LoraplusLrRatio = v },
+            "how many times faster lora_plus trains LoRA's B than its A", min: 1)
+        .Number("loraplus-lr-embedding", o => o.LoraplusLrEmbedding, (o, v) => o with { LoraplusLrEmbedding = v },
+            "highest learning rate of lora_plus for the LoRA of embeddings, above 0", min: 0)
         .Group(HelpGroups.Saving)
         .Whole("logging-steps", o => o.LoggingSteps, (o, v) => o with { LoggingSteps = v },
             "write a line of the log after this many steps", min: 1)

@@ -22,6 +22,10 @@ internal sealed partial record TrainOptions : SequenceOptions, ISettings<TrainOp
         ["lion_32bit"] = "lion", ["paged_adamw_32bit"] = "paged_adamw", ["paged_lion_32bit"] = "paged_lion",
     };
 
+    /// <summary>The name of an optimizer as --optim reads it.</summary>
+    public static string NameOf(OptimizerKind kind) => kind.ToString().Replace("8Bit", "_8bit", StringComparison.Ordinal)
+        .Replace("Paged", "paged_", StringComparison.Ordinal).Replace("Lora", "lora_", StringComparison.Ordinal).ToLowerInvariant();
+
     public string? Data { get; init; }
 
     public string? OutputDir { get; init; }
@@ -142,6 +146,10 @@ internal sealed partial record TrainOptions : SequenceOptions, ISettings<TrainOp
 
     public double AdamEpsilon { get; init; } = (double)(decimal)Trainer.Epsilon;
 
+    public double LoraplusLrRatio { get; init; } = Trainer.LoraPlusRates.Ratio;
+
+    public double LoraplusLrEmbedding { get; init; } = Trainer.LoraPlusRates.Embedding;
+
     /// <summary>Whether the inputs of recomputed blocks are kept in host memory.</summary>
     public bool OffloadCheckpoints { get; init; }
 
@@ -198,6 +206,9 @@ internal sealed partial record TrainOptions : SequenceOptions, ISettings<TrainOp
 
     /// <summary>The optimizer as the device keeps its state, which the CPU cannot page out.</summary>
     public OptimizerKind DeviceOptimizer => Device == "cpu" ? Unpaged : Optimizer;
+
+    /// <summary>Whether the optimizer tells LoRA's factors apart.</summary>
+    public bool IsLoraOptimizer => Optimizer is OptimizerKind.LoraPlus or OptimizerKind.LoraFa;
 
     public bool NoReplay { get; init; }
 

@@ -113,6 +113,7 @@ internal sealed record ModelSource(TrainOptions Options, string? Config, PeftCon
     {
         GradientAccumulationSteps = Options.GradientAccumulationSteps,
         Optimizer = Options.DeviceOptimizer,
+        LoraPlusRates = (Options.LoraplusLrRatio, Options.LoraplusLrEmbedding),
         MaxGradNorm = Options.MaxGradNorm,
     };
 }

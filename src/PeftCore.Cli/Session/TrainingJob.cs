@@ -223,6 +223,7 @@ internal sealed class TrainingJob
             WarmupRatio = options.WarmupRatio,
             Betas = ((float)options.AdamBeta1, (float)options.AdamBeta2),
             Epsilon = (float)options.AdamEpsilon,
+            LoraPlusRates = (options.LoraplusLrRatio, options.LoraplusLrEmbedding),
             WeightDecay = (float)options.WeightDecay,
             MaxGradNorm = options.MaxGradNorm,
             LoggingSteps = options.LoggingSteps,

@@ -57,7 +57,9 @@ internal sealed class BenchStepVerb : Verb
         var trainer = new TrainerOptions
         {
             Optimizer = options.DeviceOptimizer, Betas = ((float)options.AdamBeta1, (float)options.AdamBeta2),
-            Epsilon = (float)options.AdamEpsilon, WeightDecay = (float)options.WeightDecay, MaxGradNorm = options.MaxGradNorm
+            Epsilon = (float)options.AdamEpsilon, LearningRate = options.LearningRate,
+            LoraPlusRates = (options.LoraplusLrRatio, options.LoraplusLrEmbedding), WeightDecay = (float)options.WeightDecay,
+            MaxGradNorm = options.MaxGradNorm
         };
         using var step = new AdapterStep(model, trainer);
         var batch = MemoryPlan.FullBatch(model.Base, options.BatchSize, source.Length(), options.Seed, source.TargetLength());

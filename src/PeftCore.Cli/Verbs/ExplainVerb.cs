@@ -3,6 +3,7 @@ using PeftCore.Cli.Explain;
 using PeftCore.Cli.Options;
 using PeftCore.Cli.Output;
 using PeftCore.Cli.Session;
+using PeftCore.Training;
 
 namespace PeftCore.Cli.Verbs;
 
@@ -88,12 +89,20 @@ internal sealed class ExplainVerb : Verb
         return VerbResult.Done(report);
     }
 
-    /// <summary>The same step with another method. Full fine-tuning has no quantised weights, and no limit of memory.</summary>
+    /// <summary>The same step with another method. Full fine-tuning has no quantised weights, no limit of memory, and AdamW where the
+    /// optimizer is one of LoRA's.</summary>
     private static ModelSource Beside(ModelSource source, MethodSpec method) => source with
     {
         Adapted = method.Config(source.Options.Model),
-        Options = method.Method == Full ? source.Options with { Quantization = new(), Limits = null } : source.Options,
+        Options = method.Method == Full ? OfFull(source.Options) : source.Options,
         Warn = null,
+    };
+
+    private static TrainOptions OfFull(TrainOptions options) => options with
+    {
+        Quantization = new(),
+        Limits = null,
+        Optimizer = options.IsLoraOptimizer ? OptimizerKind.AdamW : options.Optimizer,
     };
 
     private void Say(Invocation call, ModelSource source, ExplainedStep step, List<ExplainedStep> others, string? noFull)
@@ -125,6 +134,10 @@ internal sealed class ExplainVerb : Verb
             steps.Select(other => $"{other.Name.PadRight(steps.Max(s => s.Name.Length))}  {MemoryText.Line(other, most)}"));
         call.Say();
         call.Table(MemoryText.Beside(steps), hasHeader: true, [.. Enumerable.Range(1, steps.Length)]);
+        if (noFull is null && source.Options.IsLoraOptimizer)
+        {
+            call.Say($"full fine-tuning beside it is with adamw, because {TrainOptions.NameOf(source.Options.Optimizer)} is for LoRA");
+        }
         if (noFull is not null)
         {
             call.Say($"no full fine-tuning beside it: {noFull}");

@@ -49,10 +49,11 @@ public sealed class AdamW : Optimizer
     /// <param name="weightDecay">λ, the weight decay, of at least 0.</param>
     /// <param name="decays">Selects the parameters that decay; null for all.</param>
     /// <param name="isPaged">Whether the moments are in host memory and each step fetches them.</param>
+    /// <param name="rateFactors">Factor of each parameter's learning rate; null for 1.</param>
     internal AdamW(IReadOnlyList<(string Name, Parameter Parameter)> parameters, float beta1, float beta2, float epsilon,
-        float weightDecay, Func<string, Parameter, bool>? decays, bool isPaged)
+        float weightDecay, Func<string, Parameter, bool>? decays, bool isPaged, Func<string, Parameter, double>? rateFactors = null)
         : base(parameters, Hyperparameters.Checked(weightDecay, beta1, beta2, epsilon), decays, LikeParameter("exp_avg", "exp_avg_sq"),
-            isPaged) =>
+            isPaged, rateFactors) =>
         (_beta1, _beta2, _epsilon) = (beta1, beta2, epsilon);
 
     /// <inheritdoc/>
@@ -62,7 +63,8 @@ public sealed class AdamW : Optimizer
         for (int i = 0; i < states.Count; i++)
         {
             var state = states[i];
-            var step = new Optimizers.AdamW(learningRate, _beta1, _beta2, _epsilon, state.WeightDecay, state.Steps);
+            float rate = (float)(learningRate * state.RateFactor);
+            var step = new Optimizers.AdamW(rate, _beta1, _beta2, _epsilon, state.WeightDecay, state.Steps);
             tensors[i] = new AdamWTensors(step, state.Parameter.Value, state.Parameter.Gradient!, state.Moments[0].Value,
                 state.Moments[1].Value);
         }

@@ -18,7 +18,19 @@ internal static class Hyperparameters
         return weightDecay;
     }
 
-    private static void Require(bool holds, string name, float found, string expected)
+    /// <summary>Checks the settings of LoRA+.</summary>
+    /// <param name="ratio">The ratio of the learning rates of B and A, of at least 1.</param>
+    /// <param name="embeddingRate">The learning rate of embeddings' factors, above 0.</param>
+    /// <param name="peakRate">The learning rate of A, above 0.</param>
+    /// <exception cref="BadInputException">A setting is out of its range.</exception>
+    public static void CheckLoraPlus(double ratio, double embeddingRate, double peakRate)
+    {
+        Require(peakRate > 0 && double.IsFinite(peakRate), "learning_rate", peakRate, "above 0");
+        Require(ratio >= 1 && double.IsFinite(ratio), "loraplus_lr_ratio", ratio, "of at least 1");
+        Require(embeddingRate > 0 && double.IsFinite(embeddingRate), "loraplus_lr_embedding", embeddingRate, "above 0");
+    }
+
+    private static void Require<T>(bool holds, string name, T found, string expected)
     {
         if (!holds)
         {

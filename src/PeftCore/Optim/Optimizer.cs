@@ -18,8 +18,10 @@ public abstract class Optimizer : IDisposable
     /// <param name="decays">Selects the parameters that decay; null for all, as in torch. See <see cref="WeightDecayFilter"/>.</param>
     /// <param name="newState">Allocates the state of a parameter.</param>
     /// <param name="isPaged">Whether the state is in host memory and each step fetches it.</param>
+    /// <param name="rateFactors">Factor of each parameter's learning rate; null for 1.</param>
     private protected Optimizer(IReadOnlyList<(string Name, Parameter Parameter)> parameters, float weightDecay,
-        Func<string, Parameter, bool>? decays, Func<Parameter, StateMemory, StateTensors> newState, bool isPaged = false)
+        Func<string, Parameter, bool>? decays, Func<Parameter, StateMemory, StateTensors> newState, bool isPaged = false,
+        Func<string, Parameter, double>? rateFactors = null)
     {
         ArgumentNullException.ThrowIfNull(parameters);
         if (parameters.Count == 0)
@@ -40,7 +42,7 @@ public abstract class Optimizer : IDisposable
                 throw new ArgumentException($"two parameters are named \"{name}\"", nameof(parameters));
             }
             float decay = decays is null || decays(name, parameter) ? weightDecay : 0;
-            _states[i] = new ParameterState(name, parameter, decay, newState(parameter, memory));
+            _states[i] = new ParameterState(name, parameter, decay, rateFactors?.Invoke(name, parameter) ?? 1, newState(parameter, memory));
         }
     }
 
@@ -108,8 +110,12 @@ public abstract class Optimizer : IDisposable
         {
             table.Dispose();
         }
+        DisposeConstants();
         GC.SuppressFinalize(this);
     }
+
+    /// <summary>Frees tensors that belong to no parameter's state.</summary>
+    private protected virtual void DisposeConstants() { }
 
     /// <summary>Updates parameters, each of which has a gradient. <see cref="ParameterState.Steps"/> includes this step.</summary>
     private protected abstract void Update(IReadOnlyList<ParameterState> states, float learningRate, float gradientScale);

@@ -13,9 +13,10 @@ internal readonly record struct StateTensors(IReadOnlyList<Moment> Moments,
 /// <summary>The optimizer's state of one parameter.</summary>
 internal sealed class ParameterState
 {
-    internal ParameterState(string name, Parameter parameter, float weightDecay, in StateTensors tensors)
+    internal ParameterState(string name, Parameter parameter, float weightDecay, double rateFactor, in StateTensors tensors)
     {
-        (Name, Parameter, WeightDecay, Moments, Tables) = (name, parameter, weightDecay, tensors.Moments, tensors.Tables);
+        (Name, Parameter, WeightDecay, RateFactor, Moments, Tables) =
+            (name, parameter, weightDecay, rateFactor, tensors.Moments, tensors.Tables);
     }
 
     /// <summary>The parameter's name.</summary>
@@ -26,6 +27,9 @@ internal sealed class ParameterState
 
     /// <summary>Weight decay λ of this parameter; 0 for none.</summary>
     public float WeightDecay { get; }
+
+    /// <summary>Factor of the learning rate of this parameter: 1 but in <see cref="LoraPlus"/>.</summary>
+    public double RateFactor { get; }
 
     /// <summary>Number of updates. A step in which the parameter has no gradient is not counted, as in torch.</summary>
     public long Steps { get; internal set; }

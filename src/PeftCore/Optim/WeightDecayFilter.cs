@@ -12,10 +12,13 @@ internal static partial class WeightDecayFilter
     /// <param name="model">The model, in which layer norms are found by type, because GPT-2 names them "ln_1".</param>
     public static Func<string, Parameter, bool> LikeTrainer(Module model)
     {
-        var ofNorms = model.NamedModules().Where(m => m.Module is LayerNorm).SelectMany(m => m.Module.OwnParameters)
-            .Select(pair => pair.Value).ToHashSet();
+        var ofNorms = OfLayerNorms(model);
         return (name, parameter) => !ofNorms.Contains(parameter) && !Undecayed().IsMatch(name);
     }
+
+    /// <summary>The parameters of layer norms, which are no RMS norms.</summary>
+    internal static HashSet<Parameter> OfLayerNorms(Module model) => model.NamedModules().Where(m => m.Module is LayerNorm)
+        .SelectMany(m => m.Module.OwnParameters).Select(pair => pair.Value).ToHashSet();
 
     [GeneratedRegex(@"bias|layernorm|rmsnorm|(?:^|\.|_)norm(?:$|\.)", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex Undecayed();

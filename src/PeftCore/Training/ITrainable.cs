@@ -1,5 +1,6 @@
 using PeftCore.Models;
 using PeftCore.Nn;
+using PeftCore.Optim;
 using PeftCore.Tensors;
 
 namespace PeftCore.Training;
@@ -14,6 +15,9 @@ internal interface ITrainable
     /// <summary>The parameters that are trained, under unique names.</summary>
     IReadOnlyList<(string Name, Parameter Parameter)> Parameters { get; }
 
+    /// <summary>Parameters beside the model's that do not train, such as LoRA's A while only B trains.</summary>
+    IEnumerable<(string Name, Parameter Parameter)> Frozen => [];
+
     /// <summary>The frozen parameters of the model in whose place copies train, with the paths of their modules.</summary>
     IEnumerable<(string Module, string Name, Parameter Original)> Replaced => [];
 
@@ -22,6 +26,12 @@ internal interface ITrainable
 
     /// <summary>Constants that are in memory beside the parameters, such as projections that are drawn once.</summary>
     IEnumerable<(string Name, Tensor Value)> Constants => [];
+
+    /// <summary>Freezes the factors A of LoRA, for <see cref="OptimizerKind.LoraFa"/>; <see cref="Parameters"/> are those that still train.
+    /// Repeating it changes nothing.</summary>
+    /// <returns>The factors of each layer.</returns>
+    /// <exception cref="BadInputException">What trains is no plain LoRA of linear layers.</exception>
+    IReadOnlyList<FactorPair> FreezeDownProjections() => throw LoraFaRules.Refusal("what trains here is no LoRA");
 
     /// <summary>Called before each step.</summary>
     /// <param name="step">Number of the step, from 1.</param>

@@ -283,7 +283,8 @@ public sealed partial class MemoryPlan
                 Trace = trace,
                 ForwardFlops = _forward * batches,
                 BackwardFlops = (_both - _forward) * batches,
-                Parameters = trainable.Model.NamedParameters().Select(p => p.Parameter).Concat(trains).Distinct().Sum(p => p.Shape.Count),
+                Parameters = trainable.Model.NamedParameters().Concat(trainable.Frozen).Select(p => p.Parameter).Concat(trains).Distinct()
+                    .Sum(p => p.Shape.Count),
                 TrainableParameters = trains.Sum(p => p.Shape.Count),
             };
         }

@@ -17,7 +17,7 @@ internal sealed class TraceParameters
     {
         _trainable = trainable;
         _modules = trainable.Model.NamedModules().ToDictionary(module => module.Path, module => module.Module);
-        foreach (var (name, parameter) in trainable.Parameters)
+        foreach (var (name, parameter) in trainable.Parameters.Concat(trainable.Frozen))
         {
             Add(name, parameter);
         }
@@ -53,10 +53,11 @@ internal sealed class TraceParameters
             string module = ModuleOf(path);
             rows[module].Add(Row(module, name, original, "replaced"));
         }
-        foreach (var (name, parameter) in _trainable.Parameters.Where(p => seen.Add(p.Parameter)))
+        foreach (var (name, parameter) in _trainable.Parameters.Concat(_trainable.Frozen).Where(p => seen.Add(p.Parameter)))
         {
             string module = ModuleOf(name), plain = Plain(name);
-            rows[module].Add(Row(module, module.Length == 0 ? plain : plain[(module.Length + 1)..], parameter, "trains"));
+            rows[module].Add(Row(module, module.Length == 0 ? plain : plain[(module.Length + 1)..], parameter,
+                parameter.RequiresGrad ? "trains" : "frozen"));
         }
         rows[""].AddRange(_trainable.Constants.Select(constant => ("", TypeOf(""), constant.Name, "constant", constant.Value.Shape,
             constant.Value.DType, constant.Value.Storage.ReservedBytes)));

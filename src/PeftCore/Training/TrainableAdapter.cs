@@ -1,5 +1,6 @@
 using PeftCore.Models;
 using PeftCore.Nn;
+using PeftCore.Optim;
 using PeftCore.Peft;
 using PeftCore.Tensors;
 
@@ -10,7 +11,7 @@ internal sealed class TrainableAdapter : ITrainable
 {
     private readonly PeftModel _model;
     private readonly string _name;
-    private readonly IReadOnlyList<(string Name, Parameter Parameter)> _parameters;
+    private IReadOnlyList<(string Name, Parameter Parameter)> _parameters;
     private readonly bool _supportsCapture;
     private (Adapter[]? Applied, bool Checkpointing, string? Value) _captureKey;
 
@@ -26,7 +27,7 @@ internal sealed class TrainableAdapter : ITrainable
             $"one adapter trains at a time, but {model.ActiveAdapters.Count} are active; activate the one to train");
         var config = model.ConfigOf(_name);
         _supportsCapture = config.SupportsGraphCapture;
-        _parameters = [.. model.Parameters.Where(p => p.Parameter.RequiresGrad)];
+        _parameters = Trained();
     }
 
     /// <inheritdoc/>
@@ -34,6 +35,9 @@ internal sealed class TrainableAdapter : ITrainable
 
     /// <inheritdoc/>
     IReadOnlyList<(string Name, Parameter Parameter)> ITrainable.Parameters => _parameters;
+
+    /// <inheritdoc/>
+    IEnumerable<(string Name, Parameter Parameter)> ITrainable.Frozen => _model.Parameters.Where(p => !p.Parameter.RequiresGrad);
 
     /// <inheritdoc/>
     IEnumerable<(string Module, string Name, Parameter Original)> ITrainable.Replaced =>
@@ -46,8 +50,22 @@ internal sealed class TrainableAdapter : ITrainable
     IEnumerable<(string Name, Tensor Value)> ITrainable.Constants =>
         _model.Set.Active.SelectMany(adapter => adapter.Constants).Select(constant => (constant.Name, constant.Value));
 
+    private (string Name, Parameter Parameter)[] Trained() => [.. _model.Parameters.Where(p => p.Parameter.RequiresGrad)];
+
     private IEnumerable<ParameterSwap> Swaps => _model.Set.Active.SelectMany(adapter => adapter.Swaps)
         .Where(swap => swap.Original is not null);
+
+    /// <inheritdoc/>
+    IReadOnlyList<FactorPair> ITrainable.FreezeDownProjections()
+    {
+        var pairs = LoraFaRules.PairsOf(_model.Get(_name));
+        foreach (var pair in pairs)
+        {
+            pair.A.RequiresGrad = false;
+        }
+        _parameters = Trained();
+        return pairs;
+    }
 
     /// <inheritdoc/>
     void ITrainable.BeforeStep(long step, int batches) => _model.Steps.BeforeStep(step, batches);

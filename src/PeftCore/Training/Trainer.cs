@@ -34,6 +34,7 @@ public sealed class Trainer
         ArgumentNullException.ThrowIfNull(train);
         options.Check(canEvaluate: evaluation is not null);
         options.CheckMetric(trainable.Model.Task);
+        options.Freeze(trainable); // Before the run, so that what is said of it counts what trains.
         trainable.Model.VirtualTokens?.CheckTask(Math.Max(train.HighestTask, evaluation?.HighestTask ?? 0));
         (Trainable, Options, Train, Evaluation) = (trainable, options, train, evaluation);
     }

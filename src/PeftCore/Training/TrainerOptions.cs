@@ -33,6 +33,14 @@ public enum OptimizerKind
 
     /// <summary><see cref="Optim.Lion"/> with its moment in host memory.</summary>
     PagedLion,
+
+    /// <summary>AdamW in which LoRA's factors B learn faster than A: see <see cref="Optim.LoraPlus"/> and
+    /// <see cref="TrainerOptions.LoraPlusRates"/>.</summary>
+    LoraPlus,
+
+    /// <summary>AdamW of LoRA's factors B alone, with a projected gradient, while A is frozen: see <see cref="Optim.LoraFa"/>. A stays
+    /// frozen until <see cref="Peft.PeftModel.SetRequiresGrad"/>.</summary>
+    LoraFa,
 }
 
 /// <summary>Settings of a <see cref="Trainer"/>. The defaults are those of Hugging Face's Trainer, except the learning rate, which is
@@ -82,6 +90,10 @@ public sealed record TrainerOptions
     /// <summary>β₁ and β₂ of AdamW and Lion, in [0, 1); Lion's paper has 0.9 and 0.99.</summary>
     public (float Beta1, float Beta2) Betas { get; init; } = (0.9f, 0.999f);
 
+    /// <summary>LoRA+'s ratio of the learning rate of B to that of A, of at least 1, and its peak learning rate of the factors of
+    /// embeddings, above 0. The schedule multiplies all rates. 16 is the paper's advice, 1e-6 Hugging Face PEFT's default.</summary>
+    public (double Ratio, double Embedding) LoraPlusRates { get; init; } = (16, 1e-6);
+
     /// <summary>AdamW's ε, above 0.</summary>
     public float Epsilon { get; init; } = 1e-8f;
 
@@ -129,9 +141,15 @@ public sealed record TrainerOptions
     /// <summary>Seed of dropout. The loader has its own seed for the order of the data.</summary>
     public ulong Seed { get; init; } = DefaultSeed.Value;
 
+    /// <summary>Freezes what the optimizer does not train.</summary>
+    /// <returns>The factors of LoRA that <see cref="OptimizerKind.LoraFa"/> trains; none of another optimizer.</returns>
+    internal IReadOnlyList<FactorPair> Freeze(ITrainable trainable) =>
+        Optimizer == OptimizerKind.LoraFa ? trainable.FreezeDownProjections() : [];
+
     /// <summary>Creates the optimizer of these settings.</summary>
     internal Optimizer NewOptimizer(ITrainable trainable)
     {
+        var pairs = Freeze(trainable);
         var decays = Decays ?? WeightDecayFilter.LikeTrainer(trainable.Model);
         var (parameters, (beta1, beta2)) = (trainable.Parameters, Betas);
         return Optimizer switch
@@ -142,6 +160,8 @@ public sealed record TrainerOptions
                 Optimizer == OptimizerKind.PagedAdamW8Bit),
             OptimizerKind.Lion or OptimizerKind.PagedLion => new Lion(parameters, beta1, beta2, WeightDecay, decays,
                 Optimizer == OptimizerKind.PagedLion),
+            OptimizerKind.LoraPlus => LoraPlus.New(parameters, trainable.Model, LearningRate, LoraPlusRates, Betas, Epsilon, WeightDecay),
+            OptimizerKind.LoraFa => new LoraFa(parameters, pairs, beta1, beta2, Epsilon, WeightDecay, Decays),
             OptimizerKind.Adafactor => new Adafactor(parameters, WeightDecay, decays),
             OptimizerKind.Sgd => new Sgd(parameters, new SgdOptions(Momentum, WeightDecay: WeightDecay, Decays: decays)),
             _ => throw new BadInputException(
@@ -176,6 +196,7 @@ public sealed record TrainerOptions
         Require(MaxGradNorm >= 0, "max_grad_norm", $"{MaxGradNorm}", "at least 0");
         Require(LoggingSteps > 0, "logging_steps", $"{LoggingSteps}", "at least 1");
         Hyperparameters.Checked(WeightDecay, Betas.Beta1, Betas.Beta2, Epsilon);
+        Hyperparameters.CheckLoraPlus(LoraPlusRates.Ratio, LoraPlusRates.Embedding, LearningRate);
         Require(EvalSteps >= 0 && SaveSteps >= 0 && SaveTotalLimit >= 0 && EarlyStoppingPatience >= 0,
             "eval_steps, save_steps, save_total_limit or early_stopping_patience", "negative", "at least 0");
         if ((LoadBestModelAtEnd || EarlyStoppingPatience > 0 || MetricForBestModel is not null) && !canEvaluate)

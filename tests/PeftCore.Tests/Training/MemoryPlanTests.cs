@@ -165,7 +165,8 @@ public sealed class MemoryPlanTests
     {
         bool isPaged = kind is OptimizerKind.PagedAdamW or OptimizerKind.PagedAdamW8Bit or OptimizerKind.PagedLion;
         // The MLP's weights have 4,096 elements, so that their moments may have 8 bits.
-        ITrainable Build(Backend backend) => new FullModel(Runs.Model("gpt2", backend));
+        bool isOfLora = kind is OptimizerKind.LoraPlus or OptimizerKind.LoraFa;
+        ITrainable Build(Backend backend) => isOfLora ? Adapter("llama", backend, 4, false) : new FullModel(Runs.Model("gpt2", backend));
         var options = new TrainerOptions { Optimizer = kind, Momentum = 0.9f };
         var plan = MemoryPlan.Of(Build, 2, 16, options);
         using var cpu = new CpuBackend(1) { CopiesAsCard = isPaged };
@@ -176,7 +177,8 @@ public sealed class MemoryPlanTests
         cpu.Memory.ResetPeak();
         step.Run([MemoryPlan.FullBatch(trainable.Model, 2, 16)], 1e-3);
         long state = trainable.Parameters.Sum(p => StateBytes(kind, p.Parameter.Shape))
-            + (kind == OptimizerKind.AdamW8Bit ? 2 * Arena.Round(4 * 256) : 0);
+            + (kind == OptimizerKind.AdamW8Bit ? 2 * Arena.Round(4 * 256) : 0)
+            + (kind == OptimizerKind.LoraFa ? trainable.Parameters.Count * Arena.Round(4 * 4 * 4) : 0); // Projections (r, r).
         long host = cpu.HostMemory?.PeakBytes ?? 0;
         using (Assert.EnterMultipleScope())
         {
@@ -185,13 +187,14 @@ public sealed class MemoryPlanTests
             Assert.That(plan.AtPeak[MemoryKind.Optimizer], Is.EqualTo(cpu.Memory.AtPeak(MemoryKind.Optimizer)));
             Assert.That(plan.HostBytes, Is.EqualTo(host));
             Assert.That(isPaged ? host : plan.AtPeak[MemoryKind.Optimizer], Is.EqualTo(state));
-            Assert.That(trainable.Parameters.Max(p => p.Parameter.Shape.Count), Is.EqualTo(4096));
+            Assert.That(trainable.Parameters.Max(p => p.Parameter.Shape.Count), isOfLora ? Is.Positive : Is.EqualTo(4096));
         }
     }
 
     private static long StateBytes(OptimizerKind kind, Shape shape) => kind switch
     {
-        OptimizerKind.AdamW or OptimizerKind.PagedAdamW => 2 * Arena.Round(4 * shape.Count),
+        OptimizerKind.AdamW or OptimizerKind.PagedAdamW or OptimizerKind.LoraPlus or OptimizerKind.LoraFa =>
+            2 * Arena.Round(4 * shape.Count),
         OptimizerKind.AdamW8Bit or OptimizerKind.PagedAdamW8Bit when shape.Count < 4096 => 2 * Arena.Round(4 * shape.Count),
         OptimizerKind.AdamW8Bit or OptimizerKind.PagedAdamW8Bit =>
             2 * (Arena.Round(shape.Count) + Arena.Round((shape.Count + 255) / 256 * 4)),

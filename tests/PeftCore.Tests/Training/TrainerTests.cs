@@ -25,6 +25,8 @@ public sealed class TrainerTests
     [TestCase(OptimizerKind.AdamW8Bit, 0.02)]
     [TestCase(OptimizerKind.Lion, 0.005)]
     [TestCase(OptimizerKind.Adafactor, 0.02)]
+    [TestCase(OptimizerKind.LoraPlus, 0.005)]
+    [TestCase(OptimizerKind.LoraFa, 0.02)]
     public void A_run_lowers_the_held_out_loss_and_keeps_adapter_log_and_result(OptimizerKind optimizer, double rate)
     {
         var trainable = Runs.Lora("llama", _backend);
