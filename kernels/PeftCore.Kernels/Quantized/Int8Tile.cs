@@ -65,7 +65,7 @@ internal readonly unsafe ref struct Int8Tile(sbyte* w0, sbyte* w1, sbyte* w2, sb
         }
         for (int p = done; p < _steps; p++)
         {
-            var w = Vector128.Create(_w0[p], _w1[p], _w2[p], _w3[p]);
+            var w = Weights(p);
             y0 += w * _x0[p];
             y1 += w * _x1[p];
             y2 += w * _x2[p];
@@ -121,7 +121,7 @@ internal readonly unsafe ref struct Int8Tile(sbyte* w0, sbyte* w1, sbyte* w2, sb
         int done = VnniOne(out y);
         for (int p = done; p < _steps; p++)
         {
-            y += Vector128.Create(_w0[p], _w1[p], _w2[p], _w3[p]) * _x0[p];
+            y += Weights(p) * _x0[p];
         }
     }
 
@@ -183,6 +183,10 @@ internal readonly unsafe ref struct Int8Tile(sbyte* w0, sbyte* w1, sbyte* w2, sb
         y2 = Sums(c0, c1, c2, c3);
         return p;
     }
+
+    // A byte of each row of W.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private Vector128<int> Weights(int p) => Vector128.Create(_w0[p], _w1[p], _w2[p], _w3[p]);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<short> Words(sbyte* p) => Avx2.ConvertToVector256Int16(Vector128.Load(p));

@@ -23,6 +23,7 @@ namespace PeftCore.Training;
 public sealed partial class MemoryPlan
 {
     private Lazy<long>? _nearestLimit;
+    private Lazy<StepTrace>? _trace;
 
     private MemoryPlan() { }
 
@@ -52,8 +53,9 @@ public sealed partial class MemoryPlan
     /// <summary>The saved tensors of each module, in the order the modules run. Shared memory is counted at the first.</summary>
     public IReadOnlyList<LayerPlan> Layers { get; private init; } = [];
 
-    /// <summary>The planned step, op by op; null if the plan is not one of a step. Of more than two micro batches it has two.</summary>
-    public StepTrace? Trace { get; private init; }
+    /// <summary>The planned step, op by op; null if the plan is not one of a step. Of more than two micro batches it has two. It is
+    /// recorded by one more plan when it is read first, because recording takes longer than the step.</summary>
+    public StepTrace? Trace => _trace?.Value;
 
     /// <summary>Floating-point operations of the forward passes of a step; a multiply-add counts two.</summary>
     public double ForwardFlops { get; private init; }
@@ -165,32 +167,44 @@ public sealed partial class MemoryPlan
     private static MemoryPlan Measure(Func<Backend, ITrainable> build, Func<ITrainable, IReadOnlyList<Batch>> microBatches,
         TrainerOptions options, PlannedDevice device, OffloadPlacement? placement)
     {
-        using var backend = device.NewBackend(placement);
-        using var scope = new TensorScope();
-        var trainable = build(backend);
-        using var optimizer = options.NewOptimizer(trainable);
-        using var step = new TrainingStep(trainable, optimizer, options.MaxGradNorm);
-        var loading = new MemoryPeak(backend.Memory);
-        if (device.PackWeights || placement is not null)
+        var plan = Prepare((backend, step, batches, loading) =>
         {
-            // The first step packs weights and fills slots while it runs; later ones start with all weights packed and the slots filled.
-            step.Run(microBatches(trainable), options.LearningRate);
-        }
-        var batches = microBatches(trainable);
-        backend.Memory.ResetPeak();
-        var observer = new StepObserver(backend);
-        step.PhaseObserver = observer.Watch;
-        backend.Memory.Watcher = observer.Watch;
-        var trace = StepRecorder.Record(step, batches, options.LearningRate);
-        backend.Memory.Watcher = null;
-        placement ??= device.Offloads ? OffloadedBlocks.Of(trainable.Model, device.Place) : null;
-        var plan = observer.Plan(trainable, options.GradientAccumulationSteps, batches.Count, loading, placement, trace);
-        if (device.Repeats)
-        {
-            Repeat(backend, () => step.Run(microBatches(trainable), options.LearningRate));
-            plan.ReservedBytes = backend.PeakReservedBytes;
-        }
+            backend.Memory.ResetPeak();
+            var observer = new StepObserver(backend);
+            step.PhaseObserver = observer.Watch;
+            backend.Memory.Watcher = observer.Watch;
+            step.Run(batches, options.LearningRate);
+            (step.PhaseObserver, backend.Memory.Watcher) = (null, null);
+            var kept = placement ?? (device.Offloads ? OffloadedBlocks.Of(step.Trainable.Model, device.Place) : null);
+            var measured = observer.Plan(step.Trainable, options.GradientAccumulationSteps, batches.Count, loading, kept);
+            if (device.Repeats)
+            {
+                Repeat(backend, () => step.Run(batches, options.LearningRate));
+                measured.ReservedBytes = backend.PeakReservedBytes;
+            }
+            return measured;
+        });
+        plan._trace = new Lazy<StepTrace>(() => Prepare((_, step, batches, _) =>
+            StepRecorder.Record(step, batches, options.LearningRate)));
         return plan;
+
+        T Prepare<T>(Func<MetaBackend, TrainingStep, IReadOnlyList<Batch>, MemoryPeak, T> use)
+        {
+            using var backend = device.NewBackend(placement);
+            using var scope = new TensorScope();
+            var trainable = build(backend);
+            using var optimizer = options.NewOptimizer(trainable);
+            using var step = new TrainingStep(trainable, optimizer, options.MaxGradNorm);
+            var loading = new MemoryPeak(backend.Memory);
+            var batches = microBatches(trainable);
+            if (device.PackWeights || placement is not null)
+            {
+                // The first step packs weights and fills slots while it runs; later ones start with all weights packed and the slots
+                // filled.
+                step.Run(batches, options.LearningRate);
+            }
+            return use(backend, step, batches, loading);
+        }
     }
 
     /// <summary>Repeats a step until it begins with the blocks of memory that it ended with before.</summary>
@@ -214,15 +228,6 @@ public sealed partial class MemoryPlan
         var copy = (MemoryPlan)MemberwiseClone();
         copy._nearestLimit = new Lazy<long>(nearest);
         return copy;
-    }
-
-    /// <summary>A peak of memory, by category.</summary>
-    private sealed class MemoryPeak(MemoryLedger memory)
-    {
-        public long Bytes { get; } = memory.PeakBytes;
-
-        public IReadOnlyDictionary<MemoryKind, long> Kinds { get; } =
-            Enum.GetValues<MemoryKind>().ToDictionary(kind => kind, memory.AtPeak);
     }
 
     /// <summary>Measures memory and FLOPs while the step runs.</summary>
@@ -259,8 +264,7 @@ public sealed partial class MemoryPlan
             }
         }
 
-        public MemoryPlan Plan(ITrainable trainable, int batches, int run, MemoryPeak loading, OffloadPlacement? placement,
-            StepTrace trace)
+        public MemoryPlan Plan(ITrainable trainable, int batches, int run, MemoryPeak loading, OffloadPlacement? placement)
         {
             var trains = trainable.Parameters.Select(p => p.Parameter).ToHashSet();
             var step = new MemoryPeak(backend.Memory);
@@ -280,7 +284,6 @@ public sealed partial class MemoryPlan
                 PeakPlace = larger == loading ? "loading" : _peakPlace,
                 SavedBytes = _layers!.Sum(layer => layer.SavedBytes),
                 Layers = _layers!,
-                Trace = trace,
                 ForwardFlops = _forward * batches,
                 BackwardFlops = (_both - _forward) * batches,
                 Parameters = trainable.Model.NamedParameters().Concat(trainable.Frozen).Select(p => p.Parameter).Concat(trains).Distinct()

@@ -36,6 +36,9 @@ internal sealed class OffloadSearch(Func<PlannedDevice, OffloadPlacement?, Memor
 {
     private const long Mebibyte = 1 << 20;
 
+    // Plans with chunks of the usual size, which no limit changes, by placement; null is all weights on the device.
+    private readonly Dictionary<(OffloadPlacement?, bool Repeats), MemoryPlan> _unlimited = [];
+
     /// <summary>The plan with the fewest offloaded blocks that keeps the limits; if none does, one that exceeds a limit and says which
     /// limit can be kept.</summary>
     public MemoryPlan Run()
@@ -119,7 +122,11 @@ internal sealed class OffloadSearch(Func<PlannedDevice, OffloadPlacement?, Memor
     private MemoryPlan Within(long limit, OffloadPlacement? placement)
     {
         bool repeats = limit < long.MaxValue;
-        var plan = measure(device with { MemoryLimit = long.MaxValue, Repeats = repeats }, placement);
+        if (!_unlimited.TryGetValue((placement, repeats), out var plan))
+        {
+            plan = measure(device with { MemoryLimit = long.MaxValue, Repeats = repeats }, placement);
+            _unlimited.Add((placement, repeats), plan);
+        }
         if (plan.ReservedBytes <= limit || plan.PeakBytes > limit)
         {
             return plan;

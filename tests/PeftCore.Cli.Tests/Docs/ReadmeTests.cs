@@ -1,6 +1,7 @@
 using System.Text;
 using PeftCore.Cli.Output;
 using PeftCore.Tensors;
+using PeftCore.Tests.Docs;
 using PeftCore.Training;
 
 namespace PeftCore.Cli.Tests.Docs;
@@ -8,23 +9,9 @@ namespace PeftCore.Cli.Tests.Docs;
 /// <summary>README's first screen: its table of what LoRA saves equals the plans. PEFTCORE_UPDATE_DOCS=1 regenerates it.</summary>
 public sealed class ReadmeTests
 {
-    private const string Start = "<!-- saves -->\n", End = "<!-- /saves -->";
-
     [Test]
-    public void What_LoRA_saves_is_what_the_plans_say()
-    {
-        string page = Path.Combine(Repository.Root, "README.md"), text = File.ReadAllText(page);
-        int from = text.IndexOf(Start, StringComparison.Ordinal) + Start.Length, to = text.IndexOf(End, StringComparison.Ordinal);
-        Assert.That(from, Is.InRange(Start.Length, to), $"README.md needs the lines {Start} and {End}");
-        string expected = Table();
-        if (Environment.GetEnvironmentVariable("PEFTCORE_UPDATE_DOCS") == "1")
-        {
-            File.WriteAllText(page, text[..from] + expected + text[to..]);
-            return;
-        }
-
-        Assert.That(text[from..to], Is.EqualTo(expected), "write the table anew with PEFTCORE_UPDATE_DOCS=1");
-    }
+    public void What_LoRA_saves_is_what_the_plans_say() =>
+        GeneratedPart.Check(Path.Combine(Repository.Root, "README.md"), "<!-- saves -->\n", "<!-- /saves -->", Table());
 
     private static string Table()
     {

@@ -18,18 +18,7 @@ public sealed class FieldTableTests
         string start = $"<!-- fields: {method} -->";
         string[] pages = [.. Directory.GetFiles(Folder, "*.md").Where(page => File.ReadAllText(page).Contains(start))];
         Assert.That(pages, Has.Length.EqualTo(1), $"one page of docs/methods needs the lines {start} and {End}");
-
-        string text = File.ReadAllText(pages[0]);
-        int from = text.IndexOf(start, StringComparison.Ordinal) + start.Length;
-        int to = text.IndexOf(End, from, StringComparison.Ordinal);
-        string expected = Table(PeftConfig.FieldsOf(method));
-        if (Environment.GetEnvironmentVariable("PEFTCORE_UPDATE_DOCS") == "1")
-        {
-            File.WriteAllText(pages[0], text[..from] + expected + text[to..]);
-            return;
-        }
-
-        Assert.That(text[from..to], Is.EqualTo(expected), "write the tables anew with PEFTCORE_UPDATE_DOCS=1");
+        GeneratedPart.Check(pages[0], start, End, Table(PeftConfig.FieldsOf(method)));
     }
 
     [TestCaseSource(nameof(Methods))]

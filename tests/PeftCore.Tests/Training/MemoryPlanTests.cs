@@ -43,6 +43,22 @@ public sealed class MemoryPlanTests
     }
 
     [Test]
+    public void The_step_is_recorded_by_one_more_plan_and_only_if_the_trace_is_read()
+    {
+        int plans = 0;
+        var plan = MemoryPlan.Of(backend =>
+        {
+            plans++;
+            return Adapter("llama", backend, 2, checkpointing: false);
+        }, 2, 8);
+        Assert.That(plans, Is.EqualTo(1));
+        var trace = plan.Trace!;
+        Assert.That(trace.Ops, Is.Not.Empty);
+        Assert.That(plan.Trace, Is.SameAs(trace));
+        Assert.That(plans, Is.EqualTo(2));
+    }
+
+    [Test]
     public void A_plan_counts_loading_and_names_it_where_it_is_the_peak()
     {
         // A temporary tensor of the initialisation takes more than the step of one short row.
