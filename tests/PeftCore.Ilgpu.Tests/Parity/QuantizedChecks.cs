@@ -124,7 +124,7 @@ internal static class QuantizedChecks
     private static void Streamed(ParityBench bench, QuantizedFormat format)
     {
         foreach (var (m, n, k) in new[] { (1, 2176, 4096), (2, 1024, 4096), (3, 33, 64), (8, 515, 1088), (9, 259, 320), (16, 264, 14336),
-            (17, 100, 832), (33, 2200, 256), (64, 72, 5120) })
+            (17, 100, 832), (33, 2200, 256), (QuantizedProducts.MostStreamedRows, 72, 5120) })
         {
             One(bench, format, m, n, k);
         }
@@ -134,9 +134,11 @@ internal static class QuantizedChecks
     {
         var weight = Quantized(bench, bench.Random([n, k], scale: 0.1f), format);
         var device = (Backend)weight.Device.Device;
-        if (!device.TakesQuantized(weight.Device, m, true) || device.TakesQuantized(weight.Device, m, false))
+        if (!device.TakesQuantized(weight.Device, m, true) || device.TakesQuantized(weight.Device, m, false)
+            || device.TakesQuantized(weight.Device, QuantizedProducts.MostStreamedRows + 1, true))
         {
-            throw new InvalidOperationException($"{format.Name} {n} × {k} must be taken for {m} rows, transposed only");
+            throw new InvalidOperationException($"{format.Name} {n} × {k} must be taken for {m} rows, transposed only, and " +
+                $"not for more than {QuantizedProducts.MostStreamedRows}");
         }
         Twin x = bench.Activation([m, k]), bias = bench.Random([n], DType.BF16), numbers = bench.Empty([n, k]);
         bench.Run((b, t) => b.Dequantize(t(weight), t(numbers)));
