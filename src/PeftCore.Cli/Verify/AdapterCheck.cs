@@ -8,12 +8,10 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Cli.Verify;
 
-/// <summary>Checks an adapter: logits, loss, gradients, five AdamW steps, the logits after save and load and after a merge.</summary>
+/// <summary>Checks an adapter: logits, loss, gradients, five optimizer steps, the logits after save and load and after a merge.</summary>
 internal sealed class AdapterCheck(Backend backend, string directory, Expected expected, string? baseModel, Action<string>? warn = null)
 {
     private readonly Tolerances _tolerances = Tolerances.Of(backend);
-    private const double LearningRate = 1e-2;
-    private const float WeightDecay = 0.01f;
 
     private readonly List<Comparison> _results = [];
     private readonly Dictionary<string, float[]> _values = new(StringComparer.Ordinal);
@@ -158,15 +156,9 @@ internal sealed class AdapterCheck(Backend backend, string directory, Expected e
         {
             return; // Fixtures of diffusion models have no training.
         }
-        float[] reference = expected.Floats("adamw.losses");
-        using var optimizer = new AdamW(model.Parameters, weightDecay: WeightDecay);
-        float[] losses = new float[reference.Length];
-        for (int i = 0; i < losses.Length; i++)
-        {
-            losses[i] = Step(model);
-            optimizer.Step(LearningRate);
-            optimizer.FreeGradients();
-        }
+        int steps = expected.Extent("adamw.losses", 0);
+        float[] losses = ReferenceSteps.OptionsOf(directory) is { } options ? ReferenceSteps.Run(model, expected, options, steps)
+            : AdamWSteps(model, steps);
         _results.Add(new Comparison("adamw.losses", expected.Error("adamw.losses", Store("adamw.losses", losses)), _tolerances.Logits));
         foreach (var (name, parameter) in model.Parameters.Where(p => expected.Has("adamw." + p.Name)))
         {
@@ -176,5 +168,19 @@ internal sealed class AdapterCheck(Backend backend, string directory, Expected e
             string? note = leftOut == 0 ? null : $"left out {leftOut} of {parameter.Shape.Count}: gradients that are noise";
             _results.Add(new Comparison("adamw." + name, error, _tolerances.Gradients, note));
         }
+    }
+
+    /// <summary>The loss before each step.</summary>
+    private float[] AdamWSteps(PeftModel model, int count)
+    {
+        using var optimizer = new AdamW(model.Parameters, weightDecay: ReferenceSteps.WeightDecay);
+        float[] losses = new float[count];
+        for (int i = 0; i < losses.Length; i++)
+        {
+            losses[i] = Step(model);
+            optimizer.Step(ReferenceSteps.LearningRate);
+            optimizer.FreeGradients();
+        }
+        return losses;
     }
 }

@@ -39,6 +39,10 @@ internal sealed class LoraFa : Optimizer
         }
     }
 
+    /// <summary>Whether ĝ is rounded to BF16 as in Hugging Face PEFT, which multiplies under autocast: with b for that rounding,
+    /// ĝ = b(b(b(g)·b((A·Aᵀ + δI)⁺))/s²). F32 is nearer to the equation.</summary>
+    public bool RoundsLikeReference { get; init; }
+
     /// <inheritdoc/>
     private protected override void Update(IReadOnlyList<ParameterState> states, float learningRate, float gradientScale)
     {
@@ -82,7 +86,8 @@ internal sealed class LoraFa : Optimizer
             if (_projections.TryGetValue(states[i].Parameter, out var found))
             {
                 gradients[i] = gradient.NewLike(gradient.Shape, DType.F32, MemoryKind.Workspace);
-                gemms.Add(gradients[i], null, false, 1, new GemmOperands(gradient, false, found.Projection, false));
+                var operand = RoundsLikeReference ? Rounded(gradient) : gradient;
+                gemms.Add(gradients[i], null, false, 1, new GemmOperands(operand, false, found.Projection, false));
             }
             else
             {
@@ -90,8 +95,29 @@ internal sealed class LoraFa : Optimizer
             }
         }
         gemms.Run();
+        for (int i = 0; RoundsLikeReference && i < gradients.Length; i++)
+        {
+            if (_projections.TryGetValue(states[i].Parameter, out var found))
+            {
+                var product = Rounded(gradients[i]);
+                product.Backend.Scale(product, (float)InverseSquare(found.Pair.Scale), gradients[i], accumulate: false);
+                gradients[i] = Rounded(gradients[i]);
+            }
+        }
         return gradients;
     }
+
+    /// <summary>A copy of F32 numbers, each rounded to BF16.</summary>
+    private static Tensor Rounded(Tensor values)
+    {
+        var rounded = values.NewLike(values.Shape, DType.F32, MemoryKind.Workspace);
+        using var narrow = values.NewLike(values.Shape, DType.BF16, MemoryKind.Workspace);
+        values.Backend.Cast(values, narrow);
+        values.Backend.Cast(narrow, rounded);
+        return rounded;
+    }
+
+    private static double InverseSquare(float scale) => 1 / ((double)scale * scale);
 
     private void ComputeProjections()
     {
@@ -102,7 +128,12 @@ internal sealed class LoraFa : Optimizer
             {
                 continue; // A plan has no numbers to invert.
             }
-            projection.Upload<float>(GramInverse.Of(pair.A.Value.ToArray<float>(), rank, 1 / ((double)pair.Scale * pair.Scale)));
+            double factor = RoundsLikeReference ? 1 : InverseSquare(pair.Scale); // PEFT divides the rounded product.
+            projection.Upload<float>(GramInverse.Of(pair.A.Value.ToArray<float>(), rank, factor));
+            if (RoundsLikeReference)
+            {
+                projection.Backend.Copy(Rounded(projection), projection);
+            }
         }
         _isProjected = true;
     }

@@ -27,6 +27,9 @@ internal interface ITrainable
     /// <summary>Constants that are in memory beside the parameters, such as projections that are drawn once.</summary>
     IEnumerable<(string Name, Tensor Value)> Constants => [];
 
+    /// <summary>Whether steps have the roundings of Hugging Face PEFT's: see <see cref="Peft.PeftModel.GradientsLikeReference"/>.</summary>
+    bool LikeReference => false;
+
     /// <summary>Freezes the factors A of LoRA, for <see cref="OptimizerKind.LoraFa"/>; <see cref="Parameters"/> are those that still train.
     /// Repeating it changes nothing.</summary>
     /// <returns>The factors of each layer.</returns>

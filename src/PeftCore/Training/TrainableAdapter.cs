@@ -50,6 +50,9 @@ internal sealed class TrainableAdapter : ITrainable
     IEnumerable<(string Name, Tensor Value)> ITrainable.Constants =>
         _model.Set.Active.SelectMany(adapter => adapter.Constants).Select(constant => (constant.Name, constant.Value));
 
+    /// <inheritdoc/>
+    bool ITrainable.LikeReference => _model.GradientsLikeReference;
+
     private (string Name, Parameter Parameter)[] Trained() => [.. _model.Parameters.Where(p => p.Parameter.RequiresGrad)];
 
     private IEnumerable<ParameterSwap> Swaps => _model.Set.Active.SelectMany(adapter => adapter.Swaps)

@@ -161,7 +161,10 @@ public sealed record TrainerOptions
             OptimizerKind.Lion or OptimizerKind.PagedLion => new Lion(parameters, beta1, beta2, WeightDecay, decays,
                 Optimizer == OptimizerKind.PagedLion),
             OptimizerKind.LoraPlus => LoraPlus.New(parameters, trainable.Model, LearningRate, LoraPlusRates, Betas, Epsilon, WeightDecay),
-            OptimizerKind.LoraFa => new LoraFa(parameters, pairs, beta1, beta2, Epsilon, WeightDecay, Decays),
+            OptimizerKind.LoraFa => new LoraFa(parameters, pairs, beta1, beta2, Epsilon, WeightDecay, Decays)
+            {
+                RoundsLikeReference = trainable.LikeReference,
+            },
             OptimizerKind.Adafactor => new Adafactor(parameters, WeightDecay, decays),
             OptimizerKind.Sgd => new Sgd(parameters, new SgdOptions(Momentum, WeightDecay: WeightDecay, Decays: decays)),
             _ => throw new BadInputException(

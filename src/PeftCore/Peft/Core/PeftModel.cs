@@ -55,8 +55,8 @@ public sealed partial class PeftModel
     public TransformerModel Base { get; }
 
     /// <summary>Whether adapters attached later compute Hugging Face PEFT's gradients even where these are not the derivatives (C³A; LoHa
-    /// with use_effective_conv2d), and its outputs even where it merges to others (OFT on convolutions), so that runs can be
-    /// compared.</summary>
+    /// with use_effective_conv2d), and its outputs even where it merges to others (OFT on convolutions), and whether runs that begin later
+    /// round LoRA-FA's projected gradients to BF16 as it does, so that runs can be compared.</summary>
     public bool GradientsLikeReference { get; set; }
 
     /// <summary>Names of the attached adapters.</summary>
