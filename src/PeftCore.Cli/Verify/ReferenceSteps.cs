@@ -31,7 +31,8 @@ internal static class ReferenceSteps
     };
 
     /// <summary>The optimizer of a fixture and its settings; null for AdamW with betas 0.9 and 0.999 and ε = 1e-8.</summary>
-    public static TrainerOptions? OptionsOf(string directory) => Optimizers.GetValueOrDefault(Path.GetFileName(Path.GetFullPath(directory)));
+    public static TrainerOptions? OptionsOf(string directory) =>
+        Optimizers.GetValueOrDefault(Path.GetFileName(Path.GetFullPath(directory)));
 
     /// <summary>Trains the active adapter on the fixture's batch.</summary>
     /// <param name="model">A causal language model with the adapter.</param>
@@ -44,7 +45,8 @@ internal static class ReferenceSteps
     {
         if (model.Base.Task != ModelTask.CausalLm)
         {
-            throw new BadInputException($"adamw.* of a directory with this name are steps of {options.Optimizer} on a causal language model, "
+            throw new BadInputException($"adamw.* of a directory with this name are steps of {options.Optimizer} on a causal language "
+                + "model, "
                 + $"but the task is {model.Base.Task}; rename the directory if they are AdamW's");
         }
         var examples = Examples(expected);

@@ -2,8 +2,8 @@ using PeftCore.Backends;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>The chunks of a device's arena. Of the device's limit a margin is left to its own buffers, whether they are taken yet or not, so
-/// that the arena finds the same bytes left as that of a plan.</summary>
+/// <summary>The chunks of a device's arena. Of the device's limit a margin is left to its own buffers, whether they are taken yet or
+/// not, so that the arena finds the same bytes left as that of a plan.</summary>
 /// <param name="memory">The device's memory.</param>
 /// <param name="limit">The device's limit in bytes.</param>
 /// <param name="margin">Bytes of the limit that are not for the arena.</param>

@@ -10,8 +10,8 @@ using PeftCore.Tensors;
 namespace PeftCore.Ilgpu;
 
 /// <summary>Multi-tensor apply: one launch over many tensors. The kernel reads a table of the tensors, and a list of chunks, one per thread
-/// block; the list is cached on the device for tensors of the same sizes. Lists stay between steps, so that they are memory beside the arena:
-/// within it they would divide the free blocks of a step, which a plan does not know.</summary>
+/// block; the list is cached on the device for tensors of the same sizes. Lists stay between steps, so that they are memory beside the
+/// arena: within it they would divide the free blocks of a step, which a plan does not know.</summary>
 internal sealed class MultiTensorApply(LaunchContext gpu) : IDisposable
 {
     /// <summary>Elements of a chunk, the work of one thread block.</summary>

@@ -83,8 +83,9 @@ public abstract partial class Backend : IDevice, IDisposable
     /// <summary>Bytes that products allocate for themselves once. The ledger counts them; a plan does not.</summary>
     public virtual long OwnBytes => 0;
 
-    /// <summary>Bytes of a memory limit that are left to buffers which are not tensors: <see cref="OwnBytes"/>, and room for small tables.
-    /// Tensors may take the rest. A plan within a limit leaves as many, so that its arena finds the chunks that the device's finds.</summary>
+    /// <summary>Bytes of a memory limit that are left to buffers which are not tensors: <see cref="OwnBytes"/>, and room for small
+    /// tables. Tensors may take the rest. A plan within a limit leaves as many, so that its arena finds the chunks that the device's
+    /// finds.</summary>
     public virtual long LimitMargin => OwnBytes;
 
     /// <summary>Whether tensors on this device have shapes and sizes but no data; see <see cref="MetaBackend"/>.</summary>

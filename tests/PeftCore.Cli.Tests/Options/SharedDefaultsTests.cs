@@ -21,7 +21,7 @@ public sealed class SharedDefaultsTests
     // Options without a flag, and those whose flag has no value by default and then depends on the data, the model or the method.
     private static readonly string[] WithoutDefault =
     [
-        "Betas", "Momentum", "EvalSteps", "SaveSteps", "StopTokens", "StopStrings", "NumBeams", "NumReturnSequences",
+        "Betas", "LoraPlusRates", "Momentum", "EvalSteps", "SaveSteps", "StopTokens", "StopStrings", "NumBeams", "NumReturnSequences",
         "LengthPenalty", "EarlyStopping", "NoRepeatNgramSize", "MinLength", "MinNewTokens", "KvCacheDType",
         "RankPattern", "AlphaPattern", "BaseModelNameOrPath", "TargetModules",
     ];
@@ -50,6 +50,14 @@ public sealed class SharedDefaultsTests
 
     [Test]
     public void The_learning_rate_suits_adapters() => Assert.That(new TrainOptions().LearningRate, Is.EqualTo(2e-4));
+
+    [Test]
+    public void The_rates_of_lora_plus_are_those_of_the_library()
+    {
+        var tool = new TrainOptions();
+        Assert.That((tool.LoraplusLrRatio, tool.LoraplusLrEmbedding), Is.EqualTo(new TrainerOptions().LoraPlusRates));
+        Assert.That((tool.LoraplusLrRatio, tool.LoraplusLrEmbedding), Is.EqualTo((16.0, 1e-6)));
+    }
 
     [Test]
     public void The_betas_are_those_of_the_library()

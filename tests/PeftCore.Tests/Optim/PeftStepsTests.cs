@@ -28,8 +28,8 @@ public sealed class PeftStepsTests
     public void Lora_fa_with_the_roundings_of_PEFT_is_that_of_PEFT() =>
         AssertNear(Errors("lora_fa", LoraFa, likeReference: true), 1e-5, 1e-4);
 
-    // PEFT rounds g, (A·Aᵀ + δI)⁺ and their product to BF16, each by up to 2⁻⁹. Where the terms of the product nearly cancel, by 99 % in one
-    // element here, the roundings are a quarter of ĝ; and Adam's step m/√v does not shrink with ĝ.
+    // PEFT rounds g, (A·Aᵀ + δI)⁺ and their product to BF16, each by up to 2⁻⁹. Where the terms of the product nearly cancel, by 99 % in
+    // one element here, the roundings are a quarter of ĝ; and Adam's step m/√v does not shrink with ĝ.
     [Test]
     public void Lora_fa_without_them_differs_by_roundings_to_BF16()
     {
