@@ -1,3 +1,5 @@
+using PeftCore.Tensors;
+
 namespace PeftCore.Models;
 
 /// <summary>Positions and attention ranges, computed on the host. A range is the keys [first, end) that a token attends to.</summary>
@@ -16,8 +18,13 @@ internal static class AttentionRanges
 
     /// <summary>The keys from the first token of a row to its last, or to the token itself. Padding between them is left out by a
     /// bias.</summary>
+    /// <exception cref="ShapeException">The mask has another size than (batch, length).</exception>
     public static int[] Of(ReadOnlySpan<int> mask, int batch, int length, bool causal)
     {
+        if (!mask.IsEmpty && mask.Length != batch * length)
+        {
+            throw new ShapeException("mask", $"{mask.Length} values, expected {batch} × {length}, one for each token");
+        }
         int[] ranges = new int[2 * batch * length];
         for (int b = 0; b < batch; b++)
         {
