@@ -9,13 +9,15 @@ namespace PeftCore.Kernels;
 /// twin, with the same bits.</summary>
 internal static unsafe class FourBitDots
 {
-    // Bytes of codes to prefetch ahead, at least: whole fours of rows, as they are read.
+    // The least bytes of codes to prefetch ahead, rounded up to whole groups of four rows: the next group follows in memory, while the
+    // bytes right after a short row belong to one of the four that are being read.
     private const int PrefetchBytes = 8192;
 
     // Steps at once, of one block.
     private const int Width = 2 * FourBitRun.Group;
 
-    /// <summary>Whether rows begin with whole blocks of whole groups of codes, and this processor has AVX-512.</summary>
+    /// <summary>Whether each row is whole blocks, each block a multiple of the 64 steps that share a scaled table, and this processor has
+    /// AVX-512.</summary>
     public static bool Suits(QuantizedMatrix* matrix) => Avx512F.IsSupported && matrix->Kind != QuantizedKind.Int8
         && matrix->BlockSize % Width == 0 && matrix->Columns % matrix->BlockSize == 0;
 

@@ -77,7 +77,7 @@ internal static unsafe class FourBitRun
         }
     }
 
-    // An unaligned byte of a word of 64 bits for each pair of lanes: AVX-512 VBMI.
+    // vpmultishiftqb (AVX-512 VBMI) takes eight bits from any place of a 64-bit word, so that it shuffles and shifts at once.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static void LookUpByBits(byte* from, Vector512<float> table, out Vector512<float> first, out Vector512<float> second)
     {
@@ -86,7 +86,7 @@ internal static unsafe class FourBitRun
         second = Avx512F.PermuteVar16x32(table, Avx512Vbmi.MultiShift(starts, Vector512.Create(*(ulong*)(from + 8))).AsInt32());
     }
 
-    // A byte for each pair of lanes, then a shift of the even ones: AVX-512 BW.
+    // Without VBMI: vpshufb brings each pair of lanes its byte, and a shift brings even lanes its upper half.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static void LookUpByBytes(byte* from, Vector512<float> table, out Vector512<float> first, out Vector512<float> second)
     {

@@ -10,7 +10,7 @@ internal static class OwnBytes
     // as a card with 192 takes.
     private const long OfTensorCores = 192L * 128 * 256 * sizeof(float);
 
-    // Counters, flags and tables of any device with kernels.
+    // Counters, flags and tables: as much as Backend.LimitMargin of a device with kernels leaves to them.
     private const long Small = 1 << 20;
 
     /// <summary>The bytes, or more, for the device of a run.</summary>

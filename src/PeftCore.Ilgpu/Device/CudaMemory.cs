@@ -37,8 +37,8 @@ internal sealed class CudaMemory : IDeviceMemory
         {
             Check(CudaAPI.CurrentAPI.GetMemoryInfo(out long free, out long total), "memory info");
             throw new InsufficientMemoryException(
-                $"{MemoryAdvice.Megabytes(bytes)} more memory is needed on the GPU, but only {MemoryAdvice.Megabytes(free)} of its {MemoryAdvice.Megabytes(total)} are free; " +
-                $"{MemoryAdvice.Text}; a plan shows how much is needed");
+                $"{MemoryAdvice.Megabytes(bytes)} more memory is needed on the GPU, but only {MemoryAdvice.Megabytes(free)} of its " +
+                $"{MemoryAdvice.Megabytes(total)} are free; {MemoryAdvice.Text}; a plan shows how much is needed");
         }
         Check(error, "memory");
         _taken += bytes;

@@ -86,7 +86,7 @@ public sealed partial class MetaBackend : Backend
         {
             if (bytes > limit - _taken)
             {
-                throw new InsufficientMemoryException($"{bytes} more bytes are needed, but {_taken - unused} of the allowed {limit} are in use");
+                throw MemoryAdvice.Beyond(bytes, _taken - unused, limit);
             }
             _taken += bytes;
             nint address = _next;
