@@ -79,6 +79,10 @@ public sealed class WeightEntry
         return new StoredBytes(pieces);
     }
 
+    /// <summary>Whether another tensor has the same type, shape and bytes.</summary>
+    internal bool HasSameElements(WeightEntry other) =>
+        DType == other.DType && Shape.AsSpan().SequenceEqual(other.Shape) && View.SequenceEqual(other.View);
+
     /// <summary>A copy to write to another file.</summary>
     internal SafetensorsTensor ToFile(string name) => new(name, ElementType, Shape, Copy().WriteTo);
 

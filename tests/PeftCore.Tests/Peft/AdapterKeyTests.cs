@@ -77,13 +77,26 @@ public sealed class AdapterKeyTests
     }
 
     [Test]
-    public void One_tensor_under_two_keys_is_refused()
+    public void One_tensor_under_two_keys_is_refused_if_they_differ([Values] bool differ)
     {
+        const string Key = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight";
         using var bench = new Bench(Family.Llama);
+        bench.Model.Load(TestFiles.Fixture("hf", "llama", "lora"));
+        float[] expected = bench.Logits();
+        bench.Model.Delete(PeftModel.DefaultAdapter);
+        using var file = SafetensorsFile.Open(TestFiles.Fixture("hf", "llama", "lora", "adapter_model.safetensors"));
+        byte[] stored = file.Bytes(file.Entries[Key]).ToArray();
+        stored[^1] ^= (byte)(differ ? 1 : 0);
         using var folder = new AdapterFolder("llama", "lora").WithWeights(AdapterFolder.Same,
-            new SafetensorsTensor("base_model.model.model.layers.0.self_attn.q_proj.lora_A.default.weight", "F32", [4, 32], new byte[512]));
-        Assert.That(() => bench.Model.Load(folder.Path),
-            Throws.TypeOf<BadInputException>().With.Message.Contains("are the same tensor of an adapter"));
+            new SafetensorsTensor(Key.Replace("lora_A.", "lora_A.default.", StringComparison.Ordinal), "F32", [4, 32], stored));
+        if (differ)
+        {
+            Assert.That(() => bench.Model.Load(folder.Path),
+                Throws.TypeOf<BadInputException>().With.Message.Contains("are the same tensor of an adapter, but differ"));
+            return;
+        }
+        bench.Model.Load(folder.Path);
+        Assert.That(bench.Logits(), Is.EqualTo(expected));
     }
 
     [Test]

@@ -25,30 +25,34 @@ internal static class AdapterKeys
 
     private const string Magnitude = "lora_magnitude_vector", Saved = "modules_to_save", Bank = "vblora_vector_bank";
 
-    /// <summary>Normalizes the keys of a file.</summary>
+    /// <summary>Segment of the base's own copy of a module that the adapter saves whole. With bias "all" PEFT stores the copy's biases
+    /// too; they are the base's, and nothing reads them.</summary>
+    private const string Original = "original_module";
+
+    /// <summary>Normalizes the keys of a file. Two stored keys may have one normalized key: with bias "all" PEFT stores the biases of
+    /// modules that are saved whole, and biases that are tied, under both names.</summary>
     /// <param name="place">The file, for error sentences.</param>
     /// <param name="keys">The stored keys.</param>
-    /// <returns>Normalized and stored keys, in the order of <paramref name="keys"/>.</returns>
-    /// <exception cref="BadInputException">The file holds several adapters, or one tensor under two keys.</exception>
-    public static IReadOnlyList<(string Key, string Stored)> Normalize(string place, IEnumerable<string> keys)
+    /// <returns>Normalized and stored keys, in the order of <paramref name="keys"/>, without those of the base's own copies.</returns>
+    /// <exception cref="BadInputException">The file holds several adapters.</exception>
+    public static IReadOnlyList<(string Key, string Stored)> Normalize(string place, IReadOnlyCollection<string> keys)
     {
-        var found = new List<(string Key, string Stored)>();
         var names = new HashSet<string>(StringComparer.Ordinal);
-        var storedAs = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (string stored in keys)
-        {
-            string key = Shorten(Unwrapped(stored), names);
-            if (!storedAs.TryAdd(key, stored))
-            {
-                throw new BadInputException(
-                    $"{place}: \"{storedAs[key]}\" and \"{stored}\" are the same tensor of an adapter; which one counts cannot be told: " +
-                    "keep one");
-            }
-            found.Add((key, stored));
-        }
+        var all = keys.ToHashSet(StringComparer.Ordinal);
+        var found = keys.Where(stored => !stored.Split('.').Contains(Original))
+            .Select(stored => (Shorten(Unwrapped(Untied(stored, all)), names), stored)).ToList();
         return names.Count < 2 ? found : throw new BadInputException(
             $"{place}: the keys name {names.Count} adapters ({string.Join(", ", names.Order(StringComparer.Ordinal))}); save each to a " +
             "directory of its own");
+    }
+
+    /// <summary>The bias of a language model's last layer is that of its head: "cls.predictions.decoder.bias" is
+    /// "cls.predictions.bias".</summary>
+    private static string Untied(string key, HashSet<string> all)
+    {
+        const string Tied = ".decoder.bias";
+        string head = key.EndsWith(Tied, StringComparison.Ordinal) ? key[..^Tied.Length] + ".bias" : key;
+        return all.Contains(head) ? head : key;
     }
 
     /// <summary>A key without segments of wrappers of the whole model, such as DistributedDataParallel's prefix "module.".</summary>

@@ -50,7 +50,7 @@ internal sealed class SavedModules(AttachContext context, IReadOnlyList<string> 
     {
         foreach (var (path, module) in mode == BiasMode.None ? [] : context.Base.NamedModules())
         {
-            foreach (var (name, bias) in module.OwnParameters.Where(own => IsBias(own.Key, own.Value)).ToList())
+            foreach (var (name, bias) in module.OwnParameters.Where(own => IsBias(path, own.Key, own.Value)).ToList())
             {
                 bool isTarget = name == "bias" && targets.Contains(path);
                 if ((mode == BiasMode.All || isTarget) && !Covers(names, path))
@@ -62,9 +62,10 @@ internal sealed class SavedModules(AttachContext context, IReadOnlyList<string> 
         }
     }
 
-    // PEFT takes every parameter with "bias" in its name, such as gate_up_proj_bias of gpt-oss.
-    private static bool IsBias(string name, Parameter parameter) =>
-        !parameter.IsBuffer && (name == "bias" || name.EndsWith("_bias", StringComparison.Ordinal));
+    // Older versions of PEFT took every parameter with "bias" in its name, such as gate_up_proj_bias of gpt-oss: read from such a file.
+    private bool IsBias(string path, string name, Parameter parameter) => !parameter.IsBuffer && (name == "bias"
+        || (name.EndsWith("_bias", StringComparison.Ordinal)
+            && context.StoredShape($"{AdapterParameter.Prefix}{path}.{name}") is not null));
 
     /// <summary>Creates a copy of the bias of each of these modules.</summary>
     public IEnumerable<ParameterSwap> BiasesOf(IEnumerable<(string Path, Module Module)> modules) =>
