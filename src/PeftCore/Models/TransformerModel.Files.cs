@@ -56,4 +56,8 @@ public abstract partial class TransformerModel
 
     /// <summary>Whether a name in a weight file belongs to a head of another task, which this model leaves out.</summary>
     internal virtual bool IsOtherHead(string name) => false;
+
+    /// <summary>Whether a path lies in a module of the reference's model that no output of this task depends on, so that an adapter of it
+    /// changes nothing.</summary>
+    internal virtual bool IsUnread(string path) => false;
 }

@@ -176,6 +176,8 @@ internal abstract class EncoderModel : TransformerModel
     internal override bool IsOtherHead(string name) => Find(BasePrefix + "pooler") is null
         && (name.StartsWith("pooler.", StringComparison.Ordinal) || name.StartsWith(Spec.Body + ".pooler.", StringComparison.Ordinal));
 
+    internal override bool IsUnread(string path) => Find("pooler") is null && IsOtherHead(path);
+
     internal override bool IsBuffer(string name) => name.EndsWith("embeddings.position_ids", StringComparison.Ordinal)
         || name.EndsWith("embeddings.token_type_ids", StringComparison.Ordinal) || name == _headLayers!.RepeatedBias;
 

@@ -60,6 +60,10 @@ internal sealed class LayoutLmV3 : EncoderModel
 
     internal override SampleSizes InputsOf(int length) => new(length, _layout.Picture?.Shape, LargestCoordinate: Spec.Boxes!.Most);
 
+    // transformers reads the tables of these linear layers and never calls them, so their adapters do nothing.
+    internal override bool IsUnread(string path) => base.IsUnread(path)
+        || (path.StartsWith(BasePrefix + "encoder.rel_pos_", StringComparison.Ordinal) && !path.EndsWith("_bias.weight", StringComparison.Ordinal));
+
     internal override BlockResiduals ResidualsOf(int block) => _blocks[block].Residuals;
 
     /// <inheritdoc/>

@@ -29,6 +29,7 @@ internal sealed class AdapterFiles(TransformerModel model, AdapterRegistry regis
         var (config, source) = AdapterDirectory.Open(directory, warnings);
         using var open = source;
         source.Rename(model.Renamed);
+        source.LeaveOutUnread(model, warnings);
         string configPath = AdapterDirectory.ConfigPath(directory);
         using var tables = set.OnPlainBase(() => AdapterTables.Read(model, source));
         var adapter = registry.Create(config, new AttachContext(model, name, seed: 0, source.MostElements)
@@ -79,6 +80,7 @@ internal sealed class AdapterFiles(TransformerModel model, AdapterRegistry regis
         AtomicDirectory.Recover(directory);
         using var source = AdapterDirectory.OpenWeights(directory);
         source.Rename(model.Renamed);
+        source.LeaveOutUnread(model, warnings: null);
         var adapter = registry.Get(name);
         set.OnPlainBase(() =>
         {

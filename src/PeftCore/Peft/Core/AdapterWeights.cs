@@ -50,6 +50,22 @@ internal sealed class AdapterWeights : IDisposable
         }
     }
 
+    /// <summary>Leaves out the tensors of modules that no output of the model depends on.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="warnings">Receives a sentence if there are any.</param>
+    public void LeaveOutUnread(TransformerModel model, ICollection<string>? warnings)
+    {
+        var unread = _entries.Keys.Where(key => key.StartsWith(AdapterParameter.Prefix, StringComparison.Ordinal)
+            && model.IsUnread(key[AdapterParameter.Prefix.Length..])).ToList();
+        if (unread.Count == 0)
+        {
+            return;
+        }
+        unread.ForEach(key => _entries.Remove(key));
+        warnings?.Add($"{Place}: {unread.Count} tensors are left out, such as \"{unread[0]}\": nothing that this model computes depends " +
+            "on those modules");
+    }
+
     /// <summary>Opens a file.</summary>
     /// <exception cref="BadInputException">The file is damaged, or its keys contradict each other.</exception>
     public static AdapterWeights Open(string path)
@@ -60,7 +76,13 @@ internal sealed class AdapterWeights : IDisposable
             var entries = new OrderedDictionary<string, WeightEntry>(StringComparer.Ordinal);
             foreach (var (key, stored) in AdapterKeys.Normalize(source.Place, source.Names))
             {
-                entries.Add(key, source.Get(stored));
+                var entry = source.Get(stored);
+                if (!entries.TryAdd(key, entry) && !entries[key].HasSameElements(entry))
+                {
+                    throw new BadInputException(
+                        $"{source.Place}: \"{entries[key].Name}\" and \"{stored}\" are the same tensor of an adapter, but differ; which " +
+                        "one counts cannot be told: keep one");
+                }
             }
             return new AdapterWeights(source, entries);
         }
