@@ -49,7 +49,7 @@ internal sealed class AdapterPrompts(ActiveSet set) : IVirtualTokens
                 "lie between a prefix and its row; run those rows apart");
         }
         var rows = RowsOf<PrefixEncoder>(inputs.Batch);
-        return inputs.WithPrefixKv(new PrefixRows(rows, inputs.Positions), CountsOf(rows));
+        return inputs.WithPrefixKv(new PrefixRows(rows, inputs.PlaceTensor), CountsOf(rows));
     }
 
     public Targets Prepend(Targets targets, int batch) =>
