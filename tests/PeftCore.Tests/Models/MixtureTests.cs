@@ -104,6 +104,25 @@ public sealed class MixtureTests
     }
 
     [Test]
+    public void The_convolution_of_linear_attention_has_the_models_activation()
+    {
+        float[] Logits(string activation)
+        {
+            using var backend = new CpuBackend(1);
+            var config = TinyMixtures.Config("qwen3_5_text");
+            config["hidden_act"] = activation;
+            using var model = TinyMixtures.Declare(config);
+            ModelLoader.Initialize(model, backend, DType.F32, seed: 5);
+            foreach (var (_, parameter) in model.NamedParameters().Where(p => p.Path.EndsWith("mlp.down_proj.weight", StringComparison.Ordinal)))
+            {
+                parameter.Zero(); // Nothing but the convolution is left that the activation changes.
+            }
+            return TinyMixtures.Logits(model, backend);
+        }
+        Assert.That(Logits("relu"), Is.Not.EqualTo(Logits("silu")));
+    }
+
+    [Test]
     public void Prefix_tuning_of_linear_attention_is_refused()
     {
         using var backend = new CpuBackend(1);

@@ -34,13 +34,14 @@ internal sealed record DeltaNetSpec(int KeyHeads, int ValueHeads, int KeyDim, in
 }
 
 /// <summary>A gated delta layer (Yang, Kautz and Hatamizadeh 2024, "Gated Delta Networks"): q, k and v pass a short causal convolution and
-/// SiLU; q and k are normalised; a state reads and corrects itself token by token; its output passes a gated RMS norm.</summary>
+/// the model's activation; q and k are normalised; a state reads and corrects itself token by token; its output passes a gated RMS norm.</summary>
 internal sealed class GatedDeltaNet : TokenMixer
 {
     private const float KeyEpsilon = 1e-6f;
 
     private readonly DeltaNetSpec _s;
     private readonly int _index;
+    private readonly Func<Tensor, Tensor> _activation;
     private readonly Linear _qkv;
     private readonly Linear _z;
     private readonly Linear _b;
@@ -52,7 +53,7 @@ internal sealed class GatedDeltaNet : TokenMixer
     /// <summary>Declares the layer of block <paramref name="index"/>.</summary>
     public GatedDeltaNet(DecoderSpec spec, DeltaNetSpec sizes, int index)
     {
-        (_s, _index) = (sizes, index);
+        (_s, _index, _activation) = (sizes, index, Activations.Apply(spec.Activation));
         Add("dt_bias", new Parameter([sizes.ValueHeads]));
         Add("A_log", new Parameter([sizes.ValueHeads]));
         _convolution = Add("conv1d", new DepthwiseWeight(2 * sizes.Keys + sizes.Values, sizes.Taps));
@@ -75,7 +76,7 @@ internal sealed class GatedDeltaNet : TokenMixer
         using var scope = new TensorScope(Name);
         x = inputs.TokenMask() is { } mask ? x.MultiplyColumn(mask) : x; // Padding before the tokens must not reach the state.
         var parts = Linear.ForwardFused(x, _qkv, _z, _b, _a);
-        var qkv = Convolve(parts[0], inputs).Activate<Silu>().Cast(DType.F32); // (B, T, 2·keys + values)
+        var qkv = _activation(Convolve(parts[0], inputs)).Cast(DType.F32); // (B, T, 2·keys + values)
         var beta = parts[2].Cast(DType.F32).Activate<Sigmoid>(); // (B, T, Hv)
         // g = −exp(A)·softplus(a + dt): the logarithm of the decay.
         var g = parts[3].Cast(DType.F32).AddRow(OwnParameter("dt_bias")!.Value).Activate<Softplus>()
