@@ -146,6 +146,14 @@ public sealed class UNetTests
         }
     }
 
+    [TestCase("null", false)]
+    [TestCase("\"UNetMidBlock2DCrossAttn\"", true)]
+    public void A_null_for_the_block_in_the_middle_means_none(string type, bool has)
+    {
+        using var model = ModelLoader.Declare(ConfigReader.Parse($"{Config}, \"mid_block_type\": {type}}}", "config.json"));
+        Assert.That(model.NamedParameters().Any(p => p.Path.StartsWith("mid_block.", StringComparison.Ordinal)), Is.EqualTo(has));
+    }
+
     [TestCase("\"class_embed_type\": \"text\"", "class_embed_type")]
     [TestCase("\"addition_embed_type\": \"text_time\"", "addition_embed_type")]
     [TestCase("\"resnet_time_scale_shift\": \"scale_shift\"", "resnet_time_scale_shift")]

@@ -21,7 +21,7 @@ internal sealed class UNet : TransformerModel
     private readonly TimeEmbedding _time;
     private readonly ClassEmbedding? _class;
     private readonly DownBlock[] _down;
-    private readonly MidBlock _mid;
+    private readonly MidBlock? _mid;
     private readonly UpBlock[] _up;
     private readonly GroupNorm _norm;
     private readonly Convolution _out;
@@ -43,7 +43,7 @@ internal sealed class UNet : TransformerModel
         }
         var skips = new Stack<int>([first]);
         _down = [.. levels.Select((level, i) => AddPath($"down_blocks.{i}", Down(i)))];
-        _mid = Add("mid_block", new MidBlock(config, levels[last], index));
+        _mid = config.HasMidBlock ? Add("mid_block", new MidBlock(config, levels[last], index)) : null;
         index += 2;
         _up = [.. levels.Select((_, i) => AddPath($"up_blocks.{i}", Up(i)))];
         _norm = Add("conv_norm_out", new GroupNorm(config.Groups, first, config.Epsilon));
@@ -153,7 +153,7 @@ internal sealed class UNet : TransformerModel
         {
             x = block.Forward(x, context, skips);
         }
-        x = _mid.Forward(x, context);
+        x = _mid?.Forward(x, context) ?? x;
         foreach (var block in _up)
         {
             x = block.Forward(x, context, skips);

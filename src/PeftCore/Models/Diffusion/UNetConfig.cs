@@ -7,6 +7,7 @@ namespace PeftCore.Models;
 /// <summary>Sizes and switches of a UNet, as config.json of diffusers' UNet2DConditionModel has them.</summary>
 internal sealed record UNetConfig
 {
+    private const string MidBlockType = "mid_block_type";
     private const int MostChannels = 1 << 16, MostBlocks = 16, MostLayers = 64;
 
     /// <summary>Fields that change the result and have one supported value each.</summary>
@@ -14,7 +15,7 @@ internal sealed record UNetConfig
     [
         ("dual_cross_attention", "false"), ("only_cross_attention", "false"), ("mid_block_only_cross_attention", "false"), ("mid_block_scale_factor", "1"),
         ("resnet_time_scale_shift", "\"default\""), ("time_embedding_type", "\"positional\""), ("attention_type", "\"default\""),
-        ("mid_block_type", "\"UNetMidBlock2DCrossAttn\""),
+        (MidBlockType, "\"UNetMidBlock2DCrossAttn\""),
         ("addition_embed_type", "null"), ("encoder_hid_dim", "null"), ("encoder_hid_dim_type", "null"), ("time_cond_proj_dim", "null"),
         ("time_embedding_act_fn", "null"), ("timestep_post_act", "null"), ("cross_attention_norm", "null"),
         ("num_attention_heads", "null"), ("reverse_transformer_layers_per_block", "null"),
@@ -37,6 +38,9 @@ internal sealed record UNetConfig
 
     /// <summary>Which blocks of the way up attend to the text, from the smallest resolution to the largest.</summary>
     public required IReadOnlyList<bool> UpAttends { get; init; }
+
+    /// <summary>Whether there is a block between the ways down and up; distilled models have none.</summary>
+    public required bool HasMidBlock { get; init; }
 
     /// <summary>Channels of the text's hidden states.</summary>
     public required int CrossChannels { get; init; }
@@ -117,6 +121,7 @@ internal sealed record UNetConfig
             SampleSize = SizeIn(config),
             Levels = levels,
             UpAttends = [.. up.Select(type => Attends(config, "up_block_types", type, "CrossAttnUpBlock2D", "UpBlock2D"))],
+            HasMidBlock = config.Has(MidBlockType) || !config.Names.Contains(MidBlockType),
             CrossChannels = cross[0],
             TimeChannels = timeChannels,
             Classes = ClassInput.Read(config, timeChannels, warnings),
