@@ -19,6 +19,11 @@ public sealed record AdaLoraConfig : TargetedConfig
         .Fixed("use_rslora", false, NotHere, FieldKinds.IsOn, Refusal)
         .Fixed("lora_bias", false, NotHere, FieldKinds.IsOn, Refusal)
         .Fixed("trainable_token_indices", null, NotHere, FieldKinds.IsOn, Refusal)
+        .Fixed("corda_config", null, NotHere, FieldKinds.IsOn, Refusal)
+        .Fixed("lora_ga_config", null, NotHere, FieldKinds.IsOn, Refusal)
+        .Fixed("eva_config", null, NotHere, FieldKinds.IsOn, Refusal)
+        .Fixed("loftq_config", new JsonObject(), NotHere, given => FieldKinds.IsOn(given)
+            && (given.ValueKind != System.Text.Json.JsonValueKind.Object || given.GetPropertyCount() > 0), Refusal)
         .Start("init_lora_weights", c => c.InitWeights, (c, v) => c with { InitWeights = v },
             "Start E at zero, so that the adapter starts as the identity; otherwise at random.", ("true", true), ("false", false))
         .Targets(bias: "lora_only", exclude: true, layers: true, fanInFanOut: true)
@@ -117,7 +122,8 @@ public sealed record AdaLoraConfig : TargetedConfig
             WeightTying.RefuseIfChanged(context, adapter);
         }
         var allocator = new RankAllocator(adapter);
-        adapter.Penalty = allocator.Penalty;
+        // Hugging Face PEFT calls the base directly if the adapter names no task, so its loss has no penalty then.
+        adapter.Penalty = context.LikeReference && TaskType is null ? null : allocator.Penalty;
         adapter.AfterStep = allocator.AfterStep;
         adapter.State = allocator.State;
         return adapter;
