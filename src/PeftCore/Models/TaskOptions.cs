@@ -14,8 +14,9 @@ public sealed class TaskOptions
     /// what config.json says.</summary>
     public string? ProblemType { get; init; }
 
-    /// <summary>Whether to compute what the eager attention of Hugging Face transformers 5 does where it differs from its default one: its
-    /// Falcon adds ALiBi twice. For comparisons with numbers computed by it.</summary>
+    /// <summary>Whether to compute what Hugging Face transformers 5 does with eager attention where it differs from what is meant: its
+    /// Falcon adds ALiBi twice, and its decoders classify a text after virtual tokens by the last place of the row, even if that is padding,
+    /// because they do not see the token ids. For comparisons with numbers computed by it.</summary>
     public bool AsEagerTransformers { get; init; }
 
     /// <summary>How the hidden states of a text become its embedding, for feature extraction: "mean", "cls" or "last"; null for the mean in

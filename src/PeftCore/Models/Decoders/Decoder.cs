@@ -52,7 +52,8 @@ internal sealed class Decoder : CausalModel
         if (_task.Task == ModelTask.SequenceClassification)
         {
             _head = Add("score", new Linear(embedding, _task.LabelCount));
-            OtherHead = new SequenceClassificationHead(PoolingMode.Last, _head.Forward, _task.Problem);
+            OtherHead = new SequenceClassificationHead(
+                _task.AsEager ? PoolingMode.LastPlaceIfPrompted : PoolingMode.Last, _head.Forward, _task.Problem);
             return;
         }
         _head = AddPath(names.Head, new Linear(embedding, spec.VocabularySize, spec.HeadBias));

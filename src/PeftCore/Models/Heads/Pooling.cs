@@ -15,6 +15,10 @@ internal enum PoolingMode
     /// <summary>The last token.</summary>
     Last,
 
+    /// <summary>The last token; with virtual tokens the last place, even if it is padding: see
+    /// <see cref="TaskOptions.AsEagerTransformers"/>.</summary>
+    LastPlaceIfPrompted,
+
     /// <summary>The last end-of-text token.</summary>
     End,
 }
@@ -29,15 +33,20 @@ internal static class Pooling
         {
             PoolingMode.Mean => hidden.MeanOfTokens(inputs),
             PoolingMode.Last => hidden.LastTokens(inputs),
+            PoolingMode.LastPlaceIfPrompted =>
+                hidden.Shape[1] > inputs.Places ? hidden.PlaceOfEach(hidden.Shape[1] - 1) : hidden.LastTokens(inputs),
             PoolingMode.End => hidden.EndTokens(inputs),
             _ => hidden.FirstTokens(),
         };
 
         /// <summary>The hidden state of the first token of each row, such as [CLS].</summary>
-        public Tensor FirstTokens()
+        public Tensor FirstTokens() => hidden.PlaceOfEach(0);
+
+        /// <summary>The hidden state at one place of each row.</summary>
+        private Tensor PlaceOfEach(int place)
         {
             int batch = hidden.Shape[0], length = hidden.Shape[1], columns = hidden.Shape[2];
-            return hidden.Reshape([batch, length * columns]).Columns(0, columns);
+            return hidden.Reshape([batch, length * columns]).Columns(place * columns, columns);
         }
 
         /// <summary>The hidden state of the last token of each row that is not padding.</summary>
@@ -67,7 +76,7 @@ internal static class Pooling
             {
                 inputs.MeanWeights();
             }
-            else if (mode == PoolingMode.Last)
+            else if (mode is PoolingMode.Last or PoolingMode.LastPlaceIfPrompted)
             {
                 inputs.LastTokenRows();
             }
