@@ -142,8 +142,8 @@ internal sealed class PicturePreprocessor
 
     private static int Longer(int side, int longer, int shorter) => (int)((long)side * longer / shorter);
 
-    // A picture smaller than the crop gets a black border.
-    private static int Middle(int length, int part) => (int)Math.Floor((length - part) / 2.0);
+    // A picture smaller than the crop gets a black border, the smaller half of it before the picture, as torchvision has it.
+    private static int Middle(int length, int part) => (length - part) / 2;
 
     /// <summary>A size: a number, {"height", "width"}, or {"shortest_edge"}. A number is both sides, or the shorter one, as the processor's
     /// own size is.</summary>
