@@ -57,12 +57,18 @@ internal sealed class Expected : IDisposable
     }
 
     /// <summary>The difference between two of our results, on the scale of this tensor's error.</summary>
-    public double Distance(string name, float[] one, float[] other)
+    public double Distance(string name, float[] one, float[] other) =>
+        Error(one, other, 0, null) * other.Max(Math.Abs) / ScaleOf(name);
+
+    /// <summary>An ulp of the largest gradient, on the scale of a gradient's error; 0 for what is no gradient.</summary>
+    public double UlpOfLargestGradient(string name) =>
+        name.StartsWith("grad.", StringComparison.Ordinal) ? Math.ScaleB(LargestGradient, -23) / ScaleOf(name) : 0;
+
+    private double ScaleOf(string name)
     {
         double floor = Tolerances.Single.Floor * (name.StartsWith("grad.", StringComparison.Ordinal) ? LargestGradient
             : name.StartsWith("adamw.base", StringComparison.Ordinal) ? LargestTrained : 0);
-        double scale = Math.Max(floor, Floats(name).Max(Math.Abs));
-        return Error(one, other, 0, null) * other.Max(Math.Abs) / scale;
+        return Math.Max(floor, Floats(name).Max(Math.Abs));
     }
 
     public void Dispose() => _source.Dispose();

@@ -45,6 +45,11 @@ internal sealed class FixtureVerifier(Backend backend, string? baseModel = null,
         {
             quantities.Add(Comparison.Unsupported("", e.Message));
         }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            // A fault of ours in one directory must not hide what the others show.
+            quantities.Add(Comparison.Unsupported("", $"{e.GetType().Name}: {e.Message}; this should not happen"));
+        }
         return quantities.Select(quantity => quantity with { Name = quantity.Name.Length == 0 ? name : name + "  " + quantity.Name });
     }
 
@@ -52,7 +57,7 @@ internal sealed class FixtureVerifier(Backend backend, string? baseModel = null,
     {
         if (expected.Has(PreprocessingCheck.Image) && expected.Has(PreprocessingCheck.Wave))
         {
-            return new PreprocessingCheck(expected).Run();
+            return new PreprocessingCheck(directory, expected).Run();
         }
         if (!File.Exists(Path.Combine(directory, "adapter_config.json")))
         {

@@ -1,18 +1,22 @@
+using System.Text.Json;
 using PeftCore.Cli.Session;
 using PeftCore.Data;
+using PeftCore.Io;
 
 namespace PeftCore.Cli.Verify;
 
 /// <summary>Checks what comes before a model: the pixels, samples and spectrograms that transformers' processors make of one picture and
 /// one recording. Pixels may differ by one grey level, which Pillow and this library round apart; other numbers by 10⁻⁴.</summary>
-internal sealed class PreprocessingCheck(Expected expected)
+/// <param name="folder">The fixture's directory: the settings of a result NAME are in NAME.json, or are known by its name.</param>
+/// <param name="expected">Its reference values.</param>
+internal sealed class PreprocessingCheck(string folder, Expected expected)
 {
     public const string Image = "in.image", Wave = "in.wave_16khz";
 
     private const int WaveRate = 16000;
     private const double GreyLevels = 1.001, Numbers = 1e-4;
 
-    private static readonly double[] Half = [0.5, 0.5, 0.5];
+    private static readonly double[] Half = [0.5, 0.5, 0.5], ClipDeviation = [0.26862954, 0.26130258, 0.27577711];
 
     // A tower of CLIP reads 32 pixels here; DINOv2's own sizes are 256 and 224, which are 36 and 32 at this scale.
     private static readonly Dictionary<string, PictureRow> Pictures = new()
@@ -20,7 +24,7 @@ internal sealed class PreprocessingCheck(Expected expected)
         ["vit_224"] = new("""{"image_processor_type": "ViTImageProcessor"}""", Half, Step: 4),
         ["vit_32"] = new("""{"image_processor_type": "ViTImageProcessor", "size": 32}""", Half),
         ["clip_32"] = new("""{"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 32}, "crop_size": 32}""",
-            [0.26862954, 0.26130258, 0.27577711]),
+            ClipDeviation),
         ["dinov2_32"] = new("""
             {"image_processor_type": "BitImageProcessor", "size": {"shortest_edge": 36}, "crop_size": {"height": 32, "width": 32},
             "image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
@@ -40,7 +44,13 @@ internal sealed class PreprocessingCheck(Expected expected)
         foreach (string name in expected.Names.Where(name => !name.StartsWith("in.", StringComparison.Ordinal)))
         {
             string path = Path.Combine(directory.FullPath, "preprocessor_config.json");
-            if (Pictures.TryGetValue(name, out var row))
+            if (SettingsOf(name) is { } settings)
+            {
+                File.WriteAllText(path, settings.GetRawText());
+                yield return settings.TryGetProperty("image_processor_type", out _)
+                    ? OfPicture(name, PictureRow.Of(settings), directory.FullPath) : OfRecording(name, directory.FullPath);
+            }
+            else if (Pictures.TryGetValue(name, out var row))
             {
                 File.WriteAllText(path, row.Config);
                 yield return OfPicture(name, row, directory.FullPath);
@@ -64,17 +74,18 @@ internal sealed class PreprocessingCheck(Expected expected)
         float[,,] ours = Picture.FromRgb(Image, expected.Bytes(Image), expected.Extent(Image, 0), expected.Extent(Image, 1))
             .Preprocess(directory);
         float[] reference = expected.Floats(name);
-        int side = expected.Extent(name, 3), pixels = side * row.Step;
-        if (ours.GetLength(1) != pixels || ours.GetLength(2) != pixels)
+        int height = expected.Extent(name, 2), width = expected.Extent(name, 3);
+        if (ours.GetLength(1) != height * row.Step || ours.GetLength(2) != width * row.Step)
         {
-            return Comparison.Unsupported(name, $"{ours.GetLength(1)} × {ours.GetLength(2)} pixels, expected {pixels} × {pixels}");
+            return Comparison.Unsupported(name,
+                $"{ours.GetLength(1)} × {ours.GetLength(2)} pixels, expected {height * row.Step} × {width * row.Step}");
         }
         double worst = 0;
         int different = 0;
         for (int i = 0; i < reference.Length; i++)
         {
-            int c = i / (side * side), y = i / side % side * row.Step, x = i % side * row.Step;
-            double levels = Math.Abs((double)ours[c, y, x] - reference[i]) * 255 * row.Deviation[c];
+            int c = i / (height * width), y = i / width % height * row.Step, x = i % width * row.Step;
+            double levels = Math.Abs((double)ours[c, y, x] - reference[i]) * row.Levels * row.Deviation[c];
             worst = double.IsNaN(levels) ? double.PositiveInfinity : Math.Max(worst, levels);
             different += levels > 0.5 ? 1 : 0;
         }
@@ -101,8 +112,33 @@ internal sealed class PreprocessingCheck(Expected expected)
         return new Comparison(name, worst, Numbers, rows == 1 ? null : $"the first {columns} of {ours.GetLength(1)} frames");
     }
 
+    /// <summary>The settings beside the reference values; null for none.</summary>
+    private JsonElement? SettingsOf(string name)
+    {
+        string path = Path.Combine(folder, name + ".json");
+        if (!File.Exists(path))
+        {
+            return null;
+        }
+        using var document = JsonFile.Read(path);
+        return document.RootElement.Clone();
+    }
+
     /// <param name="Config">preprocessor_config.json.</param>
     /// <param name="Deviation">The image_std of each color.</param>
     /// <param name="Step">The reference has each Step-th pixel.</param>
-    private sealed record PictureRow(string Config, double[] Deviation, int Step = 1);
+    /// <param name="Levels">Grey levels in a range of 1, before the division by the deviation.</param>
+    private sealed record PictureRow(string Config, double[] Deviation, int Step = 1, double Levels = 255)
+    {
+        /// <summary>The row of given settings.</summary>
+        public static PictureRow Of(JsonElement settings)
+        {
+            bool divides = !settings.TryGetProperty("do_normalize", out var normalize) || normalize.GetBoolean();
+            double[] deviation = !divides ? [1, 1, 1] : settings.TryGetProperty("image_std", out var given)
+                ? [.. given.EnumerateArray().Select(value => value.GetDouble())]
+                : settings.GetProperty("image_processor_type").GetString() is "CLIPImageProcessor" or "BitImageProcessor" ? ClipDeviation : Half;
+            double levels = settings.TryGetProperty("rescale_factor", out var factor) ? 1 / factor.GetDouble() : 255;
+            return new PictureRow(settings.GetRawText(), deviation, Levels: levels);
+        }
+    }
 }

@@ -12,11 +12,15 @@ internal static class SavedFiles
     /// <summary>Lists that the reference writes from a set, in an order that differs between runs.</summary>
     private static readonly HashSet<string> Sets = ["target_modules", "exclude_modules", "modules_to_save", "feedforward_modules"];
 
-    public static IEnumerable<Comparison> Compare(string reference, string ours)
+    /// <param name="reference">The directory of the reference's files.</param>
+    /// <param name="ours">The directory of ours.</param>
+    /// <param name="hasGradient">Whether the reference computed a gradient in a module. Adapters of modules without one change nothing, and
+    /// need not be saved.</param>
+    public static IEnumerable<Comparison> Compare(string reference, string ours, Func<string, bool> hasGradient)
     {
-        string keys = Difference(UsualKeys(reference), Keys(ours));
+        string keys = Difference(UsualKeys(reference), Keys(ours), key => SavedAdapter.ModulesOf([key.Split(' ')[0]]).All(hasGradient));
         yield return Comparison.Equal("saved.keys", keys.Length == 0, keys.Length == 0 ? null : keys);
-        string fields = Difference(Fields(reference), Fields(ours));
+        string fields = Difference(Fields(reference), Fields(ours), _ => true);
         yield return Comparison.Equal("saved.config", fields.Length == 0, fields.Length == 0 ? null : fields);
     }
 
@@ -49,9 +53,9 @@ internal static class SavedFiles
         ? string.Join(",", list.Select(item => item!.ToJsonString()).Order(StringComparer.Ordinal))
         : value?.ToJsonString() ?? "null";
 
-    private static string Difference(HashSet<string> reference, HashSet<string> ours)
+    private static string Difference(HashSet<string> reference, HashSet<string> ours, Func<string, bool> isNeeded)
     {
-        var missing = reference.Except(ours).Order(StringComparer.Ordinal).Take(3).Select(item => "missing " + item);
+        var missing = reference.Except(ours).Where(isNeeded).Order(StringComparer.Ordinal).Take(3).Select(item => "missing " + item);
         var extra = ours.Except(reference).Order(StringComparer.Ordinal).Take(3).Select(item => "extra " + item);
         return string.Join("; ", missing.Concat(extra));
     }
