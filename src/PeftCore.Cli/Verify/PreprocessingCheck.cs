@@ -134,9 +134,10 @@ internal sealed class PreprocessingCheck(string folder, Expected expected)
         public static PictureRow Of(JsonElement settings)
         {
             bool divides = !settings.TryGetProperty("do_normalize", out var normalize) || normalize.GetBoolean();
+            string? kind = settings.GetProperty("image_processor_type").GetString();
             double[] deviation = !divides ? [1, 1, 1] : settings.TryGetProperty("image_std", out var given)
                 ? [.. given.EnumerateArray().Select(value => value.GetDouble())]
-                : settings.GetProperty("image_processor_type").GetString() is "CLIPImageProcessor" or "BitImageProcessor" ? ClipDeviation : Half;
+                : kind is "CLIPImageProcessor" or "BitImageProcessor" ? ClipDeviation : Half;
             double levels = settings.TryGetProperty("rescale_factor", out var factor) ? 1 / factor.GetDouble() : 255;
             return new PictureRow(settings.GetRawText(), deviation, Levels: levels);
         }

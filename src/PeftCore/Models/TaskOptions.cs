@@ -15,8 +15,8 @@ public sealed class TaskOptions
     public string? ProblemType { get; init; }
 
     /// <summary>Whether to compute what Hugging Face transformers 5 does with eager attention where it differs from what is meant: its
-    /// Falcon adds ALiBi twice, and its decoders classify a text after virtual tokens by the last place of the row, even if that is padding,
-    /// because they do not see the token ids. For comparisons with numbers computed by it.</summary>
+    /// Falcon adds ALiBi twice, and its decoders classify a text after virtual tokens by the last place of the row, even if that is
+    /// padding, because they do not see the token ids. For comparisons with numbers computed by it.</summary>
     public bool AsEagerTransformers { get; init; }
 
     /// <summary>How the hidden states of a text become its embedding, for feature extraction: "mean", "cls" or "last"; null for the mean in

@@ -113,7 +113,8 @@ public sealed class MixtureTests
             config["hidden_act"] = activation;
             using var model = TinyMixtures.Declare(config);
             ModelLoader.Initialize(model, backend, DType.F32, seed: 5);
-            foreach (var (_, parameter) in model.NamedParameters().Where(p => p.Path.EndsWith("mlp.down_proj.weight", StringComparison.Ordinal)))
+            foreach (var (_, parameter) in model.NamedParameters()
+                .Where(p => p.Path.EndsWith("mlp.down_proj.weight", StringComparison.Ordinal)))
             {
                 parameter.Zero(); // Nothing but the convolution is left that the activation changes.
             }

@@ -34,6 +34,17 @@ public sealed class NoiseScheduleTests
         Assert.That(x, Is.EqualTo(picture).Within(1e-4f));
     }
 
+    [TestCase("", 1)]
+    [TestCase("\"clip_sample_range\": 0.25", 0.25)]
+    [TestCase("\"clip_sample\": false, \"clip_sample_range\": 0.25", 3)]
+    public void A_predicted_picture_is_clamped(string fields, double expected)
+    {
+        var schedule = Read(fields);
+        float[] x = [3 * (float)Math.Sqrt(schedule.Kept(1))];
+        schedule.Denoise(x, [0], 1, before: 2); // Without noise: x₀ = 3.
+        Assert.That(x[0], Is.EqualTo(expected).Within(1e-5));
+    }
+
     [Test]
     public void Steps_of_sampling_lead_down_to_the_first()
     {

@@ -34,7 +34,8 @@ internal sealed record DeltaNetSpec(int KeyHeads, int ValueHeads, int KeyDim, in
 }
 
 /// <summary>A gated delta layer (Yang, Kautz and Hatamizadeh 2024, "Gated Delta Networks"): q, k and v pass a short causal convolution and
-/// the model's activation; q and k are normalised; a state reads and corrects itself token by token; its output passes a gated RMS norm.</summary>
+/// the model's activation; q and k are normalised; a state reads and corrects itself token by token; its output passes a gated RMS
+/// norm.</summary>
 internal sealed class GatedDeltaNet : TokenMixer
 {
     private const float KeyEpsilon = 1e-6f;

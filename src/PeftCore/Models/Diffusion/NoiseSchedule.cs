@@ -44,8 +44,8 @@ public sealed class NoiseSchedule
     internal long Fingerprint =>
         unchecked(_kept.Aggregate((long)Prediction, (hash, kept) => hash * 31 + BitConverter.DoubleToInt64Bits(kept)));
 
-    /// <summary>Whether a predicted picture is clamped to [−1, 1] while sampling.</summary>
-    internal bool ClipsSample { get; init; }
+    /// <summary>The bound to whose interval [−bound, bound] a predicted picture is clamped while sampling; infinite for none.</summary>
+    internal double ClipRange { get; init; } = double.PositiveInfinity;
 
     /// <summary>Whether the last step of sampling ends without noise; otherwise with that of step 0.</summary>
     internal bool EndsClean { get; init; }
@@ -83,7 +83,7 @@ public sealed class NoiseSchedule
         return new NoiseSchedule(Betas(kind, start, end, steps),
             prediction == "epsilon" ? NoisePrediction.Epsilon : NoisePrediction.Velocity)
         {
-            ClipsSample = config.Bool("clip_sample", true),
+            ClipRange = config.Bool("clip_sample", true) ? config.Float("clip_sample_range", 1, min: 0) : double.PositiveInfinity,
             EndsClean = config.Bool("set_alpha_to_one", true),
             Offset = config.Int("steps_offset", 0, min: 0, max: 1),
         };
@@ -130,7 +130,7 @@ public sealed class NoiseSchedule
             double p = prediction[i];
             double picture = Prediction == NoisePrediction.Epsilon ? (x[i] - noise * p) / root : root * x[i] - noise * p;
             double epsilon = Prediction == NoisePrediction.Epsilon ? p : root * p + noise * x[i];
-            x[i] = (float)(nextRoot * (ClipsSample ? Math.Clamp(picture, -1, 1) : picture) + nextNoise * epsilon);
+            x[i] = (float)(nextRoot * Math.Clamp(picture, -ClipRange, ClipRange) + nextNoise * epsilon);
         }
     }
 

@@ -120,7 +120,8 @@ internal sealed record T5Config
         }
     }
 
-    /// <summary>"relu", or "gated-gelu" for GELU with tanh and a gate (Shazeer 2020).</summary>
+    /// <summary>"relu", or "gated-gelu" for GELU with tanh and a gate (Shazeer 2020). dense_act_fn and is_gated_act say the same, and count
+    /// where they differ, as in transformers.</summary>
     private static (string Activation, bool Gated) FeedForward(ConfigReader config, string usual, ICollection<string>? warnings)
     {
         const string Field = "feed_forward_proj", Prefix = "gated-";
@@ -135,11 +136,14 @@ internal sealed record T5Config
         }
         if (config.StringOrNull("dense_act_fn") is { } other && other != activation)
         {
-            warnings?.Add(config.Sentence("dense_act_fn", $"is \"{other}\", but \"{Field}\" is \"{text}\", which counts"));
+            activation = Activations.Names.Contains(other) ? other
+                : throw config.Error("dense_act_fn", $"is \"{other}\", expected one of {string.Join(", ", Activations.Names)}");
+            warnings?.Add(config.Sentence(Field, $"is \"{text}\", but \"dense_act_fn\" is \"{other}\", which counts"));
         }
         if (config.Has("is_gated_act") && config.Bool("is_gated_act") != gated)
         {
-            warnings?.Add(config.Sentence("is_gated_act", $"is {(gated ? "false" : "true")}, but \"{Field}\" is \"{text}\", which counts"));
+            gated = !gated;
+            warnings?.Add(config.Sentence(Field, $"is \"{text}\", but \"is_gated_act\" is {(gated ? "true" : "false")}, which counts"));
         }
         return (activation, gated);
     }

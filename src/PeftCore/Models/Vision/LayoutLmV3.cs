@@ -62,7 +62,8 @@ internal sealed class LayoutLmV3 : EncoderModel
 
     // transformers reads the tables of these linear layers and never calls them, so their adapters do nothing.
     internal override bool IsUnread(string path) => base.IsUnread(path)
-        || (path.StartsWith(BasePrefix + "encoder.rel_pos_", StringComparison.Ordinal) && !path.EndsWith("_bias.weight", StringComparison.Ordinal));
+        || (path.StartsWith(BasePrefix + "encoder.rel_pos_", StringComparison.Ordinal)
+            && !path.EndsWith("_bias.weight", StringComparison.Ordinal));
 
     internal override BlockResiduals ResidualsOf(int block) => _blocks[block].Residuals;
 

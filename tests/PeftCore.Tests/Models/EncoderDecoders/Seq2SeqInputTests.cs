@@ -46,11 +46,11 @@ public sealed class Seq2SeqInputTests
     public void A_field_that_cannot_be_is_refused_by_name(string family, string field, string value, string message) =>
         Assert.That(() => Declare(family, (field, value)), Throws.TypeOf<BadInputException>().With.Message.Contains(message));
 
-    [TestCase("t5", "is_gated_act", "true", "is_gated_act\" is true, but \"feed_forward_proj\" is \"relu\", which counts")]
-    [TestCase("t5", "dense_act_fn", "\"silu\"", "dense_act_fn\" is \"silu\", but \"feed_forward_proj\" is \"relu\", which counts")]
+    [TestCase("t5", "is_gated_act", "true", "feed_forward_proj\" is \"relu\", but \"is_gated_act\" is true, which counts")]
+    [TestCase("t5", "dense_act_fn", "\"silu\"", "feed_forward_proj\" is \"relu\", but \"dense_act_fn\" is \"silu\", which counts")]
     [TestCase("bart", "normalize_before", "true", "normalize_before\" is true, but models of this family always have false there")]
     [TestCase("mbart", "encoder_layerdrop", "0.1", "encoder_layerdrop\" is 0.1: no block is left out in training here")]
-    public void A_field_without_effect_is_warned_of(string family, string field, string value, string message)
+    public void A_contradiction_and_a_field_without_effect_are_warned_of(string family, string field, string value, string message)
     {
         var warnings = new List<string>();
         Declare(family, warnings, (field, value));
