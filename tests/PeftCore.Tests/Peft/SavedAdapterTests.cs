@@ -17,8 +17,11 @@ public sealed class SavedAdapterTests
         adapter.Save(copy.FullPath);
         using var original = WeightSource.OpenFile(SavedAdapter.WeightFileOf(directory)!);
         using var saved = WeightSource.OpenFile(copy["adapter_model.safetensors"]);
-        Assert.That(saved.Names, Is.EquivalentTo(original.Names));
-        foreach (string name in original.Names)
+        // With bias "all" PEFT stores the biases of a module saved whole twice, and those of the base's own copy.
+        string[] names = [.. original.Names.Where(name => !name.Contains(".modules_to_save.", StringComparison.Ordinal)
+            && !name.Contains(".original_module.", StringComparison.Ordinal))];
+        Assert.That(saved.Names, Is.EquivalentTo(names));
+        foreach (string name in names)
         {
             Assert.That(saved.Get(name).DType, Is.EqualTo(original.Get(name).DType));
             Assert.That(saved.Get(name).Bytes.SequenceEqual(original.Get(name).Bytes), name);
