@@ -5,11 +5,11 @@ using PeftCore.Nn;
 namespace PeftCore.Cli.Verify;
 
 /// <summary>Separates wrong numbers from numbers that single precision does not determine. Where weights are so large that softmax
-/// saturates, a change in the last place of a parameter moves a gradient by more than the tolerance, and two correct programs differ by as
-/// much. If a comparison fails, all values are computed again from parameters changed by one unit in the last place (ulp). The largest
-/// change of the quantity is its sensitivity; an error that it explains is undetermined, a larger one is a failure. An error of less than an
-/// ulp of the largest gradient is undetermined as well: a gradient that is truly zero, such as that of a bias which shifts all scores under
-/// a softmax, is the rounding of sums of such numbers.</summary>
+/// saturates, a change in the last place of a parameter moves a gradient by more than the tolerance, and two correct programs differ by
+/// as much. If a comparison fails, all values are computed again from parameters changed by one unit in the last place (ulp). The largest
+/// change of the quantity is its sensitivity; an error that it explains is undetermined, a larger one is a failure. An error of less than
+/// an ulp of the largest gradient is undetermined as well: a gradient that is truly zero, such as that of a bias which shifts all scores
+/// under a softmax, is the rounding of sums of such numbers.</summary>
 /// <param name="expected">The reference values.</param>
 /// <param name="values">Our values, by name.</param>
 /// <param name="recompute">Recomputes our values with parameters changed by one ulp, from a seed.</param>
