@@ -1,11 +1,11 @@
 """Random models with random adapters and what transformers and peft compute with them, in the form of tests/fixtures/hf.
 
-    python3 generate.py --configs ../../fixtures/hf --seed 1 --count 4 --out cases [--families vit,whisper] [--method lora] [--same-bases]
+    python3 generate.py --configs ../../fixtures/hf --seed 1 --count 4 --out cases [--families vit,whisper] [--method lora] [--same-bases | --legacy]
 
 For every family with a fixture: `count` configurations, drawn from options.py around the fixture's, as OUT/FAMILY-SEED-NUMBER/base with logits,
-loss and gradients, and `adapters` adapters beside it as peft saves them. With --same-bases the adapters
-are over the fixture's own base and batch. What the reference refuses is skipped and counted in OUT/log.json.
-Weights are random and rounded to bf16, stored as float32. UNets need diffusers. `peftcore verify` compares.
+loss and gradients, and `adapters` adapters beside it as peft saves them. With --same-bases the adapters are over the fixture's own base and
+batch; with --legacy configurations are as transformers 4 wrote them. What the reference refuses is skipped and counted in OUT/log.json. Weights
+are random and rounded to bf16, stored as float32. UNets need diffusers. `peftcore verify` compares.
 """
 import argparse
 import collections
@@ -145,7 +145,7 @@ def load(path):
     return getattr(transformers, config["architectures"][0]).from_pretrained(path, attn_implementation="eager").eval()
 
 
-def same(given, base, family, rng, generator):
+def same(given, base):
     """Copies a fixture's base; its architecture, batch and outputs."""
     shutil.copytree(given, base)
     config = json.load(open(os.path.join(base, "config.json")))
@@ -158,12 +158,16 @@ def same(given, base, family, rng, generator):
     return architecture, batch, outputs
 
 
-def draw(given, base, family, rng, generator):
+def draw(given, base, family, rng, generator, legacy):
     """Makes a base with a configuration like a fixture's, and computes its numbers; its architecture, batch and outputs."""
     config = options.draw(rng, family, json.load(open(os.path.join(given, "config.json"))))
     model, architecture = build(config)
     scatter(model.parameters(), generator, 0.8, is_base=True)
     model.save_pretrained(base)
+    if legacy:
+        path = os.path.join(base, "config.json")
+        config = options.legacy(rng, family, json.load(open(path)))
+        json.dump(config, open(path, "w"), indent=1)
     model = load(base)
     batch, outputs = inputs.of(rng, generator, architecture, model.config)
     if architecture == "UNet2DConditionModel":
@@ -179,7 +183,7 @@ def draw(given, base, family, rng, generator):
 def case(arguments):
     """Makes one case; the lines of the log."""
     torch.set_num_threads(1)
-    configs, family, seed, number, out, adapters, only, same_bases = arguments
+    configs, family, seed, number, out, adapters, only, same_bases, legacy = arguments
     label = f"{family}-{seed}-{number}"
     rng = random.Random(label)
     generator = torch.Generator().manual_seed(rng.getrandbits(40))
@@ -189,8 +193,7 @@ def case(arguments):
     lines = []
     try:
         given = os.path.join(configs, family, "base")
-        make = same if same_bases else draw
-        architecture, batch, outputs = make(given, base, family, rng, generator)
+        architecture, batch, outputs = same(given, base) if same_bases else draw(given, base, family, rng, generator, legacy)
         lines.append((label, "base", "ok"))
     except Exception as error:
         shutil.rmtree(root, ignore_errors=True)
@@ -214,12 +217,13 @@ def main():
     parser.add_argument("--families")
     parser.add_argument("--method")
     parser.add_argument("--same-bases", action="store_true")
+    parser.add_argument("--legacy", action="store_true")
     parser.add_argument("--out", required=True)
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     options_ = parser.parse_args()
     families = options_.families.split(",") if options_.families else sorted(options.OPTIONS)
     work = [(options_.configs, family, options_.seed, number, options_.out, options_.adapters, options_.method,
-             options_.same_bases)
+             options_.same_bases, options_.legacy)
             for family in families for number in range(options_.count)]
     with multiprocessing.get_context("spawn").Pool(options_.processes) as pool:
         lines = [line for lines in pool.imap_unordered(case, work, chunksize=1) for line in lines]

@@ -166,6 +166,39 @@ REPEATED = {"attention_types": ["attention_layers"], "feed_forward_proj": ["dens
             "sliding_window": [], "use_sliding_window": ["layer_types"], "max_window_layers": ["layer_types"]}
 
 
+def legacy(rng, name, config):
+    """The configuration as transformers 4 wrote it: rope_theta, rope_scaling and their relatives instead of rope_parameters; often no layer_types."""
+    config = dict(config)
+    ropes = config.pop("rope_parameters", None)
+    if ropes and "full_attention" in ropes:
+        full, sliding = ropes["full_attention"], ropes["sliding_attention"]
+        names = {"gemma3_text": ("rope_theta", "rope_local_base_freq"), "modernbert": ("global_rope_theta", "local_rope_theta")}.get(name)
+        if names is None:
+            config["rope_parameters"] = ropes
+        else:
+            config[names[0]], config[names[1]] = full["rope_theta"], sliding["rope_theta"]
+            ropes = {key: value for key, value in full.items() if key != "rope_theta"}
+            config["rope_scaling"] = scaling(rng, ropes)
+    elif ropes:
+        config["rotary_emb_base" if name == "gpt_neox" else "rope_theta"] = ropes["rope_theta"]
+        if "partial_rotary_factor" in ropes:
+            config["rotary_pct" if name == "gpt_neox" else "partial_rotary_factor"] = ropes["partial_rotary_factor"]
+        config["rope_scaling"] = scaling(rng, ropes)
+    if name in ("qwen2", "qwen3", "gemma2", "cohere2", "smollm3", "gpt_oss") and rng.random() < 0.5:
+        config.pop("layer_types", None)
+        if name == "cohere2":
+            config["sliding_window_pattern"] = rng.choice([2, 4])
+    config["torch_dtype"] = config.pop("dtype", "float32")
+    config["transformers_version"] = "4.50.0"
+    return config
+
+
+def scaling(rng, ropes):
+    """rope_scaling: null for plain positions; "type" is the older name of "rope_type"."""
+    own = {key: value for key, value in ropes.items() if key not in ("rope_theta", "partial_rotary_factor", "rope_type")}
+    return None if ropes["rope_type"] == "default" else {rng.choice(["type", "rope_type"]): ropes["rope_type"], **own}
+
+
 def draw(rng, name, base):
     """A copy of the configuration `base` with about half of the family's options drawn anew."""
     config = {key: dict(value) if isinstance(value, dict) else value for key, value in base.items()}
