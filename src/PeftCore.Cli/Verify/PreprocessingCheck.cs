@@ -43,28 +43,30 @@ internal sealed class PreprocessingCheck(string folder, Expected expected)
         using var directory = new TemporaryDirectory();
         foreach (string name in expected.Names.Where(name => !name.StartsWith("in.", StringComparison.Ordinal)))
         {
-            string path = Path.Combine(directory.FullPath, "preprocessor_config.json");
-            if (SettingsOf(name) is { } settings)
-            {
-                File.WriteAllText(path, settings.GetRawText());
-                yield return settings.TryGetProperty("image_processor_type", out _)
-                    ? OfPicture(name, PictureRow.Of(settings), directory.FullPath) : OfRecording(name, directory.FullPath);
-            }
-            else if (Pictures.TryGetValue(name, out var row))
-            {
-                File.WriteAllText(path, row.Config);
-                yield return OfPicture(name, row, directory.FullPath);
-            }
-            else if (Recordings.TryGetValue(name, out string? config))
-            {
-                File.WriteAllText(path, config);
-                yield return OfRecording(name, directory.FullPath);
-            }
-            else
-            {
-                yield return Comparison.Unsupported(name, $"no settings are known for it, expected one of "
-                    + string.Join(", ", Pictures.Keys.Concat(Recordings.Keys)));
-            }
+            yield return Check(name, directory.FullPath);
+        }
+    }
+
+    /// <summary>Compares one result; one whose settings are refused fails with the reason.</summary>
+    private Comparison Check(string name, string directory)
+    {
+        var settings = SettingsOf(name);
+        var row = settings is { } given && given.TryGetProperty("image_processor_type", out _) ? PictureRow.Of(given)
+            : settings is null ? Pictures.GetValueOrDefault(name) : null;
+        string? config = row?.Config ?? settings?.GetRawText() ?? Recordings.GetValueOrDefault(name);
+        if (config is null)
+        {
+            return Comparison.Unsupported(name, $"no settings are known for it, expected one of "
+                + string.Join(", ", Pictures.Keys.Concat(Recordings.Keys)));
+        }
+        File.WriteAllText(Path.Combine(directory, "preprocessor_config.json"), config);
+        try
+        {
+            return row is null ? OfRecording(name, directory) : OfPicture(name, row, directory);
+        }
+        catch (BadInputException e)
+        {
+            return Comparison.Unsupported(name, e.Message);
         }
     }
 
