@@ -61,9 +61,9 @@ internal sealed class AdapterWeights : IDisposable
         {
             return;
         }
+        warnings?.Add($"{Place}: left out {unread.Count} of {_entries.Count} tensors, such as \"{unread[0]}\": nothing that this model " +
+            "computes depends on their modules");
         unread.ForEach(key => _entries.Remove(key));
-        warnings?.Add($"{Place}: {unread.Count} tensors are left out, such as \"{unread[0]}\": nothing that this model computes depends " +
-            "on those modules");
     }
 
     /// <summary>Opens a file.</summary>
