@@ -160,7 +160,7 @@ public sealed partial class ModelInputs
             for (int t = 0; t < length; t++)
             {
                 int at = b * length + t;
-                positions[at] = t >= places ? counts[b] + _positions[b * Length + t - places] : Math.Max(0, t - unused);
+                positions[at] = t >= places ? Behind(counts[b], _positions[b * Length + t - places]) : Math.Max(0, t - unused);
                 if (ranges is not null)
                 {
                     (ranges[2 * at], ranges[2 * at + 1]) = t >= places ? Seen(b, t - places, counts[b], places)
@@ -182,7 +182,7 @@ public sealed partial class ModelInputs
         for (int at = 0; at < positions.Length; at++)
         {
             int b = at / Length;
-            positions[at] = counts[b] + _positions[at];
+            positions[at] = Behind(counts[b], _positions[at]);
             if (ranges is not null)
             {
                 (ranges[2 * at], ranges[2 * at + 1]) = Seen(b, at % Length, counts[b], places);
@@ -190,6 +190,10 @@ public sealed partial class ModelInputs
         }
         return new ModelInputs(this, positions, ranges) { Prefix = prefix, KeyOffset = KeyOffset + places };
     }
+
+    /// <summary>The position of a token behind virtual ones. Padding that has a place of its own, below 0, keeps it, as in
+    /// transformers.</summary>
+    private static int Behind(int count, int position) => position < 0 ? position : count + position;
 
     private static int Largest(ReadOnlySpan<int> counts)
     {
