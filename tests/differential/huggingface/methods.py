@@ -13,7 +13,7 @@ def task_of(architecture):
 def named(model, kinds):
     """Module names by their last part, of the kinds given, without the heads (and without BertModel's pooler, which gets no gradient)."""
     unused = {"dense"} if type(model).__name__ == "BertModel" else set()
-    heads = unused | {"lm_head", "classifier", "score", "qa_outputs", "out_proj_head", "embed_out", "predictions", "decoder"}
+    heads = unused | {"lm_head", "classifier", "score", "qa_outputs", "embed_out", "predictions", "decoder"}
     found = {}
     for name, module in model.named_modules():
         last = name.rsplit(".", 1)[-1]

@@ -163,7 +163,7 @@ OPTIONS = {
 
 # Fields that repeat what another field says: left out where that one is drawn.
 REPEATED = {"attention_types": ["attention_layers"], "feed_forward_proj": ["dense_act_fn", "is_gated_act"], "rope_parameters": ["partial_rotary_factor"],
-            "sliding_window": [], "use_sliding_window": ["layer_types"], "max_window_layers": ["layer_types"]}
+            "use_sliding_window": ["layer_types"], "max_window_layers": ["layer_types"]}
 
 
 def legacy(rng, name, config):

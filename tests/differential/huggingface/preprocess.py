@@ -33,10 +33,6 @@ def wave(rng, generator):
     return (tone + torch.randn(length, generator=generator) * rng.choice([0, 1e-3, 0.1])).float() * rng.choice([1, 0.01])
 
 
-def size(rng, low, high):
-    return rng.choice([{"height": rng.randint(low, high), "width": rng.randint(low, high)}, {"shortest_edge": rng.randint(low, high)}])
-
-
 def settings(rng):
     """A processor of pictures and its settings."""
     common = {}
