@@ -94,6 +94,26 @@ public sealed class VerifyVerbTests
     }
 
     [Test]
+    public void Settings_beside_the_numbers_count_and_refused_ones_fail_alone()
+    {
+        using var directory = new TemporaryDirectory();
+        string path = Path.Combine(directory.FullPath, "expected.safetensors");
+        File.Copy(Bundled.Fixture("preprocessing", "expected.safetensors"), path);
+        Rename(path, "clip_32", "clip_99");
+        File.WriteAllText(Path.Combine(directory.FullPath, "clip_99.json"),
+            """{"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 32}, "crop_size": 32}""");
+        File.WriteAllText(Path.Combine(directory.FullPath, "vit_32.json"), """{"image_processor_type": "ViTImageProcessor", "size": 24}""");
+        File.WriteAllText(Path.Combine(directory.FullPath, "wav2vec2.json"), """{"feature_extractor_type": "NoFeatureExtractor"}""");
+
+        var run = ToolRun.Of("verify", directory.FullPath);
+
+        string[] failures = [.. run.Output.Split('\n').Where(line => line.Contains("  FAIL", StringComparison.Ordinal))];
+        Assert.That(failures, Has.Length.EqualTo(2).And.Some.Contains("24 × 24 pixels, expected 32 × 32")
+            .And.Some.Contains("NoFeatureExtractor"));
+        Assert.That(run.Output, Does.Contain("5 passed, 2 failed"));
+    }
+
+    [Test]
     public void What_cannot_be_computed_is_named_and_counts_as_failed()
     {
         using var directory = new TemporaryDirectory();
